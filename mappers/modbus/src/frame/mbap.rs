@@ -1,0 +1,148 @@
+//! A stream of bytes to frames: transaction id, protocol id (0), length, unit id, PDU.
+//! Memory is one frame, whatever comes in; what is not Modbus TCP is told by its first six bytes.
+use super::{ProtocolError, hex};
+
+/// Six bytes that are not counted, and at most 254 that are.
+pub const MAX_FRAME: usize = 260;
+const PREFIX: usize = 6;
+
+/// One whole frame. `pdu` has at least its function code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<'a> {
+    pub transaction: u16,
+    pub unit: u8,
+    pub pdu: &'a [u8],
+}
+
+/// Collects one frame at a time.
+#[derive(Debug)]
+pub struct Decoder {
+    buffer: [u8; MAX_FRAME],
+    filled: usize,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { buffer: [0; MAX_FRAME], filled: 0 }
+    }
+}
+
+impl Decoder {
+    /// Takes from `input` no more than completes the frame at hand. `None`: `input` is used up, more is needed.
+    /// After an error the position in the stream is unknown, and the stream is of no more use.
+    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Frame<'_>>, ProtocolError> {
+        if self.filled < PREFIX {
+            self.take(PREFIX, input);
+        }
+        if self.filled < PREFIX {
+            return Ok(None);
+        }
+        let whole = PREFIX + self.length()?;
+        self.take(whole, input);
+        if self.filled < whole {
+            return Ok(None);
+        }
+        self.filled = 0;
+        let [high, low, _, _, _, _, unit, pdu @ ..] = &self.buffer[..whole] else { return Ok(None) };
+        Ok(Some(Frame { transaction: u16::from_be_bytes([*high, *low]), unit: *unit, pdu }))
+    }
+
+    /// Bytes of a frame that is not whole yet.
+    pub fn pending(&self) -> usize {
+        self.filled
+    }
+
+    fn take(&mut self, upto: usize, input: &mut &[u8]) {
+        let count = upto.saturating_sub(self.filled).min(input.len());
+        let (taken, rest) = input.split_at(count);
+        self.buffer[self.filled..self.filled + count].copy_from_slice(taken);
+        self.filled += count;
+        *input = rest;
+    }
+
+    fn length(&self) -> Result<usize, ProtocolError> {
+        let [_, _, p0, p1, l0, l1, ..] = self.buffer;
+        let (id, length) = (u16::from_be_bytes([p0, p1]), u16::from_be_bytes([l0, l1]));
+        let seen = || hex(&self.buffer[..self.filled]);
+        if id != 0 {
+            return Err(ProtocolError::ProtocolId { id, seen: seen() });
+        }
+        if !(2..=254).contains(&length) {
+            return Err(ProtocolError::FrameLength { length, seen: seen() });
+        }
+        Ok(usize::from(length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frames(chunks: &[&[u8]]) -> Result<Vec<(u16, u8, Vec<u8>)>, ProtocolError> {
+        let mut decoder = Decoder::default();
+        let mut out = vec![];
+        for mut chunk in chunks.iter().copied() {
+            while let Some(frame) = decoder.feed(&mut chunk)? {
+                out.push((frame.transaction, frame.unit, frame.pdu.to_vec()));
+            }
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn two_frames_in_one_segment_and_one_frame_in_many_read_the_same() {
+        let bytes = [0, 1, 0, 0, 0, 5, 9, 3, 2, 0, 7, 0, 2, 0, 0, 0, 3, 8, 0x83, 2];
+        let expected = vec![(1, 9, vec![3, 2, 0, 7]), (2, 8, vec![0x83, 2])];
+        assert_eq!(frames(&[&bytes]).as_ref(), Ok(&expected));
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(frames(&single).as_ref(), Ok(&expected));
+    }
+
+    #[test]
+    fn another_protocol_is_told_by_its_first_six_bytes() {
+        assert_eq!(
+            frames(&[b"HTTP/1.1 400 Bad Request"]).map_err(|error| error.to_string()),
+            Err("this is not Modbus TCP: protocol id 0x5450, must be 0; received 48 54 54 50 2f 31".into())
+        );
+        for length in [0_u16, 1, 255, 65535] {
+            let [high, low] = length.to_be_bytes();
+            let seen = format!("00 01 00 00 {high:02x} {low:02x}");
+            let error = Err(ProtocolError::FrameLength { length, seen });
+            assert_eq!(frames(&[&[0, 1, 0, 0, high, low, 1, 3, 2, 0, 0]]), error);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics_or_fills_more_than_a_frame(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..6)) {
+            let mut decoder = Decoder::default();
+            for chunk in &chunks {
+                let mut input = chunk.as_slice();
+                loop {
+                    let before = input.len();
+                    let got = decoder.feed(&mut input);
+                    let Ok(Some(frame)) = got else { break };
+                    prop_assert!((1..=253).contains(&frame.pdu.len()));
+                    prop_assert!(input.len() < before);
+                }
+                prop_assert!(decoder.pending() <= MAX_FRAME);
+            }
+        }
+
+        #[test]
+        fn however_a_stream_is_cut_its_frames_are_the_same(
+            pdus in prop::collection::vec((any::<u16>(), any::<u8>(), prop::collection::vec(any::<u8>(), 1..=253)), 1..4),
+            size in 1_usize..300,
+        ) {
+            let mut stream = vec![];
+            for (id, unit, pdu) in &pdus {
+                stream.extend(id.to_be_bytes());
+                stream.extend([0, 0, 0, u8::try_from(pdu.len() + 1).unwrap_or(0), *unit]);
+                stream.extend(pdu);
+            }
+            let chunks: Vec<&[u8]> = stream.chunks(size).collect();
+            prop_assert_eq!(frames(&chunks), Ok(pdus));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Modbus TCP for Pollux.
+pub mod frame;
+pub mod transaction;
