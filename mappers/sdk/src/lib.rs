@@ -1,0 +1,19 @@
+//! SDK for Pollux mappers. A field protocol is two traits, [`Protocol`] and [`Link`]; when, how often and how many at
+//! once, retry, quality and conditions are the engine's. `driver` is the contract, `arbiter` decides (pure), `engine`
+//! does, `columns` holds.
+#![deny(missing_docs)]
+
+mod driver;
+mod port;
+mod value;
+mod written;
+
+pub use driver::{
+    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Interval, Limits, Link, Point, PointFault,
+    Precision, Protocol, Slot,
+};
+pub use port::{Port, Quality, Samples};
+/// The clock of `until`: tokio's, so that tests can pause it.
+pub use tokio::time::Instant;
+pub use value::Value;
+pub use written::{WriteReply, Written, Wrote};

@@ -1,0 +1,219 @@
+//! How values reach the engine: `Samples` from an exchange, `Port` from a push.
+use crate::{
+    PointFault, Slot, Value,
+    value::{Kind, join, split},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// How far a value can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    /// As the device means it.
+    Good,
+    /// The device itself has doubts.
+    Uncertain,
+    /// Not to be used.
+    Bad,
+}
+
+/// A number: 24 bytes, nothing to drop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Number {
+    pub bits: u64,
+    pub time: i64,
+    pub slot: Slot,
+    pub kind: Kind,
+    pub quality: Quality,
+}
+
+/// Text, bytes, JSON, or a fault.
+#[derive(Debug, Clone)]
+pub(crate) struct Other {
+    pub slot: Slot,
+    pub quality: Quality,
+    pub time: i64,
+    pub value: Result<Value, PointFault>,
+}
+
+/// Values of one exchange. Reused by the engine: no allocation once it has grown. One point may have several (events).
+#[derive(Debug, Default)]
+pub struct Samples {
+    pub(crate) numbers: Vec<Number>,
+    pub(crate) others: Vec<Other>,
+}
+
+impl Samples {
+    /// Empties it and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.numbers.clear();
+        self.others.clear();
+    }
+    /// A good value, of now.
+    #[inline]
+    pub fn put(&mut self, slot: Slot, value: impl Into<Value>) {
+        self.put_at(slot, value, 0, Quality::Good);
+    }
+    /// `time`: Unix ms of the device; 0: stamped by the engine.
+    #[inline]
+    pub fn put_at(&mut self, slot: Slot, value: impl Into<Value>, time: i64, quality: Quality) {
+        match split(value.into()) {
+            Ok((kind, bits)) => self.numbers.push(Number { bits, time, slot, kind, quality }),
+            Err(value) => self.others.push(Other { slot, quality, time, value: Ok(value) }),
+        }
+    }
+    /// The device has no value for this point, and says why.
+    pub fn fault(&mut self, slot: Slot, fault: PointFault) {
+        self.others.push(Other { slot, quality: Quality::Bad, time: 0, value: Err(fault) });
+    }
+    /// What was put, numbers first. For tests of a driver, and for commands that read once.
+    pub fn readings(&self) -> impl Iterator<Item = (Slot, Result<Value, PointFault>, Quality)> {
+        let numbers =
+            self.numbers.iter().filter_map(|n| join(n.kind, n.bits).map(|value| (n.slot, Ok(value), n.quality)));
+        numbers.chain(self.others.iter().map(|o| (o.slot, o.value.clone(), o.quality)))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    pub unit: u32,
+    pub epoch: u32,
+    pub sample: Other,
+}
+
+/// The newest word of one attachment: bounded by the number of units and points, however often it is changed.
+#[derive(Debug, Default)]
+pub(crate) struct Cell {
+    pub epoch: u32,
+    pub said: Option<Result<(), String>>,
+    pub pushes: BTreeSet<Slot>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Mail {
+    pub samples: Vec<Pushed>,
+    pub cells: BTreeMap<u32, Cell>,
+    pub lost: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    mail: Mutex<Mail>,
+    wake: Notify,
+    room: Notify,
+    cap: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new(cap: usize) -> Arc<Self> {
+        Arc::new(Self { mail: Mutex::default(), wake: Notify::new(), room: Notify::new(), cap })
+    }
+    pub(crate) async fn some(&self) {
+        self.wake.notified().await;
+    }
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Swaps with an empty one, so that both keep their memory.
+    pub(crate) fn take(&self, into: &mut Mail) {
+        std::mem::swap(&mut *self.lock(), into);
+        if !into.samples.is_empty() {
+            self.room.notify_waiters();
+        }
+    }
+}
+
+/// One unit's way into the engine while it is attached. `Send + Sync + Clone`, never blocks: usable from a library's
+/// callback. Stamped with the attachment: what an outdated port says is dropped, so a slot can be given to another device.
+#[derive(Debug, Clone)]
+pub struct Port {
+    pub(crate) unit: u32,
+    pub(crate) epoch: u32,
+    pub(crate) base: u32,
+    pub(crate) slots: u32,
+    pub(crate) inbox: Arc<Inbox>,
+}
+
+impl Port {
+    /// This point will be pushed: do not poll it.
+    pub fn pushes(&self, slot: Slot) {
+        if self.owns(slot) {
+            self.word(|cell| {
+                cell.pushes.insert(slot);
+            });
+        }
+    }
+    /// A value; refused (false) and counted as lost when the engine is behind by its bound.
+    pub fn put(&self, slot: Slot, value: impl Into<Value>) -> bool {
+        self.put_at(slot, value, 0, Quality::Good)
+    }
+    /// `time`: Unix ms of the device; 0: stamped by the engine.
+    pub fn put_at(&self, slot: Slot, value: impl Into<Value>, time: i64, quality: Quality) -> bool {
+        self.offer(Other { slot, quality, time, value: Ok(value.into()) })
+    }
+    /// The device has no value for this point, and says why.
+    pub fn fault(&self, slot: Slot, fault: PointFault) -> bool {
+        self.offer(Other { slot, quality: Quality::Bad, time: 0, value: Err(fault) })
+    }
+    /// The device said it is there (availability topic, radio seen, session healed). Only the newest of `up` and `down`
+    /// counts.
+    pub fn up(&self) {
+        self.word(|cell| cell.said = Some(Ok(())));
+    }
+    /// The device said or showed that it is gone, on a live link: not polled until `up`. On a link with radio slots it
+    /// loses its slot and is probed.
+    pub fn down(&self, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.word(|cell| cell.said = Some(Err(reason)));
+    }
+    /// For a pump that can wait (TCP back-pressure): resolves when there is room.
+    pub async fn room(&self) {
+        loop {
+            let room = self.inbox.room.notified();
+            if self.inbox.lock().samples.len() < self.inbox.cap {
+                return;
+            }
+            room.await;
+        }
+    }
+    /// What waits for the engine: samples, and units with news of themselves.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, usize) {
+        let mail = self.inbox.lock();
+        (mail.samples.len(), mail.cells.len())
+    }
+
+    fn owns(&self, slot: Slot) -> bool {
+        slot.0.wrapping_sub(self.base) < self.slots
+    }
+    fn offer(&self, sample: Other) -> bool {
+        if !self.owns(sample.slot) {
+            return false;
+        }
+        let mut mail = self.inbox.lock();
+        if mail.samples.len() >= self.inbox.cap {
+            mail.lost += 1;
+            return false;
+        }
+        mail.samples.push(Pushed { unit: self.unit, epoch: self.epoch, sample });
+        if mail.samples.len() == 1 {
+            self.inbox.wake.notify_one();
+        }
+        true
+    }
+    fn word(&self, change: impl FnOnce(&mut Cell)) {
+        let mut mail = self.inbox.lock();
+        let cell = mail.cells.entry(self.unit).or_default();
+        if cell.epoch > self.epoch {
+            return; // an outdated attachment does not overwrite the word of the newer one
+        }
+        if cell.epoch < self.epoch {
+            *cell = Cell { epoch: self.epoch, ..Cell::default() };
+        }
+        change(cell);
+        self.inbox.wake.notify_one();
+    }
+}
