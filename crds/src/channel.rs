@@ -1,0 +1,58 @@
+//! Channel: one bus or gateway that devices share.
+use crate::ChannelProtocol;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// How the shared resource is reached.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
+#[kube(
+    group = "pollux.rs",
+    version = "v1alpha1",
+    kind = "Channel",
+    namespaced,
+    status = "ChannelStatus",
+    shortname = "chan",
+    category = "pollux",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "One bus, gateway, server, adapter or broker that devices share.",
+    printcolumn(name = "Host", type_ = "string", json_path = ".spec.protocol.modbus.tcp.host", description = "Host of a Modbus TCP gateway"),
+    printcolumn(name = "Connected", type_ = "string", json_path = ".status.summary", description = "Nodes on which it is open, of those that use it"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since creation")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelSpec {
+    /// The protocol, and how the resource is reached.
+    pub protocol: ChannelProtocol,
+}
+
+/// How the channel stands on each node that uses it; copied by the operator from the mappers' word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelStatus {
+    /// Nodes on which it is open, of those that use it, such as 1/2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub summary: Option<String>,
+    /// One item per node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["node".into()]))]
+    pub nodes: Vec<ChannelNode>,
+}
+
+/// How the channel stands on one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+pub struct ChannelNode {
+    /// Name of the node.
+    #[schemars(length(max = 253))]
+    pub node: String,
+    /// Whether the link is open.
+    pub connected: bool,
+    /// Why not, in the protocol's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub message: Option<String>,
+}

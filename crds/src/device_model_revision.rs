@@ -1,0 +1,48 @@
+//! DeviceModelRevision: the effective properties of devices, immutable, named by their content.
+use crate::{Parameter, Property, PropertyName};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The effective properties of devices: a model's, a Device's own merged in, defaults filled in, parameters not yet.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema, Default)]
+#[kube(
+    group = "pollux.rs",
+    version = "v1alpha1",
+    kind = "DeviceModelRevision",
+    namespaced,
+    shortname = "dmr",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "Internal: the effective properties of devices, immutable, named by the hash of their content. Written by the operator."
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self == oldSelf").message("a revision is immutable"))]
+pub struct DeviceModelRevisionSpec {
+    /// Names of the properties that the summary shows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub summary: Vec<PropertyName>,
+    /// What the Devices filled in: names and types.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub parameters: Vec<Parameter>,
+    /// The properties.
+    #[schemars(length(max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub properties: Vec<Property>,
+}
+
+impl DeviceModelRevisionSpec {
+    /// Name of the revision: the first 160 bits of the SHA-256 of its JSON, which serde writes in the order of the fields.
+    pub fn hash(&self) -> String {
+        hash(self)
+    }
+}
+
+/// The first 160 bits of the SHA-256 of a value's JSON, in hexadecimal. Maps are ordered, so equal values have equal hashes.
+pub fn hash<T: Serialize>(value: &T) -> String {
+    let json = serde_json::to_vec(value).expect("no map with keys other than strings, so JSON cannot fail");
+    Sha256::digest(json).iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,59 @@
+//! The Kubernetes objects of Pollux (`pollux.rs/v1alpha1`), and the pure logic that the operator and every mapper share:
+//! schemas, names, and [`resolve`]. No clock, no IO, no async runtime.
+
+// KubeSchema expands a copy of each type in a private scope, of which this lint then complains.
+#![allow(unreachable_pub)]
+
+mod channel;
+mod condition;
+mod desired;
+mod device;
+mod device_model;
+mod device_model_revision;
+mod device_slice;
+mod effective;
+mod expression;
+mod mapper_class;
+mod modbus;
+mod names;
+#[cfg(feature = "offline")]
+pub mod offline;
+mod parameters;
+mod property;
+mod protocol;
+mod resolve;
+mod schema;
+mod span;
+mod value;
+
+pub use channel::*;
+pub use condition::*;
+pub use desired::*;
+pub use device::*;
+pub use device_model::*;
+pub use device_model_revision::*;
+pub use device_slice::*;
+pub use effective::*;
+pub use expression::*;
+pub use mapper_class::*;
+pub use modbus::*;
+pub use names::*;
+pub use property::*;
+pub use protocol::*;
+pub use resolve::*;
+pub use schema::manifests;
+pub use span::*;
+pub use value::*;
+
+/// API group of all kinds.
+pub const GROUP: &str = "pollux.rs";
+/// Version of all kinds.
+pub const VERSION: &str = "v1alpha1";
+/// Namespace in which mappers, slices and revisions live.
+pub const MAPPERS_NAMESPACE: &str = "pollux-mappers";
+/// Annotation on a Device: a new text means "write every desired value again" (the one way to say so).
+pub const REWRITE_ANNOTATION: &str = "pollux.rs/rewrite";
+/// Annotation on a Device: the previous node will not come back; place the device on its new node without its release.
+pub const FORCE_RELEASE_ANNOTATION: &str = "pollux.rs/force-release";
+/// Label on a Secret without which the operator copies nothing of it to a mapper.
+pub const SECRET_LABEL: &str = "pollux.rs/mapper-may-read";

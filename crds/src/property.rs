@@ -1,0 +1,255 @@
+//! One property of a device.
+use crate::{Binding, Interval, Span, Value};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One property: what it is, how often it is read, and where it stands on the wire. In a Device every field but `name` may be
+/// left out: what is given replaces the model's field of that property.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema, Default)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+#[x_kube(validation = Rule::new("!(has(self.binding) && has(self.expression))").message("binding and expression exclude each other"))]
+#[x_kube(validation = Rule::new("!has(self.expression) || !has(self.access) || self.access == 'ReadOnly'").message("a property with an expression is ReadOnly"))]
+#[x_kube(validation = Rule::new("!(has(self.enum) && (has(self.scale) || has(self.offset)))").message("enum excludes scale and offset"))]
+#[x_kube(validation = Rule::new("!(has(self.minimum) && has(self.maximum)) || self.minimum <= self.maximum").message("minimum must not be above maximum"))]
+#[x_kube(validation = Rule::new("!(self.name.lowerAscii() in ['y', 'n', 'yes', 'no', 'on', 'off', 'true', 'false', 'null'])").message("name must not be one of y, n, yes, no, on, off, true, false, null, which YAML turns into something else").field_path(".name"))]
+pub struct Property {
+    /// Letters, digits and _, not a digit first, at most 63.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]{0,62}$"))]
+    pub name: String,
+    /// Leaves the property out. In a Device it takes away a property of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// Type of the value in `desired` and `reported`.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub type_: Option<PropertyType>,
+    /// Whether it may be read, written or both; default ReadOnly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Unit of the value, free text; UCUM is recommended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub unit: Option<String>,
+    /// What it is, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub description: Option<String>,
+    /// Engineering range; what a percent dead-band refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<Range>,
+    /// Least value that may be written, and that is plausible when read (below it quality is Bad, OutOfRange).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<f64>,
+    /// Greatest value that may be written, and that is plausible when read (above it quality is Bad, OutOfRange).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<f64>,
+    /// Names of the values; `desired` and `reported` use the name. The type must be string.
+    #[serde(rename = "enum", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub enum_: Option<Vec<EnumValue>>,
+    /// How often it is read, such as 1s; or OnConnect: once after each connect. Default: the model's, else 10s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Interval>,
+    /// Properties of one group are read in one request or not at all, such as the parts of a clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub read_group: Option<String>,
+    /// When a new value is worth a status write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
+    /// Raw values that mean "no value": quality Bad, NotAvailable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub invalid: Option<Vec<f64>>,
+    /// Value = raw × scale + offset; default 1. Not 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+    /// Value = raw × scale + offset; default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<f64>,
+    /// CEL over the other properties, all numbers being doubles, such as `flow * (supply - return) * 1.163`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub expression: Option<String>,
+    /// Age without a reading at which quality becomes Bad, Stale; default 3 × interval, at least 5s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_after: Option<Span>,
+    /// Whether a desired value is written again when the device drifts; default OnChange.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforce: Option<Enforce>,
+    /// How a write is done, where that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<WriteOptions>,
+    /// Where it stands on the wire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+}
+
+/// Type of a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PropertyType {
+    /// true or false.
+    Boolean,
+    /// A whole number; beyond 2⁵³ a string of digits.
+    Integer,
+    /// A number.
+    Number,
+    /// Text, or a name of `enum`.
+    String,
+    /// Bytes, in base64.
+    Bytes,
+    /// Any JSON.
+    Json,
+}
+
+/// Who may change a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
+pub enum Access {
+    /// Read, never written.
+    #[default]
+    ReadOnly,
+    /// Read and written; a write is read back.
+    ReadWrite,
+    /// Written, never read; the acknowledgement confirms.
+    WriteOnly,
+}
+
+/// Engineering range.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("self.low < self.high").message("low must be below high"))]
+pub struct Range {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// The name of one value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct EnumValue {
+    /// The raw value on the wire.
+    pub value: i64,
+    /// Its name; quote On, Off, Yes and No.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+}
+
+/// When a new value is worth a status write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// OnChange (default), or Never: the value stays out of status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<ReportWhen>,
+    /// Changes up to this are not reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadband: Option<Deadband>,
+    /// Least time between two status writes for this property's sake; default 1s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_interval: Option<Span>,
+}
+
+/// Whether a property appears in status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum ReportWhen {
+    /// When it changed.
+    #[default]
+    OnChange,
+    /// Never.
+    Never,
+}
+
+/// Changes up to this are not reported.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema, Default)]
+#[x_kube(validation = Rule::new("[has(self.absolute), has(self.percent)].filter(x, x).size() == 1").message("exactly one of absolute, percent must be set"))]
+pub struct Deadband {
+    /// In the property's unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0))]
+    pub absolute: Option<f64>,
+    /// In percent of `range`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub percent: Option<f64>,
+}
+
+/// Whether a desired value is written again when the device drifts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum Enforce {
+    /// A new desired value is written once.
+    #[default]
+    OnChange,
+    /// Written again whenever the device differs.
+    Always,
+}
+
+/// How a write is done, where that differs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema, Default)]
+pub struct WriteOptions {
+    /// How a write is confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
+}
+
+/// How a write is confirmed. Default: by reading the same property back, bit for bit, at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema, Default)]
+#[x_kube(validation = Rule::new("!has(self.by) || self.by == 'ReadBack' || !(has(self.tolerance) || has(self.delay) || has(self.within))").message("tolerance, delay and within go with by: ReadBack"))]
+pub struct Verify {
+    /// ReadBack (default), or Acknowledgement: the device's answer to the write is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<VerifyBy>,
+    /// |read − desired| up to this counts as equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0))]
+    pub tolerance: Option<f64>,
+    /// Wait this long before the first read-back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Span>,
+    /// Read again until this long after the write, for devices that move there slowly; else InSync is False, NotSticking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+}
+
+/// What confirms a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+pub enum VerifyBy {
+    /// The value read back.
+    #[default]
+    ReadBack,
+    /// The device's answer to the write.
+    Acknowledgement,
+}
+
+/// A parameter of a model, filled in by each Device; `${name}` in strings of bindings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+pub struct Parameter {
+    /// Letters, digits and _, not a digit first, at most 63. `name` is taken: it is the Device's own.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]{0,62}$"))]
+    pub name: String,
+    /// boolean, integer, number or string.
+    #[serde(rename = "type", default = "default_parameter_type")]
+    pub type_: ParameterType,
+    /// Taken where a Device gives none; without it the Device must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+}
+fn default_parameter_type() -> ParameterType {
+    ParameterType::String
+}
+
+/// Type of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ParameterType {
+    /// true or false.
+    Boolean,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// Text.
+    String,
+}

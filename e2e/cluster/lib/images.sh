@@ -1,0 +1,62 @@
+# Sourced: images without a registry.
+# shellcheck shell=bash
+
+BUILDAH="buildah --storage-driver vfs"
+
+# scratch_image BINARY IMAGE OUT.tar: an image that holds one binary and nothing else.
+scratch_image() {
+  local context
+  context=$(mktemp -d)
+  cp "$1" "$context/main"
+  printf 'FROM scratch\nCOPY main /%s\nUSER 65532:65532\nENTRYPOINT ["/%s"]\n' "$(basename "$1")" "$(basename "$1")" >"$context/Containerfile"
+  bud "$context" "$context/Containerfile" "$2" "$3"
+  rm -rf "$context"
+}
+
+# pollux_image BINARY IMAGE OUT.tar: by the project's Containerfile, whose target is the binary's name.
+pollux_image() {
+  local context name
+  name=$(basename "$1")
+  [ -x "$1" ] || die "no executable $1"
+  ! { command -v file && file -L "$1" | grep -q 'dynamically linked'; } >/dev/null 2>&1 ||
+    die "$1 is dynamically linked: an image FROM scratch needs a static binary (-C target-feature=+crt-static)"
+  grep -q " AS $name\$" "$HERE/../../Containerfile" || die "Containerfile has no target \"$name\""
+  context=$(mktemp -d)
+  strip -o "$context/$name" "$1"
+  bud "$context" "$HERE/../../Containerfile" "$2" "$3" --target "$name"
+  rm -rf "$context"
+}
+
+# bud CONTEXT CONTAINERFILE IMAGE OUT.tar ARG…: the archive is all that stays.
+bud() {
+  local context=$1 file=$2 image=$3 out=$4 log
+  shift 4
+  log=$(mktemp)
+  [[ $image == */*:* ]] || die "image \"$image\": write it as localhost/NAME:TAG"
+  rm -f "$out"
+  $BUILDAH bud --isolation chroot --layers=false -f "$file" -t "$image" "$@" "$context" >"$log" 2>&1 &&
+    $BUILDAH push "$image" "oci-archive:$out:$image" >>"$log" 2>&1 ||
+    { tail -20 "$log" >&2; rm -rf "$log" "$context"; die "could not build $image"; }
+  $BUILDAH rmi "$image" >/dev/null 2>&1 || true
+  rm -f "$log"
+}
+
+# import NODE ARCHIVE
+import() { ctr -a "$S/$1/ctrd/containerd.sock" -n k8s.io images import "$2" >/dev/null; }
+
+# load ARCHIVE|IMAGE: into every node at once.
+load() {
+  local archive=$1 i pids=() tmp=
+  if [ ! -f "$archive" ]; then
+    $BUILDAH inspect --type image "$1" >/dev/null 2>&1 || die "\"$1\" is neither an archive nor an image that buildah has"
+    tmp=$(mktemp -d)
+    archive=$tmp/image.tar
+    $BUILDAH push -q "$1" "oci-archive:$archive:$1"
+  fi
+  for i in $(seq "$(cat "$S/nodes")"); do
+    import "node-$i" "$archive" &
+    pids+=($!)
+  done
+  for i in "${pids[@]}"; do wait "$i" || die "could not import $1"; done
+  [ -z "$tmp" ] || rm -rf "$tmp"
+}
