@@ -1,5 +1,4 @@
-// One binary, many names: the Kubernetes components that the tests and the demo run on,
-// and the forwarder that makes them reachable from the host.
+// One binary, many names: the Kubernetes components that the tests and the demo run on.
 package main
 
 import (
@@ -26,11 +25,10 @@ import (
 
 // components are those that speak cobra; etcd and helm start in their own ways.
 var components = map[string]func() *cobra.Command{
-	"forward":                 newForwardCommand,
 	"kube-apiserver":          apiserver.NewAPIServerCommand,
 	"kube-controller-manager": kcm.NewControllerManagerCommand,
 	"kube-proxy":              proxy.NewProxyCommand,
-	"kube-scheduler":          scheduler.NewSchedulerCommand,
+	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kubectl":                 kubectl.NewDefaultKubectlCommand,
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"kubeadm":                 func() *cobra.Command { return kubeadm.NewKubeadmCommand(os.Stdin, os.Stdout, os.Stderr) },

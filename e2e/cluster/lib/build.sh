@@ -4,7 +4,7 @@
 bin_dir() {
   command -v go >/dev/null || die "go is needed (1.26 or newer): https://go.dev/dl"
   local key
-  key=$(cd "$HERE" && { go env GOVERSION GOARCH; cat go.mod go.sum ./*.go coredns/* probe/* pause/* lib/build.sh; } | sha256sum)
+  key=$(cd "$HERE" && { go env GOVERSION GOARCH; cat go.mod go.sum ./*.go coredns/* forward/* probe/* pause/* lib/build.sh; } | sha256sum)
   echo "$CACHE/cluster-${key:0:12}"
 }
 
@@ -25,7 +25,7 @@ build() {
     mkdir -p "$PART"
     build_kubernetes
     build_coredns
-    build_images
+    build_helpers
     mv -T "$PART" "$BIN"
     say "built $BIN ($(du -sh "$BIN" | cut -f1))"
   fi
@@ -38,7 +38,7 @@ build_kubernetes() {
   say "building Kubernetes $v from Go modules (8 to 10 minutes the first time on 2 cores)"
   (cd "$HERE" && go_build "$PART/cluster" . "-X $p.gitVersion=v$v -X $p.gitMajor=1 -X $p.gitMinor=$(cut -d. -f2 <<<"$v") -X $p.gitTreeState=clean")
   local n
-  for n in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl kubeadm helm forward; do
+  for n in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl kubeadm helm; do
     ln -s cluster "$PART/$n"
   done
 }
@@ -48,10 +48,12 @@ build_coredns() {
   (cd "$HERE/coredns" && go_build "$PART/coredns" . "")
 }
 
-# pause holds a pod's namespaces; probe is for the tests. Both static, because their images hold nothing else.
-build_images() {
-  say "building the images pause and probe"
+# pause holds a pod's namespaces, probe is for the tests: static, because their images hold nothing else. The forwarder
+# is its own small program, because several may run for days.
+build_helpers() {
+  say "building forward, pause and probe"
   mkdir -p "$PART/images"
+  (cd "$HERE" && CGO_ENABLED=0 go_build "$PART/forward" ./forward "")
   gcc -static -O2 -s -o "$PART/pause" "$HERE/pause/pause.c"
   (cd "$HERE" && CGO_ENABLED=0 go_build "$PART/probe" ./probe "")
   scratch_image "$PART/pause" localhost/pause:1 "$PART/images/pause.tar"

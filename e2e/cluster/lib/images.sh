@@ -18,7 +18,7 @@ pollux_image() {
   local context name
   name=$(basename "$1")
   [ -x "$1" ] || die "no executable $1"
-  ! { command -v file && file -L "$1" | grep -q 'dynamically linked'; } >/dev/null 2>&1 ||
+  ! readelf -l "$1" | grep -q INTERP ||
     die "$1 is dynamically linked: an image FROM scratch needs a static binary (-C target-feature=+crt-static)"
   grep -q " AS $name\$" "$HERE/../../Containerfile" || die "Containerfile has no target \"$name\""
   context=$(mktemp -d)
@@ -41,8 +41,8 @@ bud() {
   rm -f "$log"
 }
 
-# import NODE ARCHIVE
-import() { ctr -a "$S/$1/ctrd/containerd.sock" -n k8s.io images import "$2" >/dev/null; }
+# import_image NODE ARCHIVE
+import_image() { ctr -a "$S/$1/ctrd/containerd.sock" -n k8s.io images import "$2" >/dev/null; }
 
 # load ARCHIVE|IMAGE: into every node at once.
 load() {
@@ -54,7 +54,7 @@ load() {
     $BUILDAH push -q "$1" "oci-archive:$archive:$1"
   fi
   for i in $(seq "$(cat "$S/nodes")"); do
-    import "node-$i" "$archive" &
+    import_image "node-$i" "$archive" &
     pids+=($!)
   done
   for i in "${pids[@]}"; do wait "$i" || die "could not import $1"; done

@@ -14,20 +14,19 @@ hierarchies() {
   done
 }
 
-# make_group PARENT CHILD: the kubelet wants its root in every hierarchy; an empty cpuset (v1) admits nothing, and v2
-# hands controllers down only when told.
+# make_group PATH: the kubelet wants its root in every hierarchy; an empty cpuset (v1) admits nothing, and v2 hands
+# controllers down only when told.
 make_group() {
   local h f
   for h in $(hierarchies); do
-    mkdir -p "$h/$1/$2"
-    for f in cpuset.cpus cpuset.mems; do
-      if [ -f "$h/$f" ] && [ ! -f "$h/cgroup.controllers" ]; then cat "$h/$f" >"$h/$1/$2/$f"; fi
-    done
+    mkdir -p "$h/$1"
     if [ -f "$h/cgroup.controllers" ]; then
       for f in $(cat "$h/cgroup.controllers"); do
-        echo "+$f" >"$h/${1:+$1/}cgroup.subtree_control" || true
-      done
-    fi 2>/dev/null
+        echo "+$f" >"$h/$(dirname "$1")/cgroup.subtree_control" || true
+      done 2>/dev/null
+    elif [ -f "$h/cpuset.cpus" ]; then
+      for f in cpuset.cpus cpuset.mems; do cat "$h/$f" >"$h/$1/$f"; done
+    fi
   done
 }
 

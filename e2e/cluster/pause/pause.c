@@ -2,7 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-static void leave(int number) { _exit(number == 0); }
+static void leave(int number) { (void)number; _exit(0); }
 
 int main(void) {
   signal(SIGTERM, leave);

@@ -1,18 +1,22 @@
+// forward makes a TCP port inside a network namespace reachable from this one.
+//
+//	forward --netns NAME|PATH --to IP:PORT [--listen 127.0.0.1:0] [--port-file PATH]
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,34 +32,23 @@ type forwarder struct {
 	to    string
 }
 
-func newForwardCommand() *cobra.Command {
-	var listen, netns, to, portFile string
-	cmd := &cobra.Command{
-		Use:           "forward --netns PATH --to IP:PORT",
-		Short:         "Make a TCP port inside a network namespace reachable from this one",
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: false,
-		RunE: func(*cobra.Command, []string) error {
-			if filepath.Base(netns) == netns {
-				netns = filepath.Join("/run/netns", netns)
-			}
-			if _, err := net.ResolveTCPAddr("tcp", to); err != nil {
-				return fmt.Errorf("--to must be IP:PORT: %w", err)
-			}
-			return (&forwarder{netns: netns, to: to}).serve(listen, portFile)
-		},
+func main() {
+	listen := flag.String("listen", "127.0.0.1:0", "address to listen on; port 0 chooses a free one")
+	netns := flag.String("netns", "", "name or path of the network namespace to dial in")
+	to := flag.String("to", "", "IP:PORT to dial")
+	portFile := flag.String("port-file", "", "where to write the port, once it accepts connections")
+	flag.Parse()
+	if filepath.Base(*netns) == *netns {
+		*netns = filepath.Join("/run/netns", *netns)
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to listen on; port 0 chooses a free one")
-	cmd.Flags().StringVar(&netns, "netns", "", "name or path of the network namespace to dial in")
-	cmd.Flags().StringVar(&to, "to", "", "IP:PORT to dial")
-	cmd.Flags().StringVar(&portFile, "port-file", "", "where to write the port, once it accepts connections")
-	for _, flag := range []string{"netns", "to"} {
-		if err := cmd.MarkFlagRequired(flag); err != nil {
-			panic(err) // the flag is declared above
-		}
+	if _, err := netip.ParseAddrPort(*to); err != nil || flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "forward: --to must be IP:PORT, and nothing may follow the flags")
+		os.Exit(2)
 	}
-	return cmd
+	if err := (&forwarder{netns: *netns, to: *to}).serve(*listen, *portFile); err != nil {
+		fmt.Fprintln(os.Stderr, "forward:", err)
+		os.Exit(1)
+	}
 }
 
 func (f *forwarder) serve(listen, portFile string) error {
