@@ -3,11 +3,17 @@
 //! does, `columns` holds.
 #![deny(missing_docs)]
 
+mod config;
+mod control;
 mod driver;
+mod hub;
 mod port;
 mod value;
 mod written;
 
+pub use config::NodeConfig;
+pub use control::{Control, ControlError, Request, control};
+pub use hub::{DeviceView, Hub};
 pub use driver::{
     ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Interval, Limits, Link, Point, PointFault,
     Precision, Protocol, Slot,

@@ -1,0 +1,107 @@
+//! Where the runtime leaves the newest state of each device, and where reporter, local API and command line read it.
+use pollux_crds::{DeviceStatus, EffectiveDevice, SliceChannel};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::{broadcast, watch};
+
+/// News that a slow listener may be behind before it is told that it lost some.
+const BEHIND: usize = 1024;
+
+/// One device as it stands now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceView {
+    /// What it shall be.
+    pub device: Arc<EffectiveDevice>,
+    /// What it is: the mapper's part of status only (no nodeName, Accepted, Scheduled, Ready), ready to be applied.
+    pub status: DeviceStatus,
+    /// Grows with each publication of this hub; two views of one device with equal versions are the same.
+    pub version: u64,
+}
+
+/// Latest state only: bounded by the number of devices, whoever reads it or does not.
+#[derive(Debug)]
+pub struct Hub {
+    inner: Mutex<Inner>,
+    version: watch::Sender<u64>,
+    news: broadcast::Sender<Arc<DeviceView>>,
+}
+#[derive(Debug, Default)]
+struct Inner {
+    devices: BTreeMap<String, Arc<DeviceView>>,
+    released: BTreeSet<String>,
+    channels: Vec<SliceChannel>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), version: watch::Sender::new(0), news: broadcast::Sender::new(BEHIND) }
+    }
+}
+
+impl Hub {
+    /// The newest state of a device; nothing happens where it is what was published last.
+    pub fn publish(&self, device: &Arc<EffectiveDevice>, status: DeviceStatus) {
+        let mut inner = self.lock();
+        if let Some(old) = inner.devices.get(&device.uid)
+            && old.status == status
+            && old.device == *device
+        {
+            return;
+        }
+        let version = *self.version.borrow() + 1;
+        let view = Arc::new(DeviceView { device: device.clone(), status, version });
+        inner.devices.insert(device.uid.clone(), view.clone());
+        self.version.send_replace(version);
+        drop(inner);
+        self.news.send(view).ok(); // nobody listens: nothing is lost, the state stands in the map
+    }
+    /// The device is no longer driven here; nothing of it is under way on the wire.
+    pub fn release(&self, uid: &str) {
+        let mut inner = self.lock();
+        inner.devices.remove(uid);
+        inner.released.insert(uid.to_owned());
+        self.version.send_modify(|v| *v += 1);
+    }
+    /// Tombstones that are gone from the configuration need no acknowledgement any more.
+    pub fn forget_released(&self, still: &[String]) {
+        self.lock().released.retain(|uid| still.contains(uid));
+    }
+    /// uids that were let go of.
+    pub fn released(&self) -> BTreeSet<String> {
+        self.lock().released.clone()
+    }
+    /// How the Channels stand on this node.
+    pub fn set_channels(&self, channels: Vec<SliceChannel>) {
+        let mut inner = self.lock();
+        if inner.channels != channels {
+            inner.channels = channels;
+            self.version.send_modify(|v| *v += 1);
+        }
+    }
+    /// How the Channels stand on this node.
+    pub fn channels(&self) -> Vec<SliceChannel> {
+        self.lock().channels.clone()
+    }
+    /// All devices, by uid.
+    pub fn devices(&self) -> BTreeMap<String, Arc<DeviceView>> {
+        self.lock().devices.clone()
+    }
+    /// One device.
+    pub fn device(&self, namespace: &str, name: &str) -> Option<Arc<DeviceView>> {
+        let inner = self.lock();
+        inner.devices.values().find(|v| v.device.namespace == namespace && v.device.name == name).cloned()
+    }
+    /// Wakes when anything changed.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+    /// Every publication from now on. One that falls behind by a thousand is told so by the channel.
+    pub fn news(&self) -> broadcast::Receiver<Arc<DeviceView>> {
+        self.news.subscribe()
+    }
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
