@@ -3,21 +3,32 @@
 //! does, `columns` holds.
 #![deny(missing_docs)]
 
+mod arbiter;
+mod columns;
 mod config;
 mod control;
 mod driver;
+mod engine;
 mod hub;
+mod outbox;
 mod port;
 mod value;
 mod written;
 
+pub use arbiter::{Arbiter, Outcome, Plan, Work};
+pub use columns::{Change, Columns, Fresh};
 pub use config::NodeConfig;
 pub use control::{Control, ControlError, Request, control};
-pub use hub::{DeviceView, Hub};
 pub use driver::{
     ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Interval, Limits, Link, Point, PointFault,
     Precision, Protocol, Slot,
 };
+pub use engine::{
+    CallError, Command, Counter, Counters, DeviceKey, DeviceSpec, Engine, Layout, OFFLINE_AFTER, PointSpec, Stats,
+    Write,
+};
+pub use hub::{DeviceView, Hub};
+pub use outbox::{Connected, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};
 pub use port::{Port, Quality, Samples};
 /// The clock of `until`: tokio's, so that tests can pause it.
 pub use tokio::time::Instant;

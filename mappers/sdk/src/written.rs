@@ -1,6 +1,7 @@
 //! What became of a write, value by value. It answers when it is dropped, so no reply can be lost, whatever ends the
 //! write.
-use crate::{ErrorKind, PointFault};
+use crate::{Counters, ErrorKind, PointFault};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// What became of one value.
@@ -33,17 +34,23 @@ pub struct Written {
     started: bool,
     why: Option<PointFault>,
     reply: Option<oneshot::Sender<WriteReply>>,
+    /// Where the results are counted.
+    tally: Vec<Arc<Counters>>,
 }
 
 impl Written {
     /// For tests of a driver; the engine makes its own.
     #[must_use]
     pub fn new(values: usize) -> Self {
-        Self { marks: vec![None; values], started: false, why: None, reply: None }
+        Self { marks: vec![None; values], started: false, why: None, reply: None, tally: vec![] }
     }
-    pub(crate) fn answering(values: usize, reply: oneshot::Sender<WriteReply>) -> Self {
+    pub(crate) fn answering(
+        values: usize,
+        reply: oneshot::Sender<WriteReply>,
+        tally: impl IntoIterator<Item = Arc<Counters>>,
+    ) -> Self {
         let mut new = Self::new(values);
-        new.reply = Some(reply);
+        (new.reply, new.tally) = (Some(reply), tally.into_iter().collect());
         new
     }
     /// The next byte that leaves belongs to this value (a position in `values`).
@@ -98,6 +105,9 @@ impl Drop for Written {
     fn drop(&mut self) {
         let Some(reply) = self.reply.take() else { return };
         let values = self.results();
+        for counters in &self.tally {
+            values.iter().for_each(|result| counters.wrote(result));
+        }
         let open = values.iter().any(|v| matches!(v, Wrote::NotSent | Wrote::Unknown));
         let why = open
             .then(|| self.why.take().unwrap_or_else(|| PointFault::new(ErrorKind::Unreachable, "the link was lost")));
@@ -140,7 +150,7 @@ mod tests {
     #[test]
     fn dropped_it_answers() {
         let (reply, mut answer) = oneshot::channel();
-        let mut written = Written::answering(2, reply);
+        let mut written = Written::answering(2, reply, []);
         written.start();
         written.done(0);
         written.sending(1);

@@ -1,0 +1,314 @@
+//! One unit: its schedule, its health, and where it stands on the link.
+use super::Outcome;
+use crate::{Exchange, Instant, Interval};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// What a YAML may ask for, and nothing that overflows a clock or spins.
+const INTERVAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(366 * 86_400));
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Detached,
+    Attaching,
+    Attached,
+    Detaching,
+}
+
+/// Points read together. `every`: None, once after each attach. `next`: None, not until then.
+#[derive(Debug)]
+struct Group {
+    every: Option<Duration>,
+    points: Box<[u32]>,
+    polled: usize,
+    next: Option<Instant>,
+}
+
+/// What is configured of a unit: how it is polled, when it counts as dead, and where on the clock its cycles lie.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Intervals and the points read at them, ascending.
+    pub groups: Vec<(Interval, Vec<u32>)>,
+    /// Failures in a row.
+    pub offline_after: u32,
+    /// Spreads the cycles of many units over the interval; any number.
+    pub phase: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Unit<R> {
+    pub phase: Phase,
+    /// Detached or attached since then.
+    pub since: Instant,
+    pub not_before: Instant,
+    pub fails: u32,
+    pub offline_after: u32,
+    pub in_flight: usize,
+    /// Writes and calls that wait for it.
+    pub orders: usize,
+    groups: Vec<Group>,
+    /// Cycles lie at this moment plus whole intervals.
+    origin: Instant,
+    pushed: Vec<bool>,
+    pub ready: VecDeque<(Instant, Arc<Exchange<R>>)>,
+    /// To be detached.
+    pub leaving: bool,
+    /// The protocol said that it is gone.
+    pub down: bool,
+    /// Someone asked for a reading: it wants a slot.
+    pub wanted: bool,
+    fresh: bool,
+    /// Cost of the probe so far.
+    pub spent: Duration,
+    /// Under which moment the arbiter has it in its order of due units.
+    pub listed: Option<Instant>,
+    pub vacant: bool,
+}
+
+impl<R> Unit<R> {
+    pub(super) fn new(plan: Plan, start: Instant, now: Instant) -> Self {
+        let groups = plan.groups.into_iter().map(|(interval, points)| Group {
+            every: match interval {
+                Interval::Every(every) => Some(every.clamp(INTERVAL.0, INTERVAL.1)),
+                Interval::OnConnect => None,
+            },
+            polled: points.len(),
+            points: points.into(),
+            next: Some(now),
+        });
+        Self {
+            phase: Phase::Detached,
+            since: now,
+            not_before: now,
+            fails: 0,
+            offline_after: plan.offline_after.max(1),
+            in_flight: 0,
+            orders: 0,
+            groups: groups.collect(),
+            origin: start + Duration::from_nanos(plan.phase % NANOS_A_DAY),
+            pushed: vec![],
+            ready: VecDeque::new(),
+            leaving: false,
+            down: false,
+            wanted: false,
+            fresh: true,
+            spent: Duration::ZERO,
+            listed: None,
+            vacant: false,
+        }
+    }
+    pub(super) fn relink(&mut self, now: Instant) {
+        (self.phase, self.since, self.not_before, self.in_flight) = (Phase::Detached, now, now, 0);
+        (self.leaving, self.down, self.fresh, self.wanted) = (false, false, true, false);
+        self.spent = Duration::ZERO;
+        self.fails = self.fails.min(self.offline_after - 1); // perhaps it was the link
+        self.ready.clear();
+    }
+    pub(super) fn probing(&self) -> bool {
+        self.fails >= self.offline_after
+    }
+    pub(super) fn polls(&self) -> bool {
+        self.groups.iter().any(|g| g.polled > 0)
+    }
+    pub(super) fn pushes(&self) -> bool {
+        !self.pushed.is_empty()
+    }
+    /// Nothing to decide about it until it is due or something happens to it.
+    pub(super) fn rests(&self) -> bool {
+        let settled = self.phase == Phase::Attached && !self.leaving && self.fails == 0;
+        self.vacant || (settled && self.in_flight == 0 && self.orders == 0 && self.ready.is_empty())
+    }
+
+    // ---- schedule
+    pub(super) fn unschedule(&mut self, point: u32) {
+        let Some(group) = self.groups.iter_mut().find(|g| g.points.binary_search(&point).is_ok()) else { return };
+        let at = point as usize;
+        if self.pushed.len() <= at {
+            self.pushed.resize(at + 1, false);
+        }
+        if let Some(pushed) = self.pushed.get_mut(at)
+            && !std::mem::replace(pushed, true)
+        {
+            group.polled -= 1;
+        }
+    }
+    pub(super) fn group(&self, group: u32) -> impl Iterator<Item = usize> {
+        let points = self.groups.get(group as usize).map_or(&[][..], |g| &g.points);
+        points.iter().map(|p| *p as usize).filter(|p| !self.pushed.get(*p).copied().unwrap_or(false))
+    }
+    /// The numbers of the groups that are due, into `into`, and their earliest deadline. None: the cycle was missed.
+    pub(super) fn due(&mut self, now: Instant, into: &mut Vec<u32>) -> Option<Instant> {
+        let missed = !self.ready.is_empty();
+        let origin = self.origin;
+        let mut deadline: Option<Instant> = None;
+        for (number, group) in (0..).zip(&mut self.groups) {
+            let Some(next) = group.next.filter(|next| *next <= now && group.polled > 0) else { continue };
+            // half way, so that no cycle of its own passes while faster ones fill the link
+            let end = next + group.every.map_or(BACKOFF.0, |every| every / 2);
+            group.next = match group.every {
+                Some(every) => Some(after(now, origin, every)),
+                None if missed => Some(now + BACKOFF.0),
+                None => None,
+            };
+            into.push(number);
+            deadline = Some(deadline.map_or(end, |d| d.min(end)));
+        }
+        if missed {
+            into.clear();
+            return None;
+        }
+        deadline
+    }
+    fn next_due(&self) -> Option<Instant> {
+        self.groups.iter().filter(|g| g.polled > 0).filter_map(|g| g.next).min()
+    }
+    pub(super) fn next_poll(&self) -> Option<Instant> {
+        let polled = self.phase == Phase::Attached && !self.down && !self.leaving && !self.vacant;
+        if polled { self.next_due() } else { None }
+    }
+    fn poll_all(&mut self, now: Instant) {
+        self.groups.iter_mut().for_each(|g| g.next = Some(now));
+    }
+
+    // ---- place on the link
+    pub(super) fn takes_writes(&self, per_unit: usize) -> bool {
+        let there = self.phase == Phase::Attached && !self.leaving && !self.down;
+        there && !self.probing() && self.in_flight < per_unit
+    }
+    /// Since when it has wanted to be attached. Where slots are scarce only a unit with something to do wants one.
+    pub(super) fn waiting_since(&self, now: Instant, scarce: bool) -> Option<Instant> {
+        if self.vacant {
+            return None;
+        }
+        if !scarce || self.fresh || self.wanted || self.fails > 0 || self.pushes() || self.orders > 0 {
+            return Some(self.since);
+        }
+        self.next_due().filter(|due| *due <= now).map(|due| due.max(self.since))
+    }
+    pub(super) fn is_busy(&self, now: Instant) -> bool {
+        !self.ready.is_empty() || self.orders > 0 || self.next_due().is_some_and(|due| due <= now)
+    }
+    pub(super) fn may_leave(&self, now: Instant, hold: Duration) -> bool {
+        let idle = !self.is_busy(now) && !self.pushes();
+        self.phase == Phase::Attached && !self.leaving && self.in_flight == 0 && (idle || now >= self.since + hold)
+    }
+    pub(super) fn may_detach(&self) -> bool {
+        self.leaving && self.phase == Phase::Attached && self.in_flight == 0
+    }
+    pub(super) fn leave(&mut self) {
+        self.leaving = true;
+        self.ready.clear();
+    }
+    pub(super) fn begin_attach(&mut self) {
+        (self.phase, self.down) = (Phase::Attaching, false);
+        self.pushed.clear(); // what was pushed may no longer be
+        self.groups.iter_mut().for_each(|g| g.polled = g.points.len());
+    }
+    pub(super) fn detached(&mut self, now: Instant) {
+        if !self.ready.is_empty() {
+            self.poll_all(now); // rotated out with work left: due as soon as it is back
+        }
+        self.ready.clear();
+        (self.phase, self.since, self.leaving) = (Phase::Detached, now, false);
+    }
+
+    // ---- health
+    pub(super) fn attach_ended(&mut self, outcome: Outcome, cost: Duration, now: Instant) {
+        self.spent += cost;
+        if outcome == Outcome::Device {
+            self.failed(now);
+            return self.detached(now);
+        }
+        (self.phase, self.since, self.wanted) = (Phase::Attached, now, false);
+        if std::mem::take(&mut self.fresh) || self.fails > 0 {
+            self.poll_all(now);
+        } else {
+            self.groups.iter_mut().filter(|g| g.every.is_none()).for_each(|g| g.next = Some(now));
+        }
+        if !self.polls() {
+            self.answered(); // else alive only once it has answered an exchange: attach may send nothing
+        }
+    }
+    pub(super) fn exchange_ended(&mut self, outcome: Outcome, cost: Duration, now: Instant) {
+        self.spent += cost;
+        if outcome != Outcome::Device {
+            return self.answered();
+        }
+        if self.down {
+            return; // known; a session that heals is not a device that died
+        }
+        self.ready.clear();
+        // what is read once must be asked again, for nobody else will
+        self.groups.iter_mut().filter(|g| g.every.is_none() && g.next.is_none()).for_each(|g| {
+            g.next = Some(now + BACKOFF.0);
+        });
+        self.failed(now);
+        if self.probing() {
+            self.leaving = true;
+        }
+    }
+    fn answered(&mut self) {
+        (self.fails, self.spent) = (0, Duration::ZERO);
+    }
+    fn failed(&mut self, now: Instant) {
+        self.fails = self.fails.saturating_add(1);
+        let backoff = BACKOFF.0 * 2u32.saturating_pow(self.fails.saturating_sub(self.offline_after).min(16));
+        self.not_before = if self.probing() { now + backoff.min(BACKOFF.1) } else { now };
+        if !self.probing() {
+            self.spent = Duration::ZERO;
+        }
+    }
+    pub(super) fn said_up(&mut self, now: Instant) {
+        (self.down, self.fails, self.not_before) = (false, 0, now);
+        self.poll_all(now);
+    }
+    pub(super) fn said_down(&mut self, radio: bool, now: Instant) {
+        self.down = true;
+        self.ready.clear();
+        if !radio {
+            return; // it stays attached: the same subscription will say `up`
+        }
+        (self.fails, self.not_before) = (self.fails.max(self.offline_after), now + BACKOFF.0);
+        self.leaving |= self.phase == Phase::Attached;
+    }
+    /// When something about it has to be decided, beside its polling.
+    pub(super) fn wakes(&self, probe_after: Instant, hold: Option<Duration>) -> [Option<Instant>; 3] {
+        let due = if hold.is_some() { self.next_due() } else { None };
+        let retry =
+            (self.fails > 0).then(|| if self.probing() { self.not_before.max(probe_after) } else { self.not_before });
+        [due, retry, hold.filter(|_| self.phase == Phase::Attached).map(|hold| self.since + hold)]
+    }
+}
+
+const NANOS_A_DAY: u64 = 86_400_000_000_000;
+
+/// The first moment after `now` that lies whole intervals from `origin`.
+fn after(now: Instant, origin: Instant, every: Duration) -> Instant {
+    let step = every.as_nanos().max(1);
+    let into = match now.checked_duration_since(origin) {
+        Some(past) => past.as_nanos() % step,
+        None => step - 1 - (origin.duration_since(now).as_nanos() - 1) % step,
+    };
+    now + Duration::from_nanos(u64::try_from(step - into).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cycles_keep_their_phase_and_are_never_more_than_an_interval_away() {
+        let start = Instant::now() + Duration::from_secs(100);
+        let every = Duration::from_millis(700);
+        for (now, next) in [(0, 700), (1, 700), (699, 700), (700, 1400), (1399, 1400)] {
+            let at = start + Duration::from_millis(now);
+            assert_eq!(after(at, start, every), start + Duration::from_millis(next), "from {now}");
+        }
+        for early in [1, 699, 700, 701, 1400, 5000] {
+            let at = start - Duration::from_millis(early);
+            let next = after(at, start, every);
+            assert!(next > at && next <= at + every, "{early} before");
+            assert_eq!((start + every * 100 - next).as_nanos() % every.as_nanos(), 0, "{early} before");
+        }
+    }
+}

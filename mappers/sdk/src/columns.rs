@@ -1,0 +1,338 @@
+//! The newest value of each point, one row per slot. One writer: the endpoint's task. Dead-bands are not here: the twin
+//! must see every change, and sinks have their own.
+use crate::{
+    DeviceKey, ErrorKind, Instant, PointFault, Quality, Slot, Value,
+    port::{Number, Other},
+    value::{Kind, join, split},
+};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+
+const DIRTY: u8 = 1; // the status side has not seen its newest state
+const EVENT: u8 = 2; // every value counts, none is equal to the last
+const FAULTED: u8 = 4; // its newest state is a fault, which stands in `faults`
+const FAULT_TEXT: usize = 512; // bytes of a fault's words that are kept: a device must not fill our memory
+const VACANT: Row = Row { bits: 0, time: 0, block: u32::MAX, kind: Kind::None, quality: Quality::Bad, flags: 0 };
+const NOT_FINITE: PointFault = PointFault { kind: ErrorKind::Protocol, text: Cow::Borrowed("not a finite number") };
+
+/// 24 bytes; with its entry in [`Fresh`] a point costs 32.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    bits: u64,
+    time: i64,
+    block: u32,
+    kind: Kind,
+    quality: Quality,
+    flags: u8,
+}
+const _: () = assert!(size_of::<Row>() == 24);
+
+/// The rows of one device.
+#[derive(Debug)]
+struct Block {
+    base: u32,
+    device: DeviceKey,
+    generation: u16,
+    fresh: Fresh,
+}
+
+/// When each point of a device was last heard with a value, changed or not: what staleness is judged by. Shared with the
+/// engine, readable at any time without a lock.
+#[derive(Debug, Clone)]
+pub struct Fresh {
+    start: Instant,
+    heard: Arc<[AtomicU64]>, // ms since `start`, plus one; 0: never
+}
+
+impl Fresh {
+    fn new(start: Instant, points: usize) -> Self {
+        Self { start, heard: (0..points).map(|_| AtomicU64::new(0)).collect() }
+    }
+    /// None: never since the device was configured so.
+    #[must_use]
+    pub fn last(&self, point: usize) -> Option<Instant> {
+        let ms = self.heard.get(point)?.load(Relaxed).checked_sub(1)?;
+        self.start.checked_add(Duration::from_millis(ms))
+    }
+    #[inline]
+    fn mark(&self, point: u32, tick: u64) {
+        if let Some(heard) = self.heard.get(point as usize) {
+            heard.store(tick, Relaxed);
+        }
+    }
+}
+
+/// The newest state of one point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Whose point it is.
+    pub device: DeviceKey,
+    /// Its position in the device's points.
+    pub point: u32,
+    /// Of the device's layout: a change of another generation is of a configuration that is gone.
+    pub generation: u16,
+    /// How far the value can be believed.
+    pub quality: Quality,
+    /// Unix ms: the device's own where it has one, else when it arrived.
+    pub time: i64,
+    /// The value, or why there is none.
+    pub value: Result<Value, PointFault>,
+}
+
+/// The moment of a batch: wall clock for stamps, ticks for freshness.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    unix: i64,
+    tick: u64,
+}
+
+/// Rows, and what does not fit into one.
+#[derive(Debug)]
+pub struct Columns {
+    start: Instant,
+    rows: Vec<Row>,
+    free: Vec<(u32, u32)>,
+    blocks: Vec<Option<Block>>,
+    generation: u16,
+    texts: BTreeMap<Slot, Value>,
+    faults: BTreeMap<Slot, PointFault>,
+    dirty: Vec<Slot>,
+}
+
+impl Columns {
+    pub(crate) fn new(start: Instant) -> Self {
+        let (rows, free, blocks, texts, faults, dirty) = Default::default();
+        Self { start, rows, free, blocks, generation: 0, texts, faults, dirty }
+    }
+    pub(crate) fn now(&self) -> Now {
+        let unix = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        let tick = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        Now { unix, tick: tick.saturating_add(1) }
+    }
+
+    /// Rows for one device, consecutive, reusing what others gave back; true: an event. None: more than 2^32 points.
+    pub(crate) fn add(
+        &mut self,
+        device: DeviceKey,
+        events: impl ExactSizeIterator<Item = bool>,
+    ) -> Option<(Slot, u16, Fresh)> {
+        let count = u32::try_from(events.len()).ok()?;
+        let base = self.find_room(count)?;
+        self.generation = self.generation.wrapping_add(1);
+        let fresh = Fresh::new(self.start, events.len());
+        let block = Block { base, device, generation: self.generation, fresh: fresh.clone() };
+        let number = self.blocks.iter().position(Option::is_none).unwrap_or(self.blocks.len());
+        let id = u32::try_from(number).ok()?;
+        match self.blocks.get_mut(number) {
+            Some(place) => *place = Some(block),
+            None => self.blocks.push(Some(block)),
+        }
+        for (row, event) in self.rows.iter_mut().skip(base as usize).zip(events) {
+            *row = Row { block: id, flags: if event { EVENT } else { 0 }, ..VACANT };
+        }
+        Some((Slot(base), self.generation, fresh))
+    }
+    fn find_room(&mut self, count: u32) -> Option<u32> {
+        if let Some(at) = self.free.iter().position(|(_, len)| *len >= count) {
+            let (base, len) = self.free.swap_remove(at);
+            if len > count {
+                self.free.push((base + count, len - count));
+            }
+            return Some(base);
+        }
+        let base = u32::try_from(self.rows.len()).ok()?;
+        base.checked_add(count)?;
+        self.rows.resize(self.rows.len() + count as usize, VACANT);
+        Some(base)
+    }
+    pub(crate) fn remove(&mut self, base: Slot, count: u32) {
+        if count == 0 {
+            return self.forget_block(base);
+        }
+        for slot in base.0..base.0.saturating_add(count) {
+            self.texts.remove(&Slot(slot));
+            self.faults.remove(&Slot(slot));
+        }
+        self.forget_block(base);
+        for row in self.rows.iter_mut().skip(base.0 as usize).take(count as usize) {
+            *row = VACANT;
+        }
+        self.dirty.retain(|s| s.0.wrapping_sub(base.0) >= count);
+        self.free.push((base.0, count));
+        self.free.sort_unstable();
+        self.free.dedup_by(|next, kept| {
+            let joins = kept.0 + kept.1 == next.0;
+            if joins {
+                kept.1 += next.1;
+            }
+            joins
+        });
+    }
+    /// A device without points has a block and no row.
+    fn forget_block(&mut self, base: Slot) {
+        let of_row = self.rows.get(base.0 as usize).map(|r| r.block as usize);
+        if let Some(place) = of_row.and_then(|block| self.blocks.get_mut(block)) {
+            *place = None;
+        }
+    }
+    pub(crate) fn set_event(&mut self, slot: Slot, event: bool) {
+        if let Some(row) = self.rows.get_mut(slot.0 as usize) {
+            row.flags = if event { row.flags | EVENT } else { row.flags & !EVENT };
+        }
+    }
+    /// Rows there are, in use or free.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+    /// No device ever had a point.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+    /// How far the newest state of a point can be believed.
+    pub fn quality(&self, slot: Slot) -> Option<Quality> {
+        self.rows.get(slot.0 as usize).map(|r| r.quality)
+    }
+    /// The newest value of a point, good or not.
+    pub fn value(&self, slot: Slot) -> Option<Value> {
+        let row = self.rows.get(slot.0 as usize)?;
+        join(row.kind, row.bits).or_else(|| self.texts.get(&slot).cloned())
+    }
+    /// Why a point has no value now.
+    pub fn fault_of(&self, slot: Slot) -> Option<&PointFault> {
+        self.faults.get(&slot)
+    }
+
+    #[inline]
+    pub(crate) fn ingest(&mut self, n: Number, now: Now, out: &mut Vec<Change>) {
+        if n.kind == Kind::Float && !f64::from_bits(n.bits).is_finite() {
+            return self.fault(n.slot, NOT_FINITE, n.time, now, out);
+        }
+        let Some(row) = self.rows.get_mut(n.slot.0 as usize) else { return };
+        let moved = row.kind != n.kind || row.flags & EVENT != 0 || differ(n.kind, n.bits, row.bits);
+        if row.kind == Kind::Other {
+            self.texts.remove(&n.slot);
+        }
+        (row.bits, row.kind) = (n.bits, n.kind);
+        if self.heard(n.slot, n.quality, n.time, now) || moved {
+            self.report(n.slot, join(n.kind, n.bits).map(Ok), out);
+        }
+    }
+    pub(crate) fn ingest_other(&mut self, s: Other, now: Now, out: &mut Vec<Change>) {
+        let value = match s.value {
+            Err(fault) => return self.fault(s.slot, fault, s.time, now, out),
+            Ok(value) => match split(value) {
+                Ok((kind, bits)) => {
+                    let number = Number { bits, time: s.time, slot: s.slot, kind, quality: s.quality };
+                    return self.ingest(number, now, out);
+                }
+                Err(value) => value,
+            },
+        };
+        let Some(row) = self.rows.get_mut(s.slot.0 as usize) else { return };
+        row.kind = Kind::Other;
+        let moved = row.flags & EVENT != 0 || self.texts.get(&s.slot) != Some(&value);
+        if moved {
+            self.texts.insert(s.slot, value.clone());
+        }
+        if self.heard(s.slot, s.quality, s.time, now) || moved {
+            self.report(s.slot, Some(Ok(value)), out);
+        }
+    }
+    /// A value came. True: its quality turned.
+    #[inline]
+    fn heard(&mut self, slot: Slot, quality: Quality, time: i64, now: Now) -> bool {
+        let Some(row) = self.rows.get_mut(slot.0 as usize) else { return false };
+        let turned = row.quality != quality || row.flags & FAULTED != 0;
+        if row.flags & FAULTED != 0 {
+            row.flags &= !FAULTED;
+            self.faults.remove(&slot);
+        }
+        row.quality = quality;
+        row.time = if time == 0 { now.unix } else { time };
+        if quality != Quality::Bad
+            && let Some(Some(block)) = self.blocks.get(row.block as usize)
+        {
+            block.fresh.mark(slot.0.wrapping_sub(block.base), now.tick);
+        }
+        turned
+    }
+    pub(crate) fn fault(&mut self, slot: Slot, fault: PointFault, time: i64, now: Now, out: &mut Vec<Change>) {
+        let Some(row) = self.rows.get_mut(slot.0 as usize) else { return };
+        row.quality = Quality::Bad;
+        row.time = if time == 0 { now.unix } else { time };
+        row.flags |= FAULTED;
+        let fault = bounded(fault);
+        if self.faults.get(&slot) == Some(&fault) {
+            return;
+        }
+        self.faults.insert(slot, fault.clone());
+        self.report(slot, Some(Err(fault)), out);
+    }
+    fn report(&mut self, slot: Slot, value: Option<Result<Value, PointFault>>, out: &mut Vec<Change>) {
+        let Some(row) = self.rows.get_mut(slot.0 as usize) else { return };
+        if row.flags & DIRTY == 0 {
+            row.flags |= DIRTY;
+            self.dirty.push(slot);
+        }
+        let row = *row;
+        out.extend(value.and_then(|value| self.change(slot, row, value)));
+    }
+    fn change(&self, slot: Slot, row: Row, value: Result<Value, PointFault>) -> Option<Change> {
+        let block = self.blocks.get(row.block as usize)?.as_ref()?;
+        Some(Change {
+            device: block.device,
+            point: slot.0.wrapping_sub(block.base),
+            generation: block.generation,
+            quality: row.quality,
+            time: row.time,
+            value,
+        })
+    }
+    /// The newest state of a point; None: nothing was ever heard of it.
+    pub(crate) fn reading(&self, slot: Slot) -> Option<Change> {
+        let row = *self.rows.get(slot.0 as usize)?;
+        let value = match self.faults.get(&slot) {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(self.value(slot)?),
+        };
+        self.change(slot, row, value)
+    }
+    pub(crate) fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+    /// The newest state of points that changed since they were last taken, at most `most` of them.
+    pub(crate) fn take_dirty(&mut self, most: usize, out: &mut Vec<Change>) {
+        let count = most.min(self.dirty.len());
+        let slots: Vec<Slot> = self.dirty.drain(..count).collect();
+        for slot in slots {
+            if let Some(row) = self.rows.get_mut(slot.0 as usize) {
+                row.flags &= !DIRTY;
+            }
+            out.extend(self.reading(slot));
+        }
+        if self.dirty.is_empty() {
+            self.dirty = vec![]; // the first round touches every point; later ones few
+        }
+    }
+}
+
+/// Floats as numbers (−0 is 0), all else bit by bit: a 64-bit counter does not fit a float.
+#[inline]
+fn differ(kind: Kind, new: u64, old: u64) -> bool {
+    new != old && (kind != Kind::Float || f64::from_bits(new) != f64::from_bits(old))
+}
+
+fn bounded(mut fault: PointFault) -> PointFault {
+    if fault.text.len() > FAULT_TEXT {
+        let end = fault.text.floor_char_boundary(FAULT_TEXT);
+        fault.text.to_mut().truncate(end);
+    }
+    fault
+}

@@ -1,0 +1,230 @@
+//! One task per endpoint: connects, asks the arbiter what is next, polls exchanges and the link's pump, fills the columns.
+mod asks;
+mod command;
+mod devices;
+mod finish;
+mod orders;
+mod plans;
+mod session;
+mod stats;
+mod told;
+
+use crate::{
+    Change, Cx, ErrorKind, Instant, PointFault, Protocol, Samples, Status, TelemetryOut,
+    arbiter::Arbiter,
+    columns::{Columns, Fresh},
+    outbox::{self, LinkState, StatusOut},
+    port::{Inbox, Mail},
+};
+use asks::Ask;
+use command::Order;
+pub use command::{CallError, Command, DeviceKey, DeviceSpec, Layout, OFFLINE_AFTER, PointSpec, Write};
+use devices::Held;
+use session::End;
+pub use stats::{Counter, Counters, Stats};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{sync::mpsc, time::sleep_until};
+use tokio_util::sync::CancellationToken;
+
+const CONNECT: Duration = Duration::from_secs(10);
+const INBOX: usize = 65_536;
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+/// A link that lived so long was a good one: the next is dialled at once.
+const LASTED: Duration = Duration::from_secs(10);
+
+/// One endpoint and its devices.
+pub struct Engine<P: Protocol> {
+    protocol: Arc<P>,
+    endpoint: P::Endpoint,
+    devices: Vec<Option<Held<P>>>,
+    by_key: HashMap<DeviceKey, usize>,
+    columns: Columns,
+    arbiter: Arbiter<P::Request, Order>,
+    asks: Vec<Ask>,
+    /// Devices with news of themselves that the reader of status has not seen.
+    untold: BTreeSet<usize>,
+    link: Option<LinkState>,
+    link_untold: bool,
+    status: StatusOut,
+    telemetry: TelemetryOut,
+    inbox: Arc<Inbox>,
+    mail: Mail,
+    pool: Vec<Samples>,
+    changes: Vec<Change>,
+    due: Vec<u32>,
+    /// Of attachments: unique in the engine, so that no port of a removed device fits its successor's number.
+    epochs: u32,
+    /// Of pieces of work: what was begun before is told from what was begun after.
+    sequence: u64,
+    stats: Arc<Stats>,
+}
+
+impl<P: Protocol> fmt::Debug for Engine<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Engine({} at {}, {} devices)", P::NAME, self.endpoint, self.by_key.len())
+    }
+}
+
+/// What reaches an engine while it runs.
+struct Io<P: Protocol> {
+    commands: mpsc::Receiver<Command<P>>,
+    cx: Arc<Cx>,
+    stop: CancellationToken,
+}
+
+/// How a wait between links ended.
+enum Met<T> {
+    Done(T),
+    Stop,
+    Rotated,
+}
+
+impl<P: Protocol> Engine<P> {
+    /// An engine without devices: they are added by [`add`](Self::add) or [`Command::Apply`].
+    pub fn new(protocol: Arc<P>, endpoint: P::Endpoint, telemetry: TelemetryOut) -> (Self, Status) {
+        let (status, reader) = outbox::status();
+        let now = Instant::now();
+        let engine = Self {
+            protocol,
+            endpoint,
+            devices: vec![],
+            by_key: HashMap::new(),
+            columns: Columns::new(now),
+            arbiter: Arbiter::new(now),
+            asks: vec![],
+            untold: BTreeSet::new(),
+            link: None,
+            link_untold: false,
+            status,
+            telemetry,
+            inbox: Inbox::new(INBOX),
+            mail: Mail::default(),
+            pool: vec![],
+            changes: vec![],
+            due: vec![],
+            epochs: 0,
+            sequence: 0,
+            stats: Arc::default(),
+        };
+        (engine, reader)
+    }
+    /// What it counts, for metrics.
+    pub fn stats(&self) -> Arc<Stats> {
+        self.stats.clone()
+    }
+    /// The newest values.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// Until `stop` is cancelled or the command channel closes. What is under way then ends by its `until`, nothing new
+    /// starts, waiting writes are answered `NotSent`; at most five seconds.
+    pub async fn run(mut self, commands: mpsc::Receiver<Command<P>>, cx: Arc<Cx>, stop: CancellationToken) -> Self {
+        let mut io = Io { commands, cx, stop };
+        let mut failures = 0u32;
+        loop {
+            let began = Instant::now();
+            let fault = match self.connect(&mut io).await {
+                Met::Stop => break,
+                Met::Rotated => continue,
+                Met::Done(Err(fault)) => {
+                    self.stats.connect_failures.add(1);
+                    fault
+                }
+                Met::Done(Ok(link)) => match self.session(&link, &mut io).await {
+                    End::Stop => break,
+                    End::Rotated => continue,
+                    End::Dead(fault) => {
+                        self.stats.links_lost.add(1);
+                        fault
+                    }
+                },
+            };
+            if began.elapsed() >= LASTED {
+                failures = 0;
+            }
+            self.unlink(&fault);
+            let pause = sleep_until(Instant::now() + backoff(failures, fastrand::f64()));
+            failures = failures.saturating_add(1);
+            if matches!(self.meanwhile(pause, &mut io, &fault).await, Met::Stop) {
+                break;
+            }
+        }
+        self.unlink(&PointFault::new(ErrorKind::Other, "shut down"));
+        self.stats.plans.set(self.devices.iter().flatten().map(|d| d.plans.len() as u64).max().unwrap_or(0));
+        self
+    }
+    async fn connect(&mut self, io: &mut Io<P>) -> Met<Result<P::Link, PointFault>> {
+        let (protocol, endpoint, cx) = (self.protocol.clone(), self.endpoint.clone(), io.cx.clone());
+        let dial = tokio::time::timeout(CONNECT, protocol.connect(&endpoint, &cx));
+        let met = self.meanwhile(dial, io, &PointFault::new(ErrorKind::Unreachable, "link down")).await;
+        let link = match met {
+            Met::Stop => return Met::Stop,
+            Met::Rotated => return Met::Rotated,
+            Met::Done(Ok(Ok(link))) => link,
+            Met::Done(Ok(Err(error))) => {
+                return Met::Done(Err(crate::Fault::Link(error).to_point()));
+            }
+            Met::Done(Err(_)) => return Met::Done(Err(PointFault::new(ErrorKind::Timeout, "connect timed out"))),
+        };
+        self.stats.connects.add(1);
+        self.linked(LinkState { up: true, identity: self.protocol.identity(&link), kind: None, reason: String::new() });
+        Met::Done(Ok(link))
+    }
+    /// No link: whatever waits is answered, every device is down.
+    fn unlink(&mut self, fault: &PointFault) {
+        self.arbiter.relink(Instant::now());
+        let why = PointFault::new(fault.kind, format!("link down: {}", fault.text));
+        for order in self.arbiter.withdraw(|_, _| true) {
+            order.not_sent(why.clone());
+        }
+        self.refuse_asks(|_| true, &why);
+        self.linked(LinkState { up: false, identity: None, kind: Some(fault.kind), reason: fault.text.to_string() });
+        for device in 0..self.devices.len() {
+            self.succeed(device);
+            self.health(device, Some(fault));
+        }
+        self.flush();
+    }
+    /// Between links: commands are answered while `wait` is waited for.
+    async fn meanwhile<T>(&mut self, wait: impl Future<Output = T>, io: &mut Io<P>, why: &PointFault) -> Met<T> {
+        let mut wait = pin!(wait);
+        loop {
+            let room = self.status.emptied();
+            self.tell();
+            tokio::select! {
+                () = io.stop.cancelled() => return Met::Stop,
+                done = &mut wait => return Met::Done(done),
+                () = room => {}
+                command = io.commands.recv() => match command {
+                    None => return Met::Stop,
+                    Some(command) => if self.command(command, &mut io.cx, Some(why)) { return Met::Rotated },
+                },
+            }
+        }
+    }
+}
+
+/// Doubling, capped, and somewhere in its upper half, so that many mappers do not dial at once.
+fn backoff(failures: u32, random: f64) -> Duration {
+    (BACKOFF.0 * 2u32.pow(failures.min(7))).min(BACKOFF.1).mul_f64(0.5 + random / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backoff_doubles_is_capped_and_spread() {
+        for (failures, full) in [(0, 500), (1, 1_000), (6, 32_000), (7, 60_000), (u32::MAX, 60_000)] {
+            assert_eq!(backoff(failures, 0.0), Duration::from_millis(full / 2));
+            assert_eq!(backoff(failures, 1.0), Duration::from_millis(full));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The life of one link: what is started, and when.
+use super::{Engine, Io, Order};
+use crate::{
+    Done, ErrorKind, Exchange, Fault, Instant, Limits, Link, PointFault, Port, Protocol, Samples,
+    arbiter::Work,
+    port::{Cell, Mail},
+};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{sleep_until, timeout_at};
+
+const GRACE: Duration = Duration::from_millis(500);
+const SHORTEST: Duration = Duration::from_millis(20);
+/// What may be under way has to end when the engine stops.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How a piece of work ended. None: the driver overran its time.
+pub(super) struct Finished<P: Protocol> {
+    pub work: Work<P::Request, Order>,
+    pub started: Instant,
+    pub sequence: u64,
+    pub epoch: u32,
+    pub samples: Samples,
+    pub result: Option<Result<Done, Fault<P::Error>>>,
+}
+
+/// Why a link is given up.
+pub(super) enum End {
+    Stop,
+    Rotated,
+    Dead(PointFault),
+}
+
+impl<P: Protocol> Engine<P> {
+    /// All futures borrow `link` and are dropped before it; what they carried answers then.
+    pub(super) async fn session(&mut self, link: &P::Link, io: &mut Io<P>) -> End {
+        self.arbiter.relink(Instant::now());
+        (0..self.devices.len()).for_each(|device| self.succeed(device));
+        let mut pump = std::pin::pin!(link.run());
+        let (mut flying, inbox) = (FuturesUnordered::new(), self.inbox.clone());
+        let mut room = std::pin::pin!(self.status.emptied()); // registered once, not in every round
+        let mut closing: Option<(End, Instant)> = None;
+        loop {
+            let mut wake = closing.as_ref().map(|(_, until)| *until);
+            if closing.is_none() {
+                let limits = link.limits();
+                while let Some(work) = self.next(limits) {
+                    flying.push(self.start(link, work, limits.in_flight <= 1));
+                }
+                wake = self.wake();
+            } else if flying.is_empty() || wake.is_some_and(|until| until <= Instant::now()) {
+                break;
+            }
+            self.stats.in_flight.set(flying.len() as u64);
+            self.stats.waiting_writes.set(self.arbiter.waiting() as u64);
+            self.tell();
+            tokio::select! { // not biased: a flood on one branch must not starve the others
+                error = &mut pump => return dead(closing, Fault::Link(error).to_point()),
+                Some(finished) = flying.next(), if !flying.is_empty() => {
+                    self.drain(); // what `attach` said counts before its end does
+                    if let Some(fault) = self.finish(finished) { return dead(closing, fault) }
+                },
+                () = inbox.some() => self.drain(),
+                () = &mut room => room.set(self.status.emptied()),
+                () = io.stop.cancelled(), if closing.is_none() => closing = Some(self.shut(End::Stop)),
+                command = io.commands.recv(), if closing.is_none() => match command {
+                    None => closing = Some(self.shut(End::Stop)),
+                    Some(command) => if self.command(command, &mut io.cx, None) { closing = Some(self.shut(End::Rotated)) },
+                },
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+            }
+        }
+        closing.map_or(End::Stop, |(end, _)| end)
+    }
+    /// Nothing new starts, what is under way ends.
+    fn shut(&mut self, end: End) -> (End, Instant) {
+        if matches!(end, End::Stop) {
+            self.close(&PointFault::new(ErrorKind::Other, "shutting down"));
+        }
+        (end, Instant::now() + DRAIN)
+    }
+    fn wake(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let expiry = self.expire(now);
+        self.arbiter.wake(now).into_iter().chain(expiry).min()
+    }
+    fn next(&mut self, limits: Limits) -> Option<Work<P::Request, Order>> {
+        let now = Instant::now();
+        self.expire(now);
+        self.schedule(now);
+        self.arbiter.next(now, limits)
+    }
+    fn schedule(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.due);
+        while let Some((unit, deadline)) = self.arbiter.due(now, &mut due) {
+            let (arbiter, protocol) = (&self.arbiter, &self.protocol);
+            let Some(held) = self.devices.get_mut(unit).and_then(Option::as_mut) else { continue };
+            let Some(deadline) = deadline else {
+                held.counters.missed.add(1);
+                self.stats.total.missed.add(1);
+                continue;
+            };
+            let plan = held.plans.get(&due, || {
+                let mut points: Vec<usize> = due.iter().flat_map(|g| arbiter.group(unit, *g)).collect();
+                points.sort_unstable();
+                protocol.plan(&held.unit, &points)
+            });
+            self.arbiter.queue(unit, deadline, plan.iter().cloned());
+        }
+        self.due = due;
+    }
+    /// On a bus all wait for one that is silent. A suspect whose own answers were timed gets 4 x its slowest; one never
+    /// heard gets its whole time-out, or a slow device could never come up. Every fourth probe gets it too: a device may
+    /// have become slow.
+    fn patience(&self, work: &Work<P::Request, Order>, bus: bool) -> Duration {
+        let unit = work.unit();
+        let Some(held) = self.held(unit) else { return SHORTEST };
+        let full_probe = self.arbiter.probing(unit) && self.arbiter.probes(unit) % 4 == 3;
+        let suspect = matches!(work, Work::Read { .. }) && self.arbiter.fails(unit) > 0 && !full_probe;
+        match held.slowest {
+            Some(slowest) if bus && suspect => held.timeout.min((slowest * 4).max(SHORTEST)),
+            _ => held.timeout,
+        }
+    }
+    fn start<'l>(
+        &mut self,
+        link: &'l P::Link,
+        mut work: Work<P::Request, Order>,
+        bus: bool,
+    ) -> impl Future<Output = Finished<P>> + Send + use<'l, P> {
+        let (started, patience, attach) =
+            (Instant::now(), self.patience(&work, bus), matches!(work, Work::Attach { .. }));
+        let epoch = if attach { self.next_epoch() } else { 0 };
+        self.sequence += 1;
+        let (sequence, inbox) = (self.sequence, self.inbox.clone());
+        let mut samples = self.pool.pop().unwrap_or_default();
+        let unit = u32::try_from(work.unit()).unwrap_or(u32::MAX); // never more units than rows
+        let held = self.devices[work.unit()].as_mut().expect("a unit of the arbiter is a device");
+        if attach {
+            held.epoch = epoch;
+            held.plans.clear();
+        }
+        let (epoch, until) = (held.epoch, started + patience);
+        let port = Port { unit, epoch, base: held.base.0, slots: held.slots, inbox };
+        let unit = held.unit.clone();
+        async move {
+            let exchange = async {
+                match &mut work {
+                    Work::Attach { .. } => link.attach(&unit, port, until).await.map(|()| Done::Ok),
+                    Work::Detach { .. } => {
+                        link.detach(&unit, until).await;
+                        Ok(Done::Ok)
+                    }
+                    Work::Read { exchange, .. } => link.read(&unit, exchange, until, &mut samples).await,
+                    Work::Write { write, .. } => write.carry_out::<P>(link, &unit, until).await.map(|()| Done::Ok),
+                }
+            };
+            let result = timeout_at(until + GRACE, exchange).await.ok();
+            Finished { work, started, sequence, epoch, samples, result }
+        }
+    }
+    /// Takes what was pushed.
+    pub(super) fn drain(&mut self) {
+        let mut mail: Mail = std::mem::take(&mut self.mail);
+        self.inbox.take(&mut mail);
+        self.stats.lost_pushes.add(std::mem::take(&mut mail.lost));
+        let now = self.columns.now();
+        for pushed in mail.samples.drain(..) {
+            let (device, slot) = (pushed.unit as usize, pushed.sample.slot);
+            let Some(held) = self.devices.get_mut(device).and_then(Option::as_mut) else { continue };
+            if held.epoch != pushed.epoch {
+                continue;
+            }
+            self.columns.ingest_other(pushed.sample, now, &mut self.changes);
+            let point = slot.0.wrapping_sub(held.base.0);
+            if !held.watched.is_empty() && held.confirm(point, u64::MAX, self.columns.reading(slot)) {
+                self.untold.insert(device);
+            }
+        }
+        for (unit, cell) in std::mem::take(&mut mail.cells) {
+            self.heed(unit as usize, cell);
+        }
+        self.mail = mail;
+        self.flush();
+    }
+    /// The newest word of an attachment.
+    fn heed(&mut self, device: usize, cell: Cell) {
+        let Some(held) = self.held_mut(device).filter(|d| d.epoch == cell.epoch) else { return };
+        if !cell.pushes.is_empty() {
+            held.plans.clear();
+        }
+        let base = held.base.0;
+        for slot in cell.pushes {
+            self.arbiter.unschedule(device, slot.0.wrapping_sub(base));
+        }
+        match cell.said {
+            None => {}
+            Some(Ok(())) => {
+                self.arbiter.said(device, true, Instant::now());
+                self.judge(device, true, &PointFault::new(ErrorKind::Unreachable, ""));
+            }
+            Some(Err(reason)) => self.gone(device, PointFault::new(ErrorKind::Unreachable, reason)),
+        }
+    }
+    fn gone(&mut self, device: usize, why: PointFault) {
+        self.arbiter.said(device, false, Instant::now());
+        self.judge(device, false, &why);
+        self.refuse_asks(|d| d == device, &why);
+        for order in self.arbiter.withdraw(|u, _| u == device) {
+            order.not_sent(why.clone());
+        }
+    }
+    /// Exchanges for these points, whatever their intervals.
+    pub(super) fn plan(&self, device: usize, points: &[usize]) -> Vec<Arc<Exchange<P::Request>>> {
+        let Some(held) = self.held(device).filter(|_| !points.is_empty()) else { return vec![] };
+        self.protocol.plan(&held.unit, points).into_iter().map(Arc::new).collect()
+    }
+}
+
+/// A link that dies while it is given up has been given up.
+fn dead(closing: Option<(End, Instant)>, fault: PointFault) -> End {
+    closing.map_or(End::Dead(fault), |(end, _)| end)
+}

@@ -1,0 +1,190 @@
+//! How news leave the engine. Nobody who is slow here can stop the wire.
+use crate::{Change, DeviceKey, ErrorKind};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{
+        AtomicBool,
+        Ordering::{Acquire, Release},
+    },
+};
+use tokio::sync::Notify;
+
+/// Whether a device answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connected {
+    /// Which device.
+    pub device: DeviceKey,
+    /// It answered its last request, or was heard within its bound.
+    pub up: bool,
+    /// What kind of failure it is; None while it is up.
+    pub kind: Option<ErrorKind>,
+    /// In the protocol's words; empty while it is up.
+    pub reason: String,
+}
+
+/// Whether the endpoint itself is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkState {
+    /// It is open.
+    pub up: bool,
+    /// What the resource really is, where the protocol can tell.
+    pub identity: Option<String>,
+    /// What kind of failure it is; None while it is up.
+    pub kind: Option<ErrorKind>,
+    /// In the protocol's words; empty while it is up.
+    pub reason: String,
+}
+
+/// The newest state of what changed since the last one: states in between are gone, nothing queues.
+#[derive(Debug, Default, PartialEq)]
+pub struct News {
+    /// The endpoint, if its state changed.
+    pub link: Option<LinkState>,
+    /// Devices that came or went.
+    pub connected: Vec<Connected>,
+    /// Every point whose value or quality changed; there is no dead-band before this.
+    pub changes: Vec<Change>,
+    /// The first reading after a write of each point written, changed or not: what a write is verified by. It may name
+    /// a point again that stands in `changes`, then both are equal or this one is newer.
+    pub confirmed: Vec<Change>,
+}
+
+impl News {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.link.is_none() && self.connected.is_empty() && self.changes.is_empty() && self.confirmed.is_empty()
+    }
+}
+
+/// One place: filled by the engine when the reader has emptied it.
+#[derive(Debug, Default)]
+struct Place {
+    news: Mutex<News>,
+    full: AtomicBool,
+    closed: AtomicBool,
+    filled: Notify,
+    emptied: Notify,
+}
+
+/// The reader's end, for whoever keeps the twin.
+#[derive(Debug)]
+pub struct Status(Arc<Place>);
+#[derive(Debug)]
+pub(crate) struct StatusOut(Arc<Place>);
+
+pub(crate) fn status() -> (StatusOut, Status) {
+    let place = Arc::<Place>::default();
+    (StatusOut(place.clone()), Status(place))
+}
+
+impl Status {
+    /// Waits for news. None: the engine has ended, and all it had to say was taken. Cancel-safe.
+    pub async fn next(&mut self) -> Option<News> {
+        loop {
+            if let Some(news) = self.try_next() {
+                return Some(news);
+            }
+            if self.0.closed.load(Acquire) {
+                return self.try_next();
+            }
+            self.0.filled.notified().await;
+        }
+    }
+    /// What is there now.
+    pub fn try_next(&mut self) -> Option<News> {
+        if !self.0.full.load(Acquire) {
+            return None;
+        }
+        let news = std::mem::take(&mut *lock(&self.0.news));
+        self.0.full.store(false, Release);
+        self.0.emptied.notify_one();
+        Some(news)
+    }
+}
+
+impl StatusOut {
+    pub(crate) fn has_room(&self) -> bool {
+        !self.0.full.load(Acquire)
+    }
+    pub(crate) fn fill(&self, news: News) {
+        if news.is_empty() {
+            return;
+        }
+        *lock(&self.0.news) = news;
+        self.0.full.store(true, Release);
+        self.0.filled.notify_one();
+    }
+    pub(crate) fn emptied(&self) -> impl Future<Output = ()> + Send + use<> {
+        let place = self.0.clone();
+        async move { place.emptied.notified().await }
+    }
+}
+
+impl Drop for StatusOut {
+    fn drop(&mut self) {
+        self.0.closed.store(true, Release);
+        self.0.filled.notify_one();
+    }
+}
+
+const KEPT: usize = 4096; // changes: the memory that a buffer keeps after a burst
+
+/// Every change, in order, for sinks: bounded in changes; what does not fit is dropped and counted.
+#[derive(Debug)]
+struct Queue {
+    changes: Mutex<(Vec<Change>, u64)>,
+    some: Notify,
+    cap: usize,
+}
+
+/// The engines' end: one queue may serve many.
+#[derive(Debug, Clone)]
+pub struct TelemetryOut(Arc<Queue>);
+/// The reader's end.
+#[derive(Debug)]
+pub struct Telemetry(Arc<Queue>);
+
+/// A queue of at most `cap` changes.
+#[must_use]
+pub fn telemetry(cap: usize) -> (TelemetryOut, Telemetry) {
+    let queue = Arc::new(Queue { changes: Mutex::default(), some: Notify::new(), cap });
+    (TelemetryOut(queue.clone()), Telemetry(queue))
+}
+
+impl TelemetryOut {
+    pub(crate) fn push(&self, from: &mut Vec<Change>) {
+        if from.is_empty() {
+            return;
+        }
+        let mut queue = lock(&self.0.changes);
+        let room = self.0.cap.saturating_sub(queue.0.len()).min(from.len());
+        queue.1 += (from.len() - room) as u64;
+        queue.0.extend(from.drain(..room));
+        from.clear();
+        drop(queue);
+        self.0.some.notify_one();
+    }
+}
+
+impl Telemetry {
+    /// Waits for changes, swaps them into `into` (which is cleared first), and says how many were lost since the last
+    /// call. Cancel-safe.
+    pub async fn next(&mut self, into: &mut Vec<Change>) -> u64 {
+        into.clear();
+        into.shrink_to(KEPT);
+        loop {
+            let lost = {
+                let mut queue = lock(&self.0.changes);
+                std::mem::swap(&mut queue.0, into);
+                std::mem::take(&mut queue.1)
+            };
+            if !into.is_empty() || lost > 0 {
+                return lost;
+            }
+            self.0.some.notified().await;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
