@@ -66,7 +66,8 @@ start_controllers() {
   # shellcheck disable=SC2046
   spawn controllers $(in_net api) "$BIN/kube-controller-manager" --kubeconfig="$k" --authentication-kubeconfig="$k" --authorization-kubeconfig="$k" \
     --service-account-private-key-file="$S/pki/sa.key" --root-ca-file="$S/pki/ca.crt" --cluster-signing-cert-file="$S/pki/ca.crt" \
-    --cluster-signing-key-file="$S/pki/ca.key" --use-service-account-credentials=true --leader-elect=false --node-monitor-grace-period=20s
+    --cluster-signing-key-file="$S/pki/ca.key" --use-service-account-credentials=true --leader-elect=false --node-monitor-grace-period=20s \
+    --kube-api-qps=500 --kube-api-burst=1000 # by default it spends its first 4 s waiting for its own limit
   k=$S/scheduler.conf
   # shellcheck disable=SC2046
   spawn scheduler $(in_net api) "$BIN/kube-scheduler" --kubeconfig="$k" --authentication-kubeconfig="$k" --authorization-kubeconfig="$k" --leader-elect=false
