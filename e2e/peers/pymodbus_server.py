@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A Modbus device by pymodbus, which shares no code with Pollux. Its log of requests is the oracle of the tests.
+"""pymodbus_server.py HOST PORT: a Modbus TCP device by pymodbus, which shares no code with Pollux. Its log of requests is the oracle of the tests.
 
 Every unit has 1000 addresses in each of the tables coil, discrete, input, holding. At the start: holding 0..99 = 100+i,
 but 20 and 21 hold float32 21.5 (ABCD); input i = 7*i; coil and discrete alternate. Writes to holding and coil 900..999
@@ -24,10 +24,9 @@ import sys
 import time
 from collections import deque
 
-from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
-from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 import lines
@@ -168,8 +167,8 @@ class Store:
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("kind", choices=["tcp", "rtu"])
-    p.add_argument("where", help="tcp: HOST:PORT, port 0 chooses a free one. rtu: a tty (19200 8N1)")
+    p.add_argument("host")
+    p.add_argument("port", type=int, help="0 chooses a free one")
     p.add_argument("--unit", type=int, action="append", help="a unit id that exists (default: 1 and 5)")
     p.add_argument("--absent", default="11", help="exception code of an absent unit, or silent (default 11)")
     p.add_argument("--stay", action="store_true", help="go on when stdin ends")
@@ -181,14 +180,10 @@ async def main():
     a = arguments()
     store = Store(a.unit or [1, 5], SILENT if a.absent == "silent" else int(a.absent))
     unused = SimDevice(0, simdata=[SimData(0, datatype=DataType.REGISTERS)])  # replaced by `store` below
-    options = {"trace_pdu": store.trace, "ignore_missing_devices": True}
-    if a.kind == "tcp":
-        server = ModbusTcpServer(unused, address=lines.host_port(a.where), **options)
-    else:  # parity N: glibc's tcsetattr answers EINVAL for a parity on a pseudo-terminal
-        server = ModbusSerialServer(unused, framer=FramerType.RTU, port=a.where, baudrate=19200, parity="N", stopbits=1, **options)
+    server = ModbusTcpServer(unused, address=(a.host, a.port), trace_pdu=store.trace, ignore_missing_devices=True)
     server.context = store
     await server.serve_forever(background=True)
-    port = server.transport.sockets[0].getsockname()[1] if a.kind == "tcp" else None
+    port = server.transport.sockets[0].getsockname()[1]
     lines.say(ready=True, port=port, units=store.device_ids())
     await lines.serve(store.command, a.stay)
     await server.shutdown()
