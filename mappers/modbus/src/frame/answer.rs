@@ -30,7 +30,10 @@ impl Shape {
             Request::ReadHoldingRegisters(_, count) | Request::ReadInputRegisters(_, count) => {
                 Self::Read { function, bytes: u8::try_from(count.saturating_mul(2)).unwrap_or(u8::MAX) }
             }
-            _ => Self::Echo { function, expected: frame.get(8..12).and_then(|at| at.try_into().ok()).unwrap_or_default() },
+            _ => Self::Echo {
+                function,
+                expected: frame.get(8..12).and_then(|at| at.try_into().ok()).unwrap_or_default(),
+            },
         }
     }
 
@@ -43,7 +46,8 @@ impl Shape {
     /// The meaning of a PDU, or why it is no answer to the request of this shape.
     pub fn read(self, pdu: &[u8]) -> Result<Answer, ProtocolError> {
         let asked = self.function();
-        let wrong_length = |expected| ProtocolError::WrongLength { function: asked, expected, got: pdu.len(), seen: hex(pdu) };
+        let wrong_length =
+            |expected| ProtocolError::WrongLength { function: asked, expected, got: pdu.len(), seen: hex(pdu) };
         match (self, pdu) {
             (_, &[function, code]) if function == asked | 0x80 => Ok(Answer::Exception(ExceptionCode::new(code))),
             (_, &[function, ..]) if function == asked | 0x80 => Err(wrong_length(2)),
@@ -96,8 +100,16 @@ mod tests {
             (&two, &[3, 2, 0, 0], "answer of 4 bytes to function 3, must be 6; received 03 02 00 00"),
             (&two, &[3, 2, 0, 0, 0, 0], "answer of 6 bytes to function 3, must be 6; received 03 02 00 00 00 00"),
             (&two, &[0x83], "answer of 1 bytes to function 3, must be 2; received 83"),
-            (&Request::WriteSingleRegister(1, 3), &[6, 0, 1, 0, 4], "the acknowledgement of function 6 says 00 01 00 04, must be 00 01 00 03"),
-            (&Request::WriteSingleRegister(1, 3), &[6, 0, 1], "answer of 3 bytes to function 6, must be 5; received 06 00 01"),
+            (
+                &Request::WriteSingleRegister(1, 3),
+                &[6, 0, 1, 0, 4],
+                "the acknowledgement of function 6 says 00 01 00 04, must be 00 01 00 03",
+            ),
+            (
+                &Request::WriteSingleRegister(1, 3),
+                &[6, 0, 1],
+                "answer of 3 bytes to function 6, must be 5; received 06 00 01",
+            ),
         ];
         for (request, pdu, expected) in table {
             assert_eq!(read(request, pdu), Err(expected.to_owned()));

@@ -9,8 +9,8 @@ pub use answer::{Answer, Shape};
 pub use exception::{describe as describe_exception, is_gateway, is_refused_range};
 pub use mbap::{Decoder, Frame, MAX_FRAME};
 pub use request::{
-    IllegalRequest, MAX_READ_BITS, MAX_READ_REGISTERS, MAX_WRITE_BITS, MAX_WRITE_REGISTERS, describe as describe_request,
-    encode,
+    IllegalRequest, MAX_READ_BITS, MAX_READ_REGISTERS, MAX_WRITE_BITS, MAX_WRITE_REGISTERS,
+    describe as describe_request, encode,
 };
 pub use tokio_modbus::{ExceptionCode, FunctionCode, Request};
 

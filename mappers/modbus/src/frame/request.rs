@@ -141,7 +141,10 @@ mod tests {
             (Request::ReadHoldingRegisters(0, 126), "126 values from address 0 in one request, must be 1..=125"),
             (Request::ReadInputRegisters(0, 0), "0 values from address 0 in one request, must be 1..=125"),
             (Request::ReadInputRegisters(65535, 2), "2 values from address 65535 reach beyond address 65535"),
-            (Request::WriteMultipleRegisters(5, words.into()), "124 values from address 5 in one request, must be 1..=123"),
+            (
+                Request::WriteMultipleRegisters(5, words.into()),
+                "124 values from address 5 in one request, must be 1..=123",
+            ),
             (Request::ReportServerId, "function 17 is not one of 1 to 6, 15, 16"),
         ];
         for (request, expected) in illegal {

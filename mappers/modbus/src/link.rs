@@ -1,0 +1,190 @@
+//! The engine's exchanges on one [`Wire`]: reads that learn what a device refuses, writes that tell what became of them.
+use crate::{
+    error::Error,
+    frame::{Answer, ExceptionCode, Request, describe_exception, is_gateway, is_refused_range},
+    plan::Range,
+    protocol::Modbus,
+    transaction::DEPTH,
+    unit::{Item, Unit},
+    values::{Encoded, Format},
+    wire::Wire,
+    write::{self, Step, What},
+};
+use pollux_crds::ModbusTable as Table;
+use pollux_mapper::{Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Samples, Value, Written};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// One connection to a device or gateway. Dropping it closes it.
+#[derive(Debug)]
+pub struct Link<S> {
+    wire: Wire<S>,
+    /// Who is at the other end, where that is known.
+    pub(crate) peer: Option<String>,
+}
+
+/// In progress (5) is no refusal, and a gateway that lost its device (10, 11) does not know: both may have been done.
+const IN_PROGRESS: ExceptionCode = ExceptionCode::Acknowledge;
+
+impl<S: AsyncRead + AsyncWrite + Send + 'static> Link<S> {
+    pub fn new(stream: S, peer: Option<String>) -> Self {
+        Self { wire: Wire::new(stream), peer }
+    }
+
+    /// The answer to a read: its data, or why the points of this request are Bad.
+    async fn fetch(
+        &self,
+        unit: u8,
+        range: Range,
+        until: Instant,
+    ) -> Result<Result<Box<[u8]>, ExceptionCode>, Fault<Error>> {
+        match self.wire.transact(unit, &read_request(range), until, || ()).await? {
+            Answer::Data(data) => Ok(Ok(data)),
+            Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit, code })),
+            Answer::Exception(code) => Ok(Err(code)),
+            Answer::Written => Ok(Ok(Box::default())),
+        }
+    }
+
+    /// False: the device refused, and the rest of the group stays.
+    async fn step(&self, unit: u8, step: &Step, until: Instant, out: &mut Written) -> Result<bool, Fault<Error>> {
+        let Step { values, what } = step;
+        let current = match what {
+            What::Bits { address, .. } => {
+                let range = Range { table: Table::Holding, start: *address, count: 1 };
+                match self.fetch(unit, range, until).await? {
+                    Ok(data) => data.first_chunk().map_or(0, |pair| u16::from_be_bytes(*pair)),
+                    Err(code) => return Ok(refuse(values, code, out)),
+                }
+            }
+            What::Coils(..) | What::Words(..) => 0,
+        };
+        let sending = || values.iter().for_each(|at| out.sending(*at));
+        match self.wire.transact(unit, &what.request(current), until, sending).await? {
+            Answer::Exception(code) if is_gateway(code) || code == IN_PROGRESS => {
+                Err(Fault::Device(Error::Exception { unit, code }))
+            }
+            Answer::Exception(code) => Ok(refuse(values, code, out)),
+            Answer::Written | Answer::Data(_) => {
+                values.iter().for_each(|at| out.done(*at));
+                Ok(true)
+            }
+        }
+    }
+}
+
+fn refuse(values: &[usize], code: ExceptionCode, out: &mut Written) -> bool {
+    values.iter().for_each(|at| out.refused(*at, exception(code)));
+    false
+}
+
+fn exception(code: ExceptionCode) -> PointFault {
+    PointFault::new(ErrorKind::Protocol, describe_exception(code))
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + 'static> pollux_mapper::Link<Modbus> for Link<S> {
+    fn limits(&self) -> Limits {
+        Limits { in_flight: DEPTH, per_unit: 1, attached: None }
+    }
+
+    async fn read(
+        &self,
+        unit: &Unit,
+        exchange: &Exchange<Range>,
+        until: Instant,
+        out: &mut Samples,
+    ) -> Result<Done, Fault<Error>> {
+        let asked = exchange.request;
+        let again = match self.fetch(unit.id, asked, until).await? {
+            Ok(data) => {
+                deliver(unit, exchange, &data, out);
+                unit.learned().answered(asked)
+            }
+            Err(code) if is_refused_range(code) && unit.refused(exchange) => true,
+            Err(code) => return Err(Fault::Point(exception(code))),
+        };
+        Ok(if again { Done::Replan } else { Done::Ok })
+    }
+
+    async fn write(
+        &self,
+        unit: &Unit,
+        values: &[(usize, Value)],
+        until: Instant,
+        out: &mut Written,
+    ) -> Result<(), Fault<Error>> {
+        for step in encode(unit, values, out).unwrap_or_default() {
+            if !self.step(unit.id, &step, until, out).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn run(&self) -> Error {
+        self.wire.pump().await
+    }
+}
+
+/// None: something of the group cannot be written, so nothing of it is.
+fn encode(unit: &Unit, values: &[(usize, Value)], out: &mut Written) -> Option<Vec<Step>> {
+    let mut group = Vec::with_capacity(values.len());
+    for (at, (point, value)) in values.iter().enumerate() {
+        match unit.encode(*point, value) {
+            Ok(pair) => group.push(pair),
+            Err(fault) => out.refused(at, fault),
+        }
+    }
+    (group.len() == values.len()).then(|| write::steps(group))
+}
+
+impl Unit {
+    pub(crate) fn encode(&self, point: usize, value: &Value) -> Result<(&Item, Encoded), PointFault> {
+        let no = |text| PointFault::new(ErrorKind::Config, text);
+        let item = self.items.get(point).ok_or_else(|| no("no such point"))?;
+        if !matches!(item.range.table, Table::Coil | Table::Holding) {
+            return Err(no("only tables coil and holding can be written"));
+        }
+        Ok((item, item.format.encode(value)?))
+    }
+
+    fn refused(&self, exchange: &Exchange<Range>) -> bool {
+        let blocks: Vec<Range> =
+            exchange.points.iter().filter_map(|at| self.items.get(*at)).map(|item| item.block).collect();
+        self.learned().refused(exchange.request, &blocks)
+    }
+}
+
+fn read_request(range: Range) -> Request<'static> {
+    let Range { table, start, count } = range;
+    match table {
+        Table::Coil => Request::ReadCoils(start, count),
+        Table::Discrete => Request::ReadDiscreteInputs(start, count),
+        Table::Holding => Request::ReadHoldingRegisters(start, count),
+        Table::Input => Request::ReadInputRegisters(start, count),
+    }
+}
+
+/// "unit 1  fc 3 holding 0..12  temperature, setpoint".
+pub(crate) fn describe(unit: &Unit, exchange: &Exchange<Range>) -> String {
+    let names: Vec<&str> =
+        exchange.points.iter().filter_map(|at| unit.items.get(*at)).map(|item| item.name.as_str()).collect();
+    let request = crate::frame::describe_request(&read_request(exchange.request));
+    format!("unit {}  {request}  {}", unit.id, names.join(", "))
+}
+
+fn deliver(unit: &Unit, exchange: &Exchange<Range>, data: &[u8], out: &mut Samples) {
+    for item in exchange.points.iter().filter_map(|at| unit.items.get(*at)) {
+        let offset = usize::from(item.range.start.saturating_sub(exchange.request.start));
+        let value = match item.format {
+            Format::Coil => {
+                let byte = data.get(offset / 8).copied().unwrap_or(0);
+                item.format.decode(&[byte >> (offset % 8) & 1])
+            }
+            _ => item.format.decode(data.get(offset * 2..).unwrap_or_default()),
+        };
+        match value {
+            Ok(value) => out.put(item.slot, value),
+            Err(fault) => out.fault(item.slot, fault),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! One device, compiled: where each point stands, and what the device was seen to refuse.
+use crate::{
+    plan::{Learned, Range},
+    values::{Format, Number},
+};
+use pollux_crds::{ModbusBinding, ModbusDataType, ModbusDevice, ModbusTable as Table};
+use pollux_mapper::{ConfigError, Point, Slot};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+#[derive(Debug)]
+pub struct Unit {
+    pub id: u8,
+    pub items: Vec<Item>,
+    learned: Mutex<Learned>,
+}
+
+/// One point. `block` is what a read may not split: its own range, or its read group's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    pub slot: Slot,
+    pub name: String,
+    pub range: Range,
+    pub block: Range,
+    pub format: Format,
+}
+
+impl Unit {
+    /// All errors at once.
+    pub fn new(device: &ModbusDevice, points: &[Point<'_, ModbusBinding>]) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = vec![];
+        let id = u8::try_from(device.unit_id);
+        if id.is_err() {
+            errors.push(ConfigError::device(format!("unitId is {}, must be 0..=255", device.unit_id)));
+        }
+        let mut items = Vec::with_capacity(points.len());
+        for (at, point) in points.iter().enumerate() {
+            match item(point) {
+                Ok(item) => items.push(item),
+                Err(text) => errors.push(ConfigError::point(at, format!("binding of {}: {text}", point.name))),
+            }
+        }
+        match id {
+            Ok(id) if errors.is_empty() => {
+                group(points, &mut items)?;
+                Ok(Self { id, items, learned: Mutex::default() })
+            }
+            _ => Err(errors),
+        }
+    }
+
+    pub fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn item(point: &Point<'_, ModbusBinding>) -> Result<Item, String> {
+    let binding = point.address;
+    let format = format(binding)?;
+    let start =
+        u16::try_from(binding.address).map_err(|_| format!("address is {}, must be 0..=65535", binding.address))?;
+    let range = Range { table: binding.table, start, count: format.width() };
+    if range.end() > 0x1_0000 {
+        let last = range.end() - 1;
+        return Err(format!("address {start} with {} registers ends at {last}, must be at most 65535", range.count));
+    }
+    if point.writable && matches!(binding.table, Table::Discrete | Table::Input) {
+        let table = table_name(binding.table);
+        return Err(format!("table {table} cannot be written: access must be ReadOnly, or table coil or holding"));
+    }
+    Ok(Item { slot: point.slot, name: point.name.to_owned(), range, block: range, format })
+}
+
+fn format(binding: &ModbusBinding) -> Result<Format, String> {
+    let ModbusBinding { table, address: _, data_type, byte_order, bit, length } = binding;
+    let order = byte_order.unwrap_or_default();
+    match (table, data_type, bit) {
+        (Table::Coil | Table::Discrete, None, None) => Ok(Format::Coil),
+        (Table::Coil | Table::Discrete, ..) => Err("tables coil and discrete take neither dataType nor bit".into()),
+        (_, None, Some(bit)) => match u8::try_from(*bit) {
+            Ok(bit @ 0..=15) => Ok(Format::Bit(bit)),
+            _ => Err(format!("bit is {bit}, must be 0..=15")),
+        },
+        (_, Some(ModbusDataType::String), None) => match length.and_then(|length| u16::try_from(length).ok()) {
+            Some(length @ 1..=123) => Ok(Format::Text(length)),
+            _ => Err("dataType string needs length, 1..=123 registers".into()),
+        },
+        (_, Some(kind), None) => Ok(Format::Number(number(*kind), order)),
+        _ => Err("tables holding and input need exactly one of dataType, bit".into()),
+    }
+}
+
+fn number(kind: ModbusDataType) -> Number {
+    match kind {
+        ModbusDataType::Int16 => Number::Int16,
+        // String never comes here: it is a format of its own.
+        ModbusDataType::Uint16 | ModbusDataType::String => Number::Uint16,
+        ModbusDataType::Int32 => Number::Int32,
+        ModbusDataType::Uint32 => Number::Uint32,
+        ModbusDataType::Int64 => Number::Int64,
+        ModbusDataType::Uint64 => Number::Uint64,
+        ModbusDataType::Float32 => Number::Float32,
+        ModbusDataType::Float64 => Number::Float64,
+    }
+}
+
+/// The members of a read group share a block that spans them all, where that is one legal request.
+fn group(points: &[Point<'_, ModbusBinding>], items: &mut [Item]) -> Result<(), Vec<ConfigError>> {
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, point) in points.iter().enumerate() {
+        if let Some(name) = point.read_group.filter(|_| point.readable) {
+            groups.entry(name).or_default().push(at);
+        }
+    }
+    let mut errors = vec![];
+    for (name, members) in groups {
+        let ranges: Vec<Range> = members.iter().filter_map(|at| items.get(*at)).map(|item| item.range).collect();
+        match span(&ranges) {
+            Ok(block) => members.iter().for_each(|at| {
+                if let Some(item) = items.get_mut(*at) {
+                    item.block = block;
+                }
+            }),
+            Err(text) => {
+                let names: Vec<&str> =
+                    members.iter().filter_map(|at| points.get(*at)).map(|point| point.name).collect();
+                let text = format!("readGroup {name} ({}) {text}", names.join(", "));
+                errors.push(ConfigError { point: members.first().copied(), text });
+            }
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+fn span(ranges: &[Range]) -> Result<Range, String> {
+    let first = ranges.first().ok_or("has no members")?;
+    let table = first.table;
+    if let Some(other) = ranges.iter().find(|range| range.table != table) {
+        let (one, other) = (table_name(table), table_name(other.table));
+        return Err(format!("spans tables {one} and {other}: one request reads one table"));
+    }
+    let start = ranges.iter().map(|range| range.start).min().unwrap_or(first.start);
+    let end = ranges.iter().map(|range| range.end()).max().unwrap_or(first.end());
+    let (count, most) = (end - u32::from(start), Range::cap(table));
+    match u16::try_from(count) {
+        Ok(count) if count <= most => Ok(Range { table, start, count }),
+        _ => Err(format!("spans {count} addresses, one request reads at most {most}")),
+    }
+}
+
+pub(crate) fn table_name(table: Table) -> &'static str {
+    match table {
+        Table::Coil => "coil",
+        Table::Discrete => "discrete",
+        Table::Input => "input",
+        Table::Holding => "holding",
+    }
+}
