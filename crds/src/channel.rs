@@ -16,9 +16,24 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     derive = "Default",
     doc = "One bus, gateway, server, adapter or broker that devices share.",
-    printcolumn(name = "Host", type_ = "string", json_path = ".spec.protocol.modbus.tcp.host", description = "Host of a Modbus TCP gateway"),
-    printcolumn(name = "Connected", type_ = "string", json_path = ".status.summary", description = "Nodes on which it is open, of those that use it"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since creation")
+    printcolumn(
+        name = "Host",
+        type_ = "string",
+        json_path = ".spec.protocol.modbus.tcp.host",
+        description = "Host of a Modbus TCP gateway"
+    ),
+    printcolumn(
+        name = "Connected",
+        type_ = "string",
+        json_path = ".status.summary",
+        description = "Nodes on which it is open, of those that use it"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since creation"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelSpec {

@@ -1,8 +1,79 @@
 //! Whether a value fits a property.
-use crate::{EffectiveProperty, Value};
+use crate::{EffectiveProperty, PropertyType, Value, parameters::list};
+use serde_json::Value as Json;
+
+/// Longest value, as JSON text.
+pub const MAX_VALUE: usize = 4096;
 
 /// Ok, or what is wrong and what is allowed, without the field's name: `must be a number from 10 to 90, is "hot"`.
 pub fn check_value(property: &EffectiveProperty, value: &Value) -> Result<(), String> {
-    let _ = (property, value);
-    Ok(())
+    let length = value.0.as_str().map_or_else(|| value.0.to_string().len(), str::len);
+    if length > MAX_VALUE {
+        return Err(format!("longer than {MAX_VALUE} characters"));
+    }
+    if fits(property, &value.0) {
+        return Ok(());
+    }
+    let quote = match (&value.0, property.type_) {
+        (Json::Bool(_), PropertyType::String) => "; quote it where YAML reads it as a boolean",
+        _ => "",
+    };
+    Err(format!("must be {}, is {}{quote}", allowed(property), value.short()))
+}
+
+fn fits(property: &EffectiveProperty, value: &Json) -> bool {
+    match property.type_ {
+        PropertyType::Boolean => value.is_boolean(),
+        PropertyType::Integer => integer(value).is_some_and(|n| in_range(property, n)),
+        PropertyType::Number => value.as_f64().is_some_and(|n| n.is_finite() && in_range(property, n)),
+        PropertyType::String if property.enum_.is_empty() => value.is_string(),
+        PropertyType::String => value.as_str().is_some_and(|name| property.enum_.iter().any(|e| e.name == name)),
+        PropertyType::Bytes => value.as_str().is_some_and(is_base64),
+        PropertyType::Json => true,
+    }
+}
+
+/// A whole number: also 22.0, which YAML writers and kubectl patches produce, and digits in a string beyond 2⁵³.
+#[allow(clippy::cast_precision_loss)] // only compared with limits, which are doubles
+fn integer(value: &Json) -> Option<f64> {
+    let digits = || value.as_str().and_then(|s| s.parse::<i128>().ok()).filter(is_64_bit).map(|n| n as f64);
+    match value {
+        Json::Number(n) if n.is_i64() || n.is_u64() => n.as_f64(),
+        Json::Number(n) => n.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0),
+        _ => digits(),
+    }
+}
+fn is_64_bit(n: &i128) -> bool {
+    (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(n)
+}
+fn in_range(property: &EffectiveProperty, n: f64) -> bool {
+    property.minimum.is_none_or(|least| n >= least) && property.maximum.is_none_or(|most| n <= most)
+}
+/// RFC 4648 section 4, padded.
+fn is_base64(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    text.len().is_multiple_of(4)
+        && text.len() - body.len() <= 2
+        && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+}
+
+/// What a person may write there.
+fn allowed(property: &EffectiveProperty) -> String {
+    let range = match (property.minimum, property.maximum) {
+        (Some(least), Some(most)) => format!(" from {least} to {most}"),
+        (Some(least), None) => format!(" of at least {least}"),
+        (None, Some(most)) => format!(" of at most {most}"),
+        (None, None) => String::new(),
+    };
+    match property.type_ {
+        PropertyType::Boolean => "true or false".into(),
+        PropertyType::Integer => format!("a whole number{range}"),
+        PropertyType::Number => format!("a number{range}"),
+        PropertyType::String if property.enum_.is_empty() => "text".into(),
+        PropertyType::String => {
+            format!("one of {}", list(&property.enum_.iter().map(|e| e.name.as_str()).collect::<Vec<_>>()))
+        }
+        PropertyType::Bytes => "bytes in base64".into(),
+        PropertyType::Json => "JSON".into(),
+    }
 }

@@ -21,16 +21,72 @@ use std::collections::BTreeMap;
     selectable = ".spec.nodeName",
     selectable = ".spec.model",
     printcolumn(name = "Model", type_ = "string", json_path = ".spec.model", description = "DeviceModel"),
-    printcolumn(name = "Node", type_ = "string", json_path = ".status.nodeName", description = "Node whose mapper drives it"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status", description = "Accepted, scheduled, connected, healthy and in sync"),
-    printcolumn(name = "Values", type_ = "string", json_path = ".status.summary", description = "Values of the model's summary: ! not good, → still to be written"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since creation"),
-    printcolumn(name = "Class", type_ = "string", json_path = ".status.mapperClass", description = "MapperClass", priority = 1),
-    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", description = "Control, Monitor or Off", priority = 1),
-    printcolumn(name = "Connected", type_ = "string", json_path = ".status.conditions[?(@.type=='Connected')].status", description = "The device answers", priority = 1),
-    printcolumn(name = "Healthy", type_ = "string", json_path = ".status.conditions[?(@.type=='Healthy')].status", description = "Every property is Good", priority = 1),
-    printcolumn(name = "InSync", type_ = "string", json_path = ".status.conditions[?(@.type=='InSync')].status", description = "Every desired value is confirmed", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", description = "What is wrong", priority = 1)
+    printcolumn(
+        name = "Node",
+        type_ = "string",
+        json_path = ".status.nodeName",
+        description = "Node whose mapper drives it"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status",
+        description = "Accepted, scheduled, connected, healthy and in sync"
+    ),
+    printcolumn(
+        name = "Values",
+        type_ = "string",
+        json_path = ".status.summary",
+        description = "Values of the model's summary: ! not good, → still to be written"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since creation"
+    ),
+    printcolumn(
+        name = "Class",
+        type_ = "string",
+        json_path = ".status.mapperClass",
+        description = "MapperClass",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Mode",
+        type_ = "string",
+        json_path = ".spec.mode",
+        description = "Control, Monitor or Off",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Connected",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Connected')].status",
+        description = "The device answers",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Healthy",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Healthy')].status",
+        description = "Every property is Good",
+        priority = 1
+    ),
+    printcolumn(
+        name = "InSync",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='InSync')].status",
+        description = "Every desired value is confirmed",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        description = "What is wrong",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.mapperClass) || !has(self.protocol.custom)").message("mapperClass is required with protocol.custom"))]

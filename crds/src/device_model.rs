@@ -15,10 +15,25 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     derive = "Default",
     doc = "What a type of device has: its properties, and where they stand on the wire.",
-    printcolumn(name = "Manufacturer", type_ = "string", json_path = ".spec.manufacturer", description = "Who makes it"),
-    printcolumn(name = "Product", type_ = "string", json_path = ".spec.model", description = "The manufacturer's name of it"),
+    printcolumn(
+        name = "Manufacturer",
+        type_ = "string",
+        json_path = ".spec.manufacturer",
+        description = "Who makes it"
+    ),
+    printcolumn(
+        name = "Product",
+        type_ = "string",
+        json_path = ".spec.model",
+        description = "The manufacturer's name of it"
+    ),
     printcolumn(name = "Description", type_ = "string", json_path = ".spec.description", description = "What it is"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since creation")
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since creation"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceModelSpec {

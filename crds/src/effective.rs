@@ -1,7 +1,5 @@
 //! A device as its mapper sees it: parameters filled in, defaults applied, every field judged.
-use crate::{
-    Access, Applied, Enforce, EnumValue, Interval, Mode, PropertyType, SliceDevice, Span, Values,
-};
+use crate::{Access, Applied, Enforce, EnumValue, Interval, Mode, PropertyType, SliceDevice, Span, Values};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 

@@ -3,6 +3,9 @@
 
 // KubeSchema expands a copy of each type in a private scope, of which this lint then complains.
 #![allow(unreachable_pub)]
+// Each printcolumn(…) has the same keys, which clippy takes for a slip.
+#![allow(clippy::duplicated_attributes)]
+#![deny(missing_docs)]
 
 mod channel;
 mod condition;

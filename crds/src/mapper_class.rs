@@ -117,7 +117,9 @@ pub struct Resources {
 /// A quantity of Kubernetes, such as 10m or 16Mi.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Quantity(#[schemars(length(max = 32), regex(pattern = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$"))] pub String);
+pub struct Quantity(
+    #[schemars(length(max = 32), regex(pattern = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$"))] pub String,
+);
 
 /// A taint that the mapper bears, as in a Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]

@@ -1,0 +1,117 @@
+//! A model's properties, a Device's own over them, and the defaults: field by field, whole fields.
+use super::FieldError;
+use crate::{Defaults, Device, DeviceModel, DeviceModelRevisionSpec, Property};
+use kube::ResourceExt;
+use std::collections::BTreeSet;
+
+/// The properties that a Device ends up with, parameters not yet filled in.
+pub(super) fn revision(
+    device: &Device,
+    model: Option<&DeviceModel>,
+) -> Result<DeviceModelRevisionSpec, Vec<FieldError>> {
+    let spec = &device.spec;
+    if let (Some(name), None) = (&spec.model, model) {
+        let namespace = device.namespace().unwrap_or_default();
+        return Err(vec![FieldError::new(
+            "spec.model",
+            format!("there is no DeviceModel {name} in namespace {namespace}"),
+        )]);
+    }
+    let models = model.map_or(&[][..], |m| &m.spec.properties);
+    let mut errors = duplicates("spec.properties", &spec.properties);
+    if let Some(model) = model {
+        errors.extend(duplicates(&format!("DeviceModel {}: spec.properties", model.name_any()), models));
+    }
+    let overridden = models.iter().map(|p| match spec.properties.iter().find(|own| own.name == p.name) {
+        Some(own) => over(own, p),
+        None => p.clone(),
+    });
+    let added = spec.properties.iter().filter(|own| !models.iter().any(|p| p.name == own.name)).cloned();
+    let defaults = model.and_then(|m| m.spec.defaults.clone()).unwrap_or_default();
+    let properties: Vec<Property> =
+        overridden.chain(added).filter(|p| p.disabled != Some(true)).map(|p| with_defaults(p, &defaults)).collect();
+    if properties.is_empty() {
+        errors
+            .push(FieldError::new("spec.properties", "the device has no properties: name a model, or list them here"));
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let disabled = |name: &str| spec.properties.iter().any(|p| p.name == name && p.disabled == Some(true));
+    let mut summary = model.map(|m| m.spec.summary.clone()).unwrap_or_default();
+    summary.retain(|name| !disabled(&name.0));
+    Ok(DeviceModelRevisionSpec {
+        summary,
+        parameters: model.map(|m| m.spec.parameters.clone()).unwrap_or_default(),
+        properties,
+    })
+}
+
+fn duplicates(field: &str, properties: &[Property]) -> Vec<FieldError> {
+    let mut seen = BTreeSet::new();
+    let twice = properties.iter().filter(|p| !seen.insert(&p.name));
+    twice.map(|p| FieldError::new(format!("{field}[{}]", p.name), "stands there twice")).collect()
+}
+
+/// What `own` gives replaces the model's field. Destructured without `..`, so that a new field is not forgotten.
+fn over(own: &Property, model: &Property) -> Property {
+    let Property {
+        name,
+        disabled,
+        type_,
+        access,
+        unit,
+        description,
+        range,
+        minimum,
+        maximum,
+        enum_,
+        interval,
+        read_group,
+        report,
+        invalid,
+        scale,
+        offset,
+        expression,
+        stale_after,
+        enforce,
+        write,
+        binding,
+    } = own.clone();
+    let m = model.clone();
+    // A binding of one's own ends the model's expression, and the other way round: they exclude each other.
+    let (binding, expression) = match (binding, expression) {
+        (None, None) => (m.binding, m.expression),
+        given => given,
+    };
+    Property {
+        name,
+        disabled: disabled.or(m.disabled),
+        type_: type_.or(m.type_),
+        access: access.or(m.access),
+        unit: unit.or(m.unit),
+        description: description.or(m.description),
+        range: range.or(m.range),
+        minimum: minimum.or(m.minimum),
+        maximum: maximum.or(m.maximum),
+        enum_: enum_.or(m.enum_),
+        interval: interval.or(m.interval),
+        read_group: read_group.or(m.read_group),
+        report: report.or(m.report),
+        invalid: invalid.or(m.invalid),
+        scale: scale.or(m.scale),
+        offset: offset.or(m.offset),
+        expression,
+        stale_after: stale_after.or(m.stale_after),
+        enforce: enforce.or(m.enforce),
+        write: write.or(m.write),
+        binding,
+    }
+}
+
+fn with_defaults(mut property: Property, defaults: &Defaults) -> Property {
+    property.interval = property.interval.or(defaults.interval);
+    property.report = property.report.or_else(|| defaults.report.clone());
+    property.disabled = None;
+    property
+}

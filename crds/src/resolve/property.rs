@@ -1,0 +1,283 @@
+//! One property, judged: what stands in it fits together, and nothing is left to be looked up.
+use super::{FieldError, Origin, modbus};
+use crate::{
+    Access, Binding, Deadband, DeviceModelRevisionSpec, EffectiveProperty, EffectiveReport, EffectiveVerify,
+    Expression, Interval, Property, PropertyType, ReportWhen, Source, Span, VerifyBy, hash,
+    parameters::{list, substitute},
+};
+use serde_json::Value as Json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+const INTERVAL: Span = Span::from_secs(10);
+const INTERVALS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(86_400));
+const MIN_REPORT: Span = Span::from_secs(1);
+const STALE_AT_LEAST: Duration = Duration::from_secs(5);
+const STALE_INTERVALS: u32 = 3;
+
+/// Errors of one property, on their way into the list of all.
+struct Judge<'a> {
+    property: &'a Property,
+    origin: &'a Origin<'a>,
+    errors: &'a mut Vec<FieldError>,
+}
+impl Judge<'_> {
+    fn wrong(&mut self, field: &str, message: impl Into<String>) {
+        self.errors.push(FieldError::new(self.origin.field(&self.property.name, field), message));
+    }
+}
+
+pub(super) fn judge_all(
+    revision: &DeviceModelRevisionSpec,
+    protocol: &str,
+    values: &BTreeMap<&str, &Json>,
+    origin: &Origin<'_>,
+    errors: &mut Vec<FieldError>,
+) -> Vec<EffectiveProperty> {
+    let known: BTreeMap<&str, &Property> = revision.properties.iter().map(|p| (p.name.as_str(), p)).collect();
+    let judged = revision
+        .properties
+        .iter()
+        .filter_map(|property| Judge { property, origin, errors: &mut *errors }.judge(protocol, values, &known));
+    judged.collect()
+}
+
+impl Judge<'_> {
+    fn judge(
+        mut self,
+        protocol: &str,
+        values: &BTreeMap<&str, &Json>,
+        known: &BTreeMap<&str, &Property>,
+    ) -> Option<EffectiveProperty> {
+        let before = self.errors.len();
+        let property = self.property;
+        if !crate::is_property_name(&property.name) {
+            self.wrong("", "not a name: letters, digits and _, not a digit first, at most 63, and no word that YAML reads as boolean or null");
+        }
+        let Some(type_) = property.type_ else {
+            self.wrong(".type", "required: boolean, integer, number, string, bytes or json");
+            return None;
+        };
+        let access = property.access.unwrap_or_default();
+        self.numbers(type_);
+        self.names(type_);
+        let source = self.source(type_, access, protocol, values, known);
+        let (interval, stale_after) = self.interval();
+        let report = self.report();
+        let verify = self.verify(type_);
+        let source = source.filter(|_| self.errors.len() == before)?;
+        let enum_ = property.enum_.clone().unwrap_or_default();
+        let (scale, offset) = (property.scale.unwrap_or(1.0), property.offset.unwrap_or(0.0));
+        let wire = match &source {
+            Source::Binding(json) => json.clone(),
+            Source::Expression(_) => Json::Null,
+        };
+        Some(EffectiveProperty {
+            name: property.name.clone(),
+            type_,
+            access,
+            unit: property.unit.clone(),
+            minimum: property.minimum,
+            maximum: property.maximum,
+            interval,
+            read_group: property.read_group.clone(),
+            report,
+            invalid: property.invalid.clone().unwrap_or_default(),
+            scale,
+            offset,
+            stale_after,
+            enforce: property.enforce.unwrap_or_default(),
+            verify,
+            wiring: hash(&(type_, &enum_, scale, offset, wire)).chars().take(16).collect(),
+            enum_,
+            source,
+        })
+    }
+
+    /// Scale, limits and the like: finite, and only where the type is a number.
+    fn numbers(&mut self, type_: PropertyType) {
+        let p = self.property;
+        let numeric = matches!(type_, PropertyType::Integer | PropertyType::Number);
+        let fields = [("scale", p.scale), ("offset", p.offset), ("minimum", p.minimum), ("maximum", p.maximum)];
+        for (field, value) in fields.into_iter().filter_map(|(field, value)| Some((field, value?))) {
+            if !numeric {
+                self.wrong(&format!(".{field}"), "goes with type number or integer only");
+            } else if !value.is_finite() {
+                self.wrong(&format!(".{field}"), "must be a finite number");
+            }
+        }
+        if p.scale == Some(0.0) {
+            self.wrong(".scale", "must not be 0");
+        }
+        if let (Some(least), Some(most)) = (p.minimum, p.maximum)
+            && least > most
+        {
+            self.wrong(".minimum", format!("must not be above maximum ({most}), is {least}"));
+        }
+        if let Some(range) =
+            p.range.as_ref().filter(|r| !matches!(r.low.partial_cmp(&r.high), Some(std::cmp::Ordering::Less)))
+        {
+            self.wrong(".range", format!("low must be below high, is {} and {}", range.low, range.high));
+        }
+    }
+
+    fn names(&mut self, type_: PropertyType) {
+        let Some(names) = &self.property.enum_ else { return };
+        if type_ != PropertyType::String {
+            self.wrong(".type", "must be string where there is an enum: desired and reported use the names");
+        }
+        let (mut values, mut texts) = (BTreeSet::new(), BTreeSet::new());
+        for item in names {
+            if !values.insert(item.value) {
+                self.wrong(".enum", format!("value {} stands there twice", item.value));
+            }
+            if !texts.insert(&item.name) {
+                self.wrong(".enum", format!("name {} stands there twice", item.name));
+            }
+        }
+    }
+
+    fn source(
+        &mut self,
+        type_: PropertyType,
+        access: Access,
+        protocol: &str,
+        values: &BTreeMap<&str, &Json>,
+        known: &BTreeMap<&str, &Property>,
+    ) -> Option<Source> {
+        match (&self.property.binding, &self.property.expression) {
+            (Some(binding), None) => self.binding(binding, type_, access, protocol, values),
+            (None, Some(text)) => self.expression(text, access, known),
+            (Some(_), Some(_)) => {
+                self.wrong(".binding", "binding and expression exclude each other");
+                None
+            }
+            (None, None) => {
+                self.wrong("", "needs a binding (where it stands on the wire) or an expression");
+                None
+            }
+        }
+    }
+
+    fn binding(
+        &mut self,
+        binding: &Binding,
+        type_: PropertyType,
+        access: Access,
+        protocol: &str,
+        values: &BTreeMap<&str, &Json>,
+    ) -> Option<Source> {
+        let found = binding.name().unwrap_or("none or several");
+        if found != protocol {
+            self.wrong(".binding", format!("is for protocol {found}, the device's protocol is {protocol}"));
+            return None;
+        }
+        if let Some(modbus) = &binding.modbus {
+            let has_enum = self.property.enum_.is_some();
+            for (field, message) in modbus::check(modbus, type_, has_enum, access) {
+                self.wrong(&format!(".binding.modbus{field}"), message);
+            }
+        }
+        let block = match (&binding.modbus, &binding.custom) {
+            (Some(modbus), _) => serde_json::to_value(modbus),
+            (None, custom) => serde_json::to_value(custom),
+        };
+        match block.map_err(|e| e.to_string()).and_then(|block| substitute(&block, values)) {
+            Ok(json) => Some(Source::Binding(json)),
+            Err(message) => {
+                self.wrong(&format!(".binding.{found}"), message);
+                None
+            }
+        }
+    }
+
+    fn expression(&mut self, text: &str, access: Access, known: &BTreeMap<&str, &Property>) -> Option<Source> {
+        if access != Access::ReadOnly {
+            self.wrong(".access", "a property with an expression is ReadOnly");
+        }
+        let compiled = match Expression::compile(text) {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                self.wrong(".expression", error.to_string());
+                return None;
+            }
+        };
+        for name in compiled.variables() {
+            match known.get(name.as_str()) {
+                Some(p) if p.expression.is_some() => {
+                    self.wrong(".expression", format!("{name} is an expression itself"))
+                }
+                Some(p) if p.access == Some(Access::WriteOnly) => {
+                    self.wrong(".expression", format!("{name} is WriteOnly"))
+                }
+                Some(_) => {}
+                None => {
+                    let names: Vec<&str> = known.keys().copied().filter(|n| *n != self.property.name).collect();
+                    self.wrong(".expression", format!("{name} is no property; there are: {}", list(&names)));
+                }
+            }
+        }
+        Some(Source::Expression(text.to_owned()))
+    }
+
+    fn interval(&mut self) -> (Interval, Option<Span>) {
+        let interval = self.property.interval.unwrap_or(Interval::Every(INTERVAL));
+        let Interval::Every(span) = interval else { return (interval, self.property.stale_after) };
+        if !(INTERVALS.0..=INTERVALS.1).contains(&span.duration()) {
+            self.wrong(".interval", format!("must be from 10ms to 24h, or OnConnect, is {span}"));
+        }
+        let usual = (span.duration().saturating_mul(STALE_INTERVALS)).max(STALE_AT_LEAST);
+        let usual = Span::from_millis(u64::try_from(usual.as_millis()).unwrap_or(u64::MAX));
+        let stale = self.property.stale_after.unwrap_or(usual);
+        if stale < span {
+            self.wrong(".staleAfter", format!("must not be shorter than the interval ({span}), is {stale}"));
+        }
+        (interval, Some(stale))
+    }
+
+    fn report(&mut self) -> EffectiveReport {
+        let report = self.property.report.clone().unwrap_or_default();
+        let deadband = match report.deadband {
+            None => 0.0,
+            Some(Deadband { absolute: Some(absolute), percent: None }) => absolute,
+            Some(Deadband { absolute: None, percent: Some(percent) }) => match &self.property.range {
+                Some(range) => (range.high - range.low) * percent / 100.0,
+                None => {
+                    self.wrong(".report.deadband.percent", "needs range (low and high), which it is a percentage of");
+                    0.0
+                }
+            },
+            Some(_) => {
+                self.wrong(".report.deadband", "exactly one of absolute, percent must be set");
+                0.0
+            }
+        };
+        if !(deadband.is_finite() && deadband >= 0.0) {
+            self.wrong(".report.deadband", "must be a finite number, not negative");
+        }
+        EffectiveReport {
+            never: report.when == Some(ReportWhen::Never),
+            deadband,
+            min_interval: report.min_interval.unwrap_or(MIN_REPORT),
+        }
+    }
+
+    fn verify(&mut self, type_: PropertyType) -> EffectiveVerify {
+        let verify = self.property.write.clone().and_then(|w| w.verify).unwrap_or_default();
+        if verify.by == Some(VerifyBy::Acknowledgement) || self.property.access == Some(Access::WriteOnly) {
+            return EffectiveVerify::Acknowledgement;
+        }
+        let tolerance = verify.tolerance.unwrap_or(0.0);
+        if tolerance != 0.0 && !matches!(type_, PropertyType::Integer | PropertyType::Number) {
+            self.wrong(".write.verify.tolerance", "goes with type number or integer only");
+        }
+        if !(tolerance.is_finite() && tolerance >= 0.0) {
+            self.wrong(".write.verify.tolerance", "must be a finite number, not negative");
+        }
+        let (delay, within) =
+            (verify.delay.unwrap_or(Span::from_millis(0)), verify.within.unwrap_or(Span::from_millis(0)));
+        EffectiveVerify::ReadBack { tolerance, delay, within: within.max(delay) }
+    }
+}
