@@ -1,6 +1,8 @@
 //! Who is next on one link. Pure: no clock, no IO; `R` is whatever an exchange needs, `W` what is to be written or called.
 //! Units at rest stand only in the order of due times, so that a thousand quiet ones cost nothing.
 mod unit;
+mod work;
+
 use crate::{Exchange, Instant, Limits};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -9,68 +11,11 @@ use std::{
 };
 pub use unit::Plan;
 use unit::{Phase, Unit};
+pub use work::{Outcome, Work};
 
 const PROBE_SHARE: u32 = 19; // a probe that cost c is followed by 19 c without probes: at most 5 % of the link's time
 const WRITE_STREAK: u32 = 8; // so that a flood of writes cannot starve reads
 const MIN_HOLD: Duration = Duration::from_secs(5); // what a busy or pushing unit has of a slot before another may have it
-
-/// What is to be done next on the link.
-#[derive(Debug)]
-pub enum Work<R, W> {
-    /// Attach a unit, perhaps to see whether it is back.
-    Attach {
-        /// Which.
-        unit: usize,
-        /// It is taken for dead.
-        probe: bool,
-    },
-    /// Detach a unit.
-    Detach {
-        /// Which.
-        unit: usize,
-    },
-    /// One exchange.
-    Read {
-        /// Of which unit.
-        unit: usize,
-        /// What is read.
-        exchange: Arc<Exchange<R>>,
-        /// It is taken for dead.
-        probe: bool,
-    },
-    /// Something to be written or called.
-    Write {
-        /// On which unit.
-        unit: usize,
-        /// What.
-        write: W,
-    },
-}
-
-impl<R, W> Work<R, W> {
-    /// The unit that it is about.
-    pub fn unit(&self) -> usize {
-        match self {
-            Self::Attach { unit, .. } | Self::Detach { unit } | Self::Read { unit, .. } | Self::Write { unit, .. } => {
-                *unit
-            }
-        }
-    }
-    fn probe(&self) -> bool {
-        matches!(self, Self::Attach { probe: true, .. } | Self::Read { probe: true, .. })
-    }
-}
-
-/// What the end of an exchange says about its unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It answered.
-    Ok,
-    /// It answered: no.
-    Point,
-    /// It did not answer.
-    Device,
-}
 
 /// Decides who is next on one link.
 #[derive(Debug)]

@@ -204,7 +204,7 @@ impl<P: Protocol> Engine<P> {
     }
     fn gone(&mut self, device: usize, why: PointFault) {
         self.arbiter.said(device, false, Instant::now());
-        self.judge(device, false, &why);
+        self.health(device, Some(&why));
         self.refuse_asks(|d| d == device, &why);
         for order in self.arbiter.withdraw(|u, _| u == device) {
             order.not_sent(why.clone());

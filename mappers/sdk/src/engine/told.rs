@@ -16,8 +16,12 @@ impl<P: Protocol> Engine<P> {
         held.health.reason = fault.map_or_else(String::new, |f| f.text.to_string());
         self.untold.insert(device);
     }
-    /// Connected follows probing, and the protocol's own word.
+    /// Connected follows probing. What the protocol itself said stands until it says otherwise.
     pub(super) fn judge(&mut self, device: usize, heard: bool, fault: &PointFault) {
+        let known = self.held(device).is_some_and(|held| held.health.up == Some(false));
+        if self.arbiter.said_down(device) && known {
+            return;
+        }
         if self.arbiter.probing(device) || self.arbiter.said_down(device) {
             self.health(device, Some(fault));
         } else if heard {
