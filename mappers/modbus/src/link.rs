@@ -65,7 +65,9 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> Link<S> {
             }
             Answer::Exception(code) => Ok(refuse(values, code, out)),
             Answer::Written | Answer::Data(_) => {
-                values.iter().for_each(|at| out.done(*at));
+                for at in values {
+                    out.done(*at);
+                }
                 Ok(true)
             }
         }
@@ -73,7 +75,9 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> Link<S> {
 }
 
 fn refuse(values: &[usize], code: ExceptionCode, out: &mut Written) -> bool {
-    values.iter().for_each(|at| out.refused(*at, exception(code)));
+    for at in values {
+        out.refused(*at, exception(code));
+    }
     false
 }
 

@@ -110,8 +110,8 @@ mod tests {
     fn frame(transaction: u16, unit: u8, pdu: &[u8]) -> Frame<'_> {
         Frame { transaction, unit, pdu }
     }
-    fn data(bytes: [u8; 2]) -> Result<Answer, ProtocolError> {
-        Ok(Answer::Data(Box::new(bytes)))
+    fn data(bytes: [u8; 2]) -> Answer {
+        Answer::Data(Box::new(bytes))
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(table.begin(1, SHAPE, "d"), Err("d"), "bounded");
         for (at, who) in [(2, "c"), (0, "a"), (1, "b")] {
             let answer = table.accept(&frame(ids[at], 1, &[3, 2, 0, 7]));
-            assert_eq!(answer, Ok(Accepted::Answer(who, data([0, 7]))));
+            assert_eq!(answer, Ok(Accepted::Answer(who, Ok(data([0, 7])))));
         }
     }
 
@@ -133,7 +133,7 @@ mod tests {
         let second = table.begin(1, SHAPE, "second").expect("room");
         assert_eq!(table.accept(&frame(first, 9, &[0x83, 0x0B])), Ok(Accepted::Late));
         assert_eq!(table.dropped(), 1);
-        assert_eq!(table.accept(&frame(second, 1, &[3, 2, 1, 2])), Ok(Accepted::Answer("second", data([1, 2]))));
+        assert_eq!(table.accept(&frame(second, 1, &[3, 2, 1, 2])), Ok(Accepted::Answer("second", Ok(data([1, 2])))));
     }
 
     #[test]
@@ -166,9 +166,11 @@ mod tests {
             let mut open: Vec<u16> = vec![];
             for (what, pick) in steps {
                 match what {
-                    0 => match table.begin(1, SHAPE, pick) {
-                        Ok(id) => { prop_assert!(!open.contains(&id)); open.push(id) }
-                        Err(_) => prop_assert_eq!(open.len(), depth),
+                    0 => if let Ok(id) = table.begin(1, SHAPE, pick) {
+                        prop_assert!(!open.contains(&id));
+                        open.push(id);
+                    } else {
+                        prop_assert_eq!(open.len(), depth);
                     },
                     1 if !open.is_empty() => { table.give_up(open.remove(usize::from(pick) % open.len())); }
                     _ => {

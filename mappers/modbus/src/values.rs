@@ -161,7 +161,12 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn whole<T: TryFrom<i128> + std::fmt::Display>(value: &Value, name: &str, low: T, high: T) -> Result<T, PointFault> {
+fn whole<T: TryFrom<i128> + Copy + std::fmt::Display>(
+    value: &Value,
+    name: &str,
+    low: T,
+    high: T,
+) -> Result<T, PointFault> {
     let fit = value.as_i128().and_then(|v| T::try_from(v).ok());
     fit.ok_or_else(|| refused(format!("{} does not fit {name}: must be a whole number {low}..={high}", shown(value))))
 }

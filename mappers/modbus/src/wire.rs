@@ -14,6 +14,7 @@ use tokio::{
 use tracing::debug;
 
 type Waiter = oneshot::Sender<Result<Answer, Error>>;
+type Reply = oneshot::Receiver<Result<Answer, Error>>;
 
 /// Whoever waits for an answer, or [`Wire::pump`] alone, reads for all: no task, and nothing to end but this value.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         sending: impl FnOnce() + Send,
     ) -> Result<Answer, Fault<Error>> {
         let started = Instant::now();
-        let mut bytes = frame::encode(0, unit, request).map_err(illegal)?;
+        let mut bytes = frame::encode(0, unit, request).map_err(|error| illegal(&error))?;
         let Ok(Ok(_lane)) = timeout_at(until, self.lanes.acquire()).await else {
             return Err(Fault::Device(Error::Silent { unit, waited: started.elapsed(), dropped: 0 }));
         };
@@ -112,11 +113,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(
-        &self,
-        unit: u8,
-        shape: Shape,
-    ) -> Result<(Ticket<'_, S>, oneshot::Receiver<Result<Answer, Error>>), Error> {
+    fn begin(&self, unit: u8, shape: Shape) -> Result<(Ticket<'_, S>, Reply), Error> {
         let (tell, answer) = oneshot::channel();
         let mut state = self.state();
         if let Some(error) = &state.dead {
@@ -144,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     async fn wait(
         &self,
         unit: u8,
-        mut answer: oneshot::Receiver<Result<Answer, Error>>,
+        mut answer: Reply,
         until: Instant,
         started: Instant,
     ) -> Result<Answer, Fault<Error>> {
@@ -200,6 +197,6 @@ impl<S> Drop for Ticket<'_, S> {
 }
 
 /// Cannot happen to a unit that was prepared; a device is never asked what the standard forbids.
-fn illegal(error: IllegalRequest) -> Fault<Error> {
+fn illegal(error: &IllegalRequest) -> Fault<Error> {
     Fault::Point(PointFault::new(ErrorKind::Config, error.to_string()))
 }

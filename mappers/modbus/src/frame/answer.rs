@@ -73,7 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(request: &Request<'_>, pdu: &[u8]) -> Result<Answer, String> {
-        let frame = super::super::encode(1, 1, request).expect("legal");
+        let frame = super::super::encode(1, 1, request).map_err(|error| error.to_string())?;
         Shape::of(request, &frame).read(pdu).map_err(|error| error.to_string())
     }
 

@@ -18,13 +18,19 @@ pub enum IllegalRequest {
 
 /// One whole frame: header and PDU.
 pub fn encode(transaction: u16, unit: u8, request: &Request<'_>) -> Result<Vec<u8>, IllegalRequest> {
+    let mut body = Vec::with_capacity(super::MAX_FRAME);
+    pdu_body(request, &mut body)?;
     let mut out = Vec::with_capacity(super::MAX_FRAME);
     out.extend_from_slice(&transaction.to_be_bytes());
-    out.extend_from_slice(&[0, 0, 0, 0, unit, request.function_code().value()]);
-    pdu_body(request, &mut out)?;
-    let length = u16::try_from(out.len() - 6).expect("a legal quantity makes a PDU of at most 253 bytes");
-    out[4..6].copy_from_slice(&length.to_be_bytes());
+    // At most 251 bytes: a legal quantity makes a PDU of at most 253, less one of function, and one of unit id.
+    out.extend_from_slice(&[0, 0, 0, byte(body.len() + 2), unit, request.function_code().value()]);
+    out.extend_from_slice(&body);
     Ok(out)
+}
+
+/// Lengths that legal quantities keep below 256.
+fn byte(length: usize) -> u8 {
+    u8::try_from(length).unwrap_or(u8::MAX)
 }
 
 fn pdu_body(request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), IllegalRequest> {
@@ -73,14 +79,14 @@ fn range(address: u16, count: usize, most: u16, out: &mut Vec<u8>) -> Result<(),
 }
 
 fn push_block(bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(u8::try_from(bytes.len()).expect("a legal quantity makes at most 246 bytes"));
+    out.push(byte(bytes.len()));
     out.extend_from_slice(bytes);
 }
 
 /// Eight to a byte, the first in the lowest bit.
 fn pack(coils: &[bool]) -> Vec<u8> {
-    let byte = |eight: &[bool]| eight.iter().rev().fold(0_u8, |byte, on| byte << 1 | u8::from(*on));
-    coils.chunks(8).map(byte).collect()
+    let pack = |eight: &[bool]| eight.iter().rev().fold(0_u8, |byte, on| byte << 1 | u8::from(*on));
+    coils.chunks(8).map(pack).collect()
 }
 
 /// "fc 16 holding 10..12": last address included, as people count registers.
