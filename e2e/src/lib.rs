@@ -1,1 +1,52 @@
-//! 
+//! What the stories stand on: the cluster that `KUBECONFIG` names, kubectl and helm as a person uses them, foreign devices in
+//! the field, and waiting for a condition, never for a time.
+mod cluster;
+mod peer;
+mod plant;
+
+pub use cluster::{Cluster, installed};
+pub use peer::Peer;
+pub use plant::{Plant, device_is, reported};
+
+use anyhow::{Context, Result, anyhow};
+use std::{future::Future, time::Duration};
+
+/// A bound for what should take seconds: it ends a test that hangs, it judges no speed.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs one story on a runtime of its own, within ten minutes.
+///
+/// # Panics
+/// When the story fails: it is a test.
+#[allow(clippy::panic)]
+pub fn story(what: &str, story: impl Future<Output = Result<()>>) {
+    println!("story: {what}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let limit = Duration::from_secs(600);
+    let told = runtime.block_on(async { tokio::time::timeout(limit, story).await });
+    match told {
+        Ok(Ok(())) => println!("story: {what}: as told"),
+        Ok(Err(error)) => panic!("{what}: {error:?}"),
+        Err(_) => panic!("{what}: did not end within {limit:?}"),
+    }
+}
+
+/// Waits for a future, saying what for when it does not come.
+pub async fn within<T>(what: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+    let waited = tokio::time::timeout(PATIENCE, future).await;
+    waited.map_err(|_| anyhow!("waited {PATIENCE:?} for: {what}"))?.with_context(|| what.to_owned())
+}
+
+/// Asks again and again until the answer is Some, for what cannot be watched.
+pub async fn until<T, F: Future<Output = Result<Option<T>>>>(what: &str, mut ask: impl FnMut() -> F) -> Result<T> {
+    let mut pace = tokio::time::interval(Duration::from_millis(200));
+    within(what, async {
+        loop {
+            if let Some(answer) = ask().await? {
+                return Ok(answer);
+            }
+            pace.tick().await;
+        }
+    })
+    .await
+}
