@@ -11,6 +11,15 @@ bin_dir() {
 ensure_built() {
   BIN=$(bin_dir)
   [ -x "$BIN/cluster" ] || build
+  touch "$BIN"
+}
+
+# What no instance uses and nobody wanted for a week.
+forget_old() {
+  local old
+  find "$CACHE" -maxdepth 1 -name 'cluster-*' -mtime +7 | while read -r old; do
+    grep -qsxF "$old" "$STATE_ROOT"/*/ready || rm -rf "$old"
+  done
 }
 
 # Into a folder beside it and renamed when whole; under a lock, because two builds take longer than one after the other.
@@ -27,6 +36,7 @@ build() {
     build_coredns
     build_helpers
     mv -T "$PART" "$BIN"
+    forget_old
     say "built $BIN ($(du -sh "$BIN" | cut -f1))"
   fi
   exec {lock}>&-

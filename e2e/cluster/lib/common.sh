@@ -1,5 +1,5 @@
 # Sourced: names, folders, progress, waiting, the lock of an instance.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # used by the other parts
 
 STATE_ROOT=${POLLUX_STATE:-/var/lib/pollux-cluster}
 CACHE=${POLLUX_CACHE:-${HOME:-/root}/.cache/pollux}

@@ -34,9 +34,12 @@ bud() {
   log=$(mktemp)
   [[ $image == */*:* ]] || die "image \"$image\": write it as localhost/NAME:TAG"
   rm -f "$out"
-  $BUILDAH bud --isolation chroot --layers=false -f "$file" -t "$image" "$@" "$context" >"$log" 2>&1 &&
-    $BUILDAH push "$image" "oci-archive:$out:$image" >>"$log" 2>&1 ||
-    { tail -20 "$log" >&2; rm -rf "$log" "$context"; die "could not build $image"; }
+  if ! { $BUILDAH bud --isolation chroot --layers=false -f "$file" -t "$image" "$@" "$context" &&
+    $BUILDAH push "$image" "oci-archive:$out:$image"; } >"$log" 2>&1; then
+    tail -20 "$log" >&2
+    rm -rf "$log" "$context"
+    die "could not build $image"
+  fi
   $BUILDAH rmi "$image" >/dev/null 2>&1 || true
   rm -f "$log"
 }

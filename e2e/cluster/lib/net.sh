@@ -7,6 +7,7 @@
 
 NET=10.77.0
 PODS=10.88
+# shellcheck disable=SC2034 # used by control-plane and node
 DNS_IP=10.96.0.10
 
 make_switch() {
@@ -16,7 +17,7 @@ make_switch() {
   ip -n "$PX-sw" link set br0 up
 }
 
-# plug WHO LAST_BYTE PORT: a namespace with an address on the switch, and the way to every node's pods.
+# plug WHO LAST_BYTE PORT: a namespace with an address on the switch, and the way to all pods and services.
 plug() {
   local ns=$PX-$1 i nodes
   ip netns add "$ns"
@@ -29,6 +30,12 @@ plug() {
   for i in $(seq "$nodes"); do
     [ "$1" = "node-$i" ] || ip -n "$ns" route add "$PODS.$i.0/24" via "$NET.$((10 + i))"
   done
+  # Service addresses: kube-proxy on a node translates them, but only what has a route gets that far (hostNetwork pods,
+  # too); the others go by the first node, and so the API server reaches webhooks.
+  case $1 in
+    node-*) ip -n "$ns" route add 10.96.0.0/16 dev eth0 ;;
+    *) ip -n "$ns" route add 10.96.0.0/16 via "$NET.11" ;;
+  esac
 }
 
 # in_net WHO: words to put before a command

@@ -17,11 +17,12 @@ hierarchies() {
 # make_group PATH: the kubelet wants its root in every hierarchy; an empty cpuset (v1) admits nothing, and v2 hands
 # controllers down only when told.
 make_group() {
-  local h f
+  local h f controllers
   for h in $(hierarchies); do
     mkdir -p "$h/$1"
     if [ -f "$h/cgroup.controllers" ]; then
-      for f in $(cat "$h/cgroup.controllers"); do
+      read -ra controllers <"$h/cgroup.controllers"
+      for f in "${controllers[@]}"; do
         echo "+$f" >"$h/$(dirname "$1")/cgroup.subtree_control" || true
       done 2>/dev/null
     elif [ -f "$h/cpuset.cpus" ]; then
@@ -31,6 +32,7 @@ make_group() {
 }
 
 # The folder whose members are our own processes (one hierarchy is enough to find them).
+# shellcheck disable=SC2153 # GROUP is set by use_instance
 own_group() {
   local h
   for h in $(hierarchies); do
@@ -86,9 +88,10 @@ kill_members() {
   done
 }
 
+# runc makes one more beside v1's hierarchies, in unified.
 remove_groups() {
   local h
-  for h in $(hierarchies); do
+  for h in $(hierarchies) /sys/fs/cgroup/unified; do
     [ ! -d "$h/$GROUP" ] || find "$h/$GROUP" -depth -type d -exec rmdir {} + 2>/dev/null || true
   done
 }

@@ -1,6 +1,7 @@
 // probe is what the tests run inside a pod: a FROM scratch image has no shell, nslookup or curl.
 //
 //	probe lookup NAME        addresses of NAME, or the resolver's error and exit code 1
+//	probe connect HOST:PORT  nothing, once the peer has accepted
 //	probe dial HOST:PORT     what the peer sends until it closes, at most 64 KiB
 //	probe serve :PORT        accept connections and answer each with this host's name
 package main
@@ -18,7 +19,7 @@ import (
 
 func main() {
 	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: probe lookup NAME | dial HOST:PORT | serve :PORT")
+		fmt.Fprintln(os.Stderr, "usage: probe lookup NAME | connect HOST:PORT | dial HOST:PORT | serve :PORT")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -28,8 +29,10 @@ func main() {
 	switch os.Args[1] {
 	case "lookup":
 		err = lookup(ctx, os.Args[2])
+	case "connect":
+		err = dial(ctx, os.Args[2], false)
 	case "dial":
-		err = dial(ctx, os.Args[2])
+		err = dial(ctx, os.Args[2], true)
 	case "serve":
 		err = serve(ctx, os.Args[2])
 	}
@@ -49,12 +52,15 @@ func lookup(ctx context.Context, name string) error {
 	return err
 }
 
-func dial(ctx context.Context, addr string) error {
+func dial(ctx context.Context, addr string, read bool) error {
 	c, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	if !read {
+		return nil
+	}
 	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return err
 	}
