@@ -185,6 +185,19 @@ pub trait DriverError: std::error::Error + Send + Sync + 'static {
     fn kind(&self) -> ErrorKind;
 }
 
+/// For drivers whose only errors are the socket's.
+impl DriverError for std::io::Error {
+    fn kind(&self) -> ErrorKind {
+        use std::io::ErrorKind as Io;
+        match std::io::Error::kind(self) {
+            Io::TimedOut => ErrorKind::Timeout,
+            Io::PermissionDenied => ErrorKind::Denied,
+            Io::InvalidData | Io::InvalidInput => ErrorKind::Protocol,
+            _ => ErrorKind::Unreachable,
+        }
+    }
+}
+
 /// What kind of failure it is, for those who act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

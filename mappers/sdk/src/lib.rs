@@ -12,6 +12,8 @@ mod engine;
 mod hub;
 mod outbox;
 mod port;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 mod written;
 
@@ -34,3 +36,11 @@ pub use port::{Port, Quality, Samples};
 pub use tokio::time::Instant;
 pub use value::Value;
 pub use written::{WriteReply, Written, Wrote};
+
+/// What a driver needs, at one stroke.
+pub mod prelude {
+    pub use crate::{
+        ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Interval, Limits, Link, Point, PointFault,
+        Port, Precision, Protocol, Quality, Samples, Slot, Value, Written,
+    };
+}

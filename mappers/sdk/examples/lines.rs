@@ -1,0 +1,82 @@
+//! A custom mapper, whole: a line protocol over TCP (`get x y` → `1.5 2`, `set x 3` → `ok`).
+use pollux_mapper::prelude::*;
+use std::io;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
+use tokio::{net::TcpStream, sync::Mutex, time::timeout_at};
+
+pub struct Lines;
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+pub struct Device {
+    pub address: String,
+    pub prefix: String,
+}
+pub struct Connection(Mutex<Option<BufStream<TcpStream>>>);
+type Unit = Vec<(Slot, String)>;
+type Answer<T> = Result<T, Fault<io::Error>>;
+
+impl Protocol for Lines {
+    const NAME: &'static str = "lines";
+    type Device = Device;
+    type Address = String;
+    type Endpoint = String;
+    type Unit = Unit;
+    type Request = ();
+    type Error = io::Error;
+    type Link = Connection;
+    fn endpoint(&self, device: &Device) -> Result<String, ConfigError> {
+        Ok(device.address.clone())
+    }
+    fn prepare(&self, device: &Device, points: &[Point<'_, String>]) -> Result<Unit, Vec<ConfigError>> {
+        Ok(points.iter().map(|p| (p.slot, format!("{}{}", device.prefix, p.address))).collect())
+    }
+    fn plan(&self, _: &Unit, due: &[usize]) -> Vec<Exchange<()>> {
+        vec![Exchange { points: due.to_vec(), request: () }]
+    }
+    async fn connect(&self, endpoint: &String, _: &Cx) -> Result<Connection, io::Error> {
+        Ok(Connection(Mutex::new(Some(BufStream::new(TcpStream::connect(endpoint).await?)))))
+    }
+}
+impl Connection {
+    /// The stream goes back only after an answer: a late one would be taken for the next.
+    async fn ask(&self, line: String, until: Instant) -> Result<String, io::Error> {
+        let (mut held, mut answer) = (self.0.lock().await, String::new());
+        let mut stream = held.take().ok_or(io::ErrorKind::NotConnected)?;
+        let exchange = async {
+            stream.write_all(format!("{line}\n").as_bytes()).await?;
+            stream.flush().await?;
+            stream.read_line(&mut answer).await
+        };
+        timeout_at(until, exchange).await??;
+        let line = answer.strip_suffix('\n').ok_or(io::ErrorKind::UnexpectedEof)?;
+        *held = Some(stream);
+        Ok(line.to_owned())
+    }
+}
+fn refused(words: &str) -> PointFault {
+    PointFault::new(ErrorKind::Protocol, words.to_owned())
+}
+impl Link<Lines> for Connection {
+    async fn read(&self, unit: &Unit, e: &Exchange<()>, until: Instant, out: &mut Samples) -> Answer<Done> {
+        let points: Unit = e.points.iter().filter_map(|p| unit.get(*p).cloned()).collect();
+        let line = points.iter().fold("get".to_owned(), |line, (_, name)| line + " " + name);
+        let answer = self.ask(line, until).await?;
+        for ((slot, _), word) in points.iter().zip(answer.split(' ').chain(std::iter::repeat("missing"))) {
+            if let Ok(number) = word.parse::<f64>() { out.put(*slot, number) } else { out.fault(*slot, refused(word)) }
+        }
+        Ok(Done::Ok)
+    }
+    async fn write(&self, unit: &Unit, values: &[(usize, Value)], until: Instant, out: &mut Written) -> Answer<()> {
+        for (i, (point, value)) in values.iter().enumerate() {
+            let Some((_, name)) = unit.get(*point) else { continue };
+            let Some(number) = value.as_f64() else { return Err(Fault::Point(refused("only numbers are allowed"))) };
+            out.sending(i);
+            let answer = self.ask(format!("set {name} {number}"), until).await?;
+            if answer == "ok" { out.done(i) } else { out.refused(i, refused(&answer)) }
+        }
+        Ok(())
+    }
+}
+
+fn main() {
+    println!("spec.protocol.{}: {:?}", Lines::NAME, schemars::schema_for!(Device));
+}
