@@ -155,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         match told {
             Some(Ok(answer)) => Ok(answer),
             // The frame was whole and its transaction ours: the stream is in order, this device is not.
-            Some(Err(error @ Error::Answer { .. })) => Err(Fault::Device(error)),
+            Some(Err(Error::Answer { error, .. })) => Err(Fault::Device(Error::Answer { unit, error })),
             Some(Err(error)) => Err(Fault::Link(error)),
             None => Err(self.silence(unit, started, dropped)),
         }

@@ -1,0 +1,115 @@
+//! What a device's configuration is refused for, before anything is sent.
+mod common;
+
+use common::{anywhere, bits, device, registers, unit};
+use pollux_crds::{
+    ByteOrder, ModbusBinding,
+    ModbusDataType::{Float32, Int64, String as Text, Uint16},
+    ModbusTable::{Coil, Discrete, Holding, Input},
+    Span,
+};
+use pollux_mapper::{Exchange, PointFault, Precision, Protocol, Value};
+use pollux_modbus::{Modbus, plan::Range};
+
+fn errors(bindings: &[(ModbusBinding, bool, Option<&str>)]) -> Vec<(Option<usize>, String)> {
+    unit(1, bindings).err().unwrap_or_default().into_iter().map(|error| (error.point, error.text)).collect()
+}
+
+#[test]
+fn all_errors_are_told_at_once_each_naming_its_field() {
+    let text = |length| ModbusBinding { length, ..registers(Holding, 0, Text) };
+    let bindings = [
+        (registers(Holding, 70000, Uint16), false, None),
+        (registers(Holding, 65533, Int64), false, None),
+        (registers(Input, 0, Uint16), true, None),
+        (bits(Discrete, 0), true, None),
+        (ModbusBinding { bit: Some(16), ..bits(Holding, 0) }, false, None),
+        (bits(Input, 0), false, None),
+        (text(None), false, None),
+        (text(Some(124)), false, None),
+        (registers(Coil, 0, Uint16), false, None),
+    ];
+    let expected = [
+        "binding of p0: address is 70000, must be 0..=65535",
+        "binding of p1: address 65533 with 4 registers ends at 65536, must be at most 65535",
+        "binding of p2: table input cannot be written: access must be ReadOnly, or table coil or holding",
+        "binding of p3: table discrete cannot be written: access must be ReadOnly, or table coil or holding",
+        "binding of p4: bit is 16, must be 0..=15",
+        "binding of p5: tables holding and input need exactly one of dataType, bit",
+        "binding of p6: dataType string needs length, 1..=123 registers",
+        "binding of p7: dataType string needs length, 1..=123 registers",
+        "binding of p8: tables coil and discrete take neither dataType nor bit",
+    ];
+    let expected: Vec<_> = expected.iter().enumerate().map(|(at, text)| (Some(at), (*text).to_owned())).collect();
+    assert_eq!(errors(&bindings), expected);
+    let id = unit(256, &[]).err().unwrap_or_default();
+    assert_eq!(id[0].text, "unitId is 256, must be 0..=255");
+}
+
+#[test]
+fn a_read_group_is_one_request_or_refused_by_its_name() {
+    let clock = Some("clock");
+    let far = errors(&[(registers(Holding, 0, Uint16), false, clock), (registers(Holding, 125, Uint16), false, clock)]);
+    assert_eq!(far, [(Some(0), "readGroup clock (p0, p1) spans 126 addresses, one request reads at most 125".into())]);
+    let mixed = errors(&[(registers(Holding, 0, Uint16), false, clock), (registers(Input, 1, Uint16), false, clock)]);
+    let text = "readGroup clock (p0, p1) spans tables holding and input: one request reads one table";
+    assert_eq!(mixed, [(Some(0), text.into())]);
+    let good = [
+        (registers(Holding, 100, Uint16), false, clock),
+        (registers(Holding, 110, Uint16), false, None),
+        (registers(Holding, 200, Float32), false, clock),
+    ];
+    let unit = unit(1, &good).expect("one request");
+    let whole = Range { table: Holding, start: 100, count: 102 };
+    assert_eq!(Modbus.plan(&unit, &[0, 2]), [Exchange { points: vec![0, 2], request: whole }]);
+    assert_eq!(Modbus.plan(&unit, &[0, 1, 2]), [Exchange { points: vec![0, 2, 1], request: whole }]);
+    assert_eq!(Modbus.plan(&unit, &[2])[0].request, whole, "whole, even for one");
+}
+
+#[test]
+fn check_shows_the_requests_that_would_be_sent() {
+    let float = registers(Holding, 0, Float32);
+    let unit =
+        unit(7, &[(float, true, None), (registers(Holding, 12, Uint16), false, None), (bits(Coil, 3), false, None)]);
+    let unit = unit.expect("valid");
+    let lines: Vec<_> = Modbus.plan(&unit, &[0, 1, 2]).iter().filter_map(|e| Modbus.describe(&unit, e)).collect();
+    assert_eq!(lines, ["unit 7  fc 1 coil 3  p2", "unit 7  fc 3 holding 0..12  p0, p1"]);
+}
+
+#[test]
+fn desired_values_are_judged_in_the_devices_own_type() {
+    let order = ModbusBinding { byte_order: Some(ByteOrder::Cdab), ..registers(Holding, 0, Float32) };
+    let unit = unit(
+        1,
+        &[(order, true, None), (registers(Holding, 4, Uint16), true, None), (bits(Input, 0), false, None)]
+            .map(|(b, w, g)| (if b.table == Input { registers(Input, 0, Uint16) } else { b }, w, g)),
+    );
+    let unit = unit.expect("valid");
+    assert_eq!(Modbus.encoded(&unit, 0, &Value::Float(21.3)), Ok(Value::Float(f64::from(21.3_f32))));
+    assert_eq!(Modbus.encoded(&unit, 1, &Value::Int(7)), Ok(Value::Uint(7)));
+    let text = |result: Result<Value, PointFault>| result.map_err(|fault| fault.text.into_owned());
+    let error = "65536 does not fit uint16: must be a whole number 0..=65535";
+    assert_eq!(text(Modbus.encoded(&unit, 1, &Value::Int(65536))), Err(error.into()));
+    assert_eq!(
+        text(Modbus.encoded(&unit, 2, &Value::Int(1))),
+        Err("only tables coil and holding can be written".into())
+    );
+    assert_eq!([0, 1].map(|point| Modbus.precision(&unit, point)), [Precision::Single, Precision::Integer]);
+}
+
+#[test]
+fn devices_of_one_gateway_share_an_endpoint_unless_their_settings_differ() {
+    let one = device(anywhere(), 1);
+    let mut other = device(anywhere(), 2);
+    let endpoint = |device: &pollux_crds::ModbusDevice| Modbus.endpoint(device).expect("valid");
+    assert_eq!(endpoint(&one), endpoint(&other));
+    other.connect_timeout = Some(Span::from_secs(9));
+    assert_ne!(endpoint(&one), endpoint(&other));
+    assert_eq!(endpoint(&one).to_string(), endpoint(&other).to_string(), "one resource: a conflict");
+    assert_eq!(endpoint(&one).to_string(), "tcp://127.0.0.1:502");
+    other.tcp = None;
+    assert_eq!(
+        Modbus.endpoint(&other).err().map(|e| e.text),
+        Some("tcp must be set, or channel name a Channel".into())
+    );
+}
