@@ -64,7 +64,7 @@ impl<R, W> Arbiter<R, W> {
     /// The unit is gone. Only when it [`is_out`](Self::is_out), and nothing is to be written to it.
     pub fn remove(&mut self, unit: usize) {
         let u = &mut self.units[unit];
-        u.ready.clear();
+        u.clear();
         (u.vacant, u.leaving, u.fails) = (true, false, 0);
         self.touch(unit);
     }
@@ -125,14 +125,14 @@ impl<R, W> Arbiter<R, W> {
         self.touch(unit);
     }
 
-    /// A unit with groups due (their numbers into `groups`), and the earliest deadline; None for the deadline: the cycle
-    /// was missed, and is skipped.
-    pub fn due(&mut self, now: Instant, groups: &mut Vec<u32>) -> Option<(usize, Option<Instant>)> {
+    /// A unit with groups due (their numbers into `groups`), the earliest deadline if any is to be read, and whether a
+    /// cycle was missed, and is skipped.
+    pub fn due(&mut self, now: Instant, groups: &mut Vec<u32>) -> Option<(usize, Option<Instant>, bool)> {
         groups.clear();
         let (_, unit) = *self.due.first().filter(|(at, _)| *at <= now)?;
-        let deadline = self.units[unit].due(now, groups);
+        let (deadline, missed) = self.units[unit].due(now, groups);
         self.touch(unit);
-        Some((unit, deadline))
+        Some((unit, deadline, missed))
     }
     /// Exchanges that are to be sent by the deadline.
     pub fn queue(&mut self, unit: usize, deadline: Instant, exchanges: impl Iterator<Item = Arc<Exchange<R>>>) {
@@ -260,7 +260,7 @@ impl<R, W> Arbiter<R, W> {
         if attach {
             return Some(Work::Attach { unit, probe });
         }
-        Some(Work::Read { unit, exchange: self.units[unit].ready.pop_front()?.1, probe })
+        Some(Work::Read { unit, exchange: self.units[unit].pop()?, probe })
     }
     fn allowed(&self, unit: &Unit<R>, now: Instant) -> bool {
         let probe = || !unit.probing() || (!self.probing && now >= self.probe_after);

@@ -22,6 +22,8 @@ struct Group {
     points: Box<[u32]>,
     polled: usize,
     next: Option<Instant>,
+    /// It stands in `ready`, to be read by then.
+    waiting: Option<Instant>,
 }
 
 /// What is configured of a unit: how it is polled, when it counts as dead, and where on the clock its cycles lie.
@@ -75,6 +77,7 @@ impl<R> Unit<R> {
             polled: points.len(),
             points: points.into(),
             next: Some(now),
+            waiting: None,
         });
         Self {
             phase: Phase::Detached,
@@ -102,7 +105,7 @@ impl<R> Unit<R> {
         (self.leaving, self.down, self.fresh, self.wanted) = (false, false, true, false);
         self.spent = Duration::ZERO;
         self.fails = self.fails.min(self.offline_after - 1); // perhaps it was the link
-        self.ready.clear();
+        self.clear();
     }
     pub(super) fn probing(&self) -> bool {
         self.fails >= self.offline_after
@@ -136,28 +139,36 @@ impl<R> Unit<R> {
         let points = self.groups.get(group as usize).map_or(&[][..], |g| &g.points);
         points.iter().map(|p| *p as usize).filter(|p| !self.pushed.get(*p).copied().unwrap_or(false))
     }
-    /// The numbers of the groups that are due, into `into`, and their earliest deadline. None: the cycle was missed.
-    pub(super) fn due(&mut self, now: Instant, into: &mut Vec<u32>) -> Option<Instant> {
-        let missed = !self.ready.is_empty();
-        let origin = self.origin;
-        let mut deadline: Option<Instant> = None;
+    /// The numbers of the groups to be read now, into `into`; their earliest deadline, if there are any; and whether a
+    /// cycle was missed: a group is due that was to be read by now and still waits. It is not queued twice.
+    pub(super) fn due(&mut self, now: Instant, into: &mut Vec<u32>) -> (Option<Instant>, bool) {
+        let (origin, mut deadline, mut missed) = (self.origin, None::<Instant>, false);
         for (number, group) in (0..).zip(&mut self.groups) {
             let Some(next) = group.next.filter(|next| *next <= now && group.polled > 0) else { continue };
+            group.next = group.every.map(|every| after(now, origin, every));
+            if let Some(end) = group.waiting {
+                missed |= end <= now;
+                continue;
+            }
             // half way, so that no cycle of its own passes while faster ones fill the link
             let end = next + group.every.map_or(BACKOFF.0, |every| every / 2);
-            group.next = match group.every {
-                Some(every) => Some(after(now, origin, every)),
-                None if missed => Some(now + BACKOFF.0),
-                None => None,
-            };
+            group.waiting = Some(end);
             into.push(number);
             deadline = Some(deadline.map_or(end, |d| d.min(end)));
         }
-        if missed {
-            into.clear();
-            return None;
+        (deadline, missed)
+    }
+    pub(super) fn pop(&mut self) -> Option<Arc<Exchange<R>>> {
+        let (_, exchange) = self.ready.pop_front()?;
+        if self.ready.is_empty() {
+            self.clear();
         }
-        deadline
+        Some(exchange)
+    }
+    /// Nothing is to be read any more.
+    pub(super) fn clear(&mut self) {
+        self.ready.clear();
+        self.groups.iter_mut().for_each(|g| g.waiting = None);
     }
     fn next_due(&self) -> Option<Instant> {
         self.groups.iter().filter(|g| g.polled > 0).filter_map(|g| g.next).min()
@@ -197,7 +208,7 @@ impl<R> Unit<R> {
     }
     pub(super) fn leave(&mut self) {
         self.leaving = true;
-        self.ready.clear();
+        self.clear();
     }
     pub(super) fn begin_attach(&mut self) {
         (self.phase, self.down) = (Phase::Attaching, false);
@@ -208,7 +219,7 @@ impl<R> Unit<R> {
         if !self.ready.is_empty() {
             self.poll_all(now); // rotated out with work left: due as soon as it is back
         }
-        self.ready.clear();
+        self.clear();
         (self.phase, self.since, self.leaving) = (Phase::Detached, now, false);
     }
 
@@ -237,7 +248,7 @@ impl<R> Unit<R> {
         if self.down {
             return; // known; a session that heals is not a device that died
         }
-        self.ready.clear();
+        self.clear();
         // what is read once must be asked again, for nobody else will
         self.groups.iter_mut().filter(|g| g.every.is_none() && g.next.is_none()).for_each(|g| {
             g.next = Some(now + BACKOFF.0);
@@ -264,7 +275,7 @@ impl<R> Unit<R> {
     }
     pub(super) fn said_down(&mut self, radio: bool, now: Instant) {
         self.down = true;
-        self.ready.clear();
+        self.clear();
         if !radio {
             return; // it stays attached: the same subscription will say `up`
         }

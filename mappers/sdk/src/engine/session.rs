@@ -92,14 +92,12 @@ impl<P: Protocol> Engine<P> {
     }
     fn schedule(&mut self, now: Instant) {
         let mut due = std::mem::take(&mut self.due);
-        while let Some((unit, deadline)) = self.arbiter.due(now, &mut due) {
+        while let Some((unit, deadline, missed)) = self.arbiter.due(now, &mut due) {
             let (arbiter, protocol) = (&self.arbiter, &self.protocol);
             let Some(held) = self.devices.get_mut(unit).and_then(Option::as_mut) else { continue };
-            let Some(deadline) = deadline else {
-                held.counters.missed.add(1);
-                self.stats.total.missed.add(1);
-                continue;
-            };
+            held.counters.missed.add(missed.into());
+            self.stats.total.missed.add(missed.into());
+            let Some(deadline) = deadline else { continue };
             let plan = held.plans.get(&due, || {
                 let mut points: Vec<usize> = due.iter().flat_map(|g| arbiter.group(unit, *g)).collect();
                 points.sort_unstable();

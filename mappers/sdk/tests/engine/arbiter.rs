@@ -12,7 +12,7 @@ fn probes_take_at_most_five_per_cent_of_a_bus() {
         );
     }
     while now < start + Duration::from_secs(10_000) {
-        while let Some((unit, deadline)) = arbiter.due(now, &mut due) {
+        while let Some((unit, deadline, _)) = arbiter.due(now, &mut due) {
             if let Some(deadline) = deadline {
                 arbiter.queue(
                     unit,
