@@ -1,1 +1,15 @@
-fn main() {}
+//! `pollux-operator`: see `--help`.
+use clap::Parser;
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = pollux_operator::Args::parse();
+    match pollux_operator::run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the operator ends");
+            ExitCode::FAILURE
+        }
+    }
+}

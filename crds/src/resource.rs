@@ -1,0 +1,78 @@
+//! What two devices share without saying so: one port, gateway or server, opened by both.
+use crate::{Protocol, Span};
+use std::collections::BTreeMap;
+
+/// A resource that a device opens, and how. One resource is opened once; who asks for other settings is refused.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Resource {
+    /// What is opened, such as `modbus tcp 10.0.0.5:502`. Names that mean one thing may still differ (a host name and its
+    /// address): that only the node can tell.
+    pub key: String,
+    /// Field → value that must be the same for all who open it; what is left out stands here with its default.
+    pub settings: BTreeMap<&'static str, String>,
+}
+
+/// Default of `connectTimeout`.
+const CONNECT_TIMEOUT: Span = Span::from_secs(5);
+
+/// What a device opens. `protocol` has its Channel merged in. None where the YAML cannot tell: a custom protocol, or no
+/// transport.
+pub fn resource_key(protocol: &Protocol) -> Option<Resource> {
+    let modbus = protocol.modbus.as_ref()?;
+    let tcp = modbus.tcp.as_ref()?;
+    // IPv6 addresses have colons of their own.
+    let host = tcp.host.to_ascii_lowercase();
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    Some(Resource {
+        key: format!("modbus tcp {host}:{}", tcp.port),
+        settings: [("connectTimeout", modbus.connect_timeout.unwrap_or(CONNECT_TIMEOUT).to_string())].into(),
+    })
+}
+
+impl Resource {
+    /// What differs: `connectTimeout 5s, not 2s`, where `self` has 5s and `other` 2s. None: nothing does.
+    pub fn differs(&self, other: &Self) -> Option<String> {
+        let absent = "(none)";
+        let fields = self.settings.keys().chain(other.settings.keys()).collect::<std::collections::BTreeSet<_>>();
+        let value = |r: &Self, field| r.settings.get(field).map_or(absent, String::as_str).to_owned();
+        let differences: Vec<_> = fields
+            .into_iter()
+            .filter(|field| self.settings.get(*field) != other.settings.get(*field))
+            .map(|field| format!("{field} {}, not {}", value(self, field), value(other, field)))
+            .collect();
+        (!differences.is_empty()).then(|| differences.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn resource(modbus: serde_json::Value) -> Option<Resource> {
+        resource_key(&serde_json::from_value(json!({ "modbus": modbus })).unwrap())
+    }
+
+    #[test]
+    fn one_gateway_is_one_resource_however_it_is_written() {
+        let plain = resource(json!({"tcp": {"host": "PLC-1"}, "unitId": 1}));
+        let full = resource(json!({"tcp": {"host": "plc-1", "port": 502}, "unitId": 9, "connectTimeout": "5s"}));
+        assert_eq!((plain.as_ref().map(|r| &*r.key), &plain), (Some("modbus tcp plc-1:502"), &full));
+        assert_eq!(resource(json!({"tcp": {"host": "::1"}})).unwrap().key, "modbus tcp [::1]:502");
+        assert_ne!(plain, resource(json!({"tcp": {"host": "plc-1", "port": 503}})));
+    }
+
+    #[test]
+    fn settings_that_differ_are_named_with_both_values() {
+        let first = resource(json!({"tcp": {"host": "a"}})).unwrap();
+        let second = resource(json!({"tcp": {"host": "a"}, "connectTimeout": "2s"})).unwrap();
+        assert_eq!(second.differs(&first).as_deref(), Some("connectTimeout 2s, not 5s"));
+        assert_eq!(first.differs(&first.clone()), None);
+    }
+
+    #[test]
+    fn what_yaml_cannot_tell_is_none() {
+        assert_eq!(resource(json!({"channel": "hall-2"})), None);
+        assert_eq!(resource_key(&serde_json::from_value(json!({"custom": {"port": "/dev/x"}})).unwrap()), None);
+    }
+}

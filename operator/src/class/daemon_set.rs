@@ -1,0 +1,183 @@
+//! The `DaemonSet` of a class. Pure.
+use super::owner;
+use crate::world::facts::CLASS_LABEL;
+use kube::ResourceExt;
+use pollux_crds::{MAPPERS_NAMESPACE, MapperClass, PullPolicy, mapper_name, node_label};
+use serde_json::{Value as Json, json};
+
+/// The user that mappers run as; the init container gives it the state folder.
+pub const USER: i64 = 65_532;
+/// Port of a mapper's API and probes inside its Pod.
+pub const PORT: u16 = 8_080;
+const STATE: &str = "/state";
+
+/// The `DaemonSet`: Pods only on nodes that have devices of the class.
+pub fn daemon_set(class: &MapperClass) -> Json {
+    let name = class.name_any();
+    let labels = json!({
+        "app.kubernetes.io/name": "pollux-mapper", "app.kubernetes.io/managed-by": crate::FIELD_MANAGER, (CLASS_LABEL): name,
+    });
+    json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {
+            "name": mapper_name(&name), "namespace": MAPPERS_NAMESPACE, "labels": labels, "ownerReferences": [owner(class)],
+        },
+        "spec": {
+            "selector": {"matchLabels": {(CLASS_LABEL): name}},
+            // The old one first: two mappers must not drive one device.
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": max_unavailable(class)}},
+            "template": {"metadata": {"labels": labels}, "spec": pod(class, &name)},
+        },
+    })
+}
+
+fn max_unavailable(class: &MapperClass) -> Json {
+    let text = class.spec.max_unavailable.as_deref().unwrap_or("10%");
+    text.parse::<u32>().map_or_else(|_| json!(text), |number| json!(number))
+}
+
+fn pod(class: &MapperClass, name: &str) -> Json {
+    let spec = &class.spec;
+    json!({
+        "serviceAccountName": mapper_name(name),
+        "automountServiceAccountToken": true,
+        "nodeSelector": {(node_label(name)): "true"},
+        "tolerations": spec.tolerations,
+        "imagePullSecrets": spec.image_pull_secrets.iter().map(|s| json!({"name": s.0})).collect::<Vec<_>>(),
+        "hostNetwork": spec.host_network,
+        "dnsPolicy": if spec.host_network { "ClusterFirstWithHostNet" } else { "ClusterFirst" },
+        "terminationGracePeriodSeconds": 15,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "initContainers": [init(class)],
+        "containers": [mapper(class, name)],
+        "volumes": [{"name": "state", "hostPath": {"path": format!("/var/lib/pollux/{name}"), "type": "DirectoryOrCreate"}}],
+    })
+}
+
+fn policy(class: &MapperClass) -> &'static str {
+    match class.spec.image_pull_policy {
+        PullPolicy::IfNotPresent => "IfNotPresent",
+        PullPolicy::Always => "Always",
+        PullPolicy::Never => "Never",
+    }
+}
+
+/// Gives the state folder, which the kubelet makes as root, to the mapper's user. The image has no shell, so the mapper's
+/// own binary does it.
+fn init(class: &MapperClass) -> Json {
+    let user = USER.to_string();
+    json!({
+        "name": "init-state",
+        "image": class.spec.image,
+        "imagePullPolicy": policy(class),
+        "args": ["init-state", "--dir", STATE, "--uid", user, "--gid", user],
+        "volumeMounts": [{"name": "state", "mountPath": STATE}],
+        "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"memory": "32Mi"}},
+        "securityContext": {
+            "runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": false, "readOnlyRootFilesystem": true,
+            "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"], "add": ["CHOWN"]},
+        },
+    })
+}
+
+fn mapper(class: &MapperClass, name: &str) -> Json {
+    let spec = &class.spec;
+    // On the node's network the port is not the Pod's own: the loopback only, and one of its own for each class.
+    let (listen, port) = if spec.host_network { ("127.0.0.1", host_port(name)) } else { ("0.0.0.0", PORT) };
+    let mut args = vec!["--state-dir".to_owned(), STATE.into(), "--listen".into(), format!("{listen}:{port}")];
+    args.extend(spec.args.iter().map(|a| a.0.clone()));
+    let field = |path: &str| json!({"fieldRef": {"fieldPath": path}});
+    let mut env = vec![
+        json!({"name": "POLLUX_CLASS", "value": name}),
+        json!({"name": "NODE_NAME", "valueFrom": field("spec.nodeName")}),
+        json!({"name": "POD_NAME", "valueFrom": field("metadata.name")}),
+    ];
+    env.extend(spec.env.iter().map(|(name, value)| json!({"name": name, "value": value.0})));
+    let resources = spec.resources.as_ref().map_or_else(|| json!({}), |r| json!(r));
+    json!({
+        "name": "mapper",
+        "image": spec.image,
+        "imagePullPolicy": policy(class),
+        "args": args,
+        "env": env,
+        "ports": [{"name": "http", "containerPort": port}],
+        "readinessProbe": probe("/readyz", listen, 2, 3),
+        "livenessProbe": probe("/healthz", listen, 10, 6),
+        "resources": resources,
+        "volumeMounts": [{"name": "state", "mountPath": STATE}],
+        "securityContext": {
+            "runAsUser": USER, "runAsGroup": USER, "runAsNonRoot": true, "readOnlyRootFilesystem": true,
+            "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
+        },
+    })
+}
+
+fn probe(path: &str, listen: &str, period: u32, failures: u32) -> Json {
+    let host = if listen == "0.0.0.0" { json!(null) } else { json!(listen) };
+    let mut get = json!({"path": path, "port": "http"});
+    if !host.is_null() {
+        get["host"] = host;
+    }
+    json!({"httpGet": get, "periodSeconds": period, "timeoutSeconds": 2, "failureThreshold": failures})
+}
+
+/// A port for a class on the nodes' own network, always the same.
+fn host_port(name: &str) -> u16 {
+    let sum = name.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte)));
+    18_000 + sum % 2_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::apps::v1::DaemonSet;
+
+    fn class(spec: Json) -> MapperClass {
+        serde_json::from_value(json!({"metadata": {"name": "modbus", "uid": "u1"}, "spec": spec})).unwrap()
+    }
+    fn typed(spec: Json) -> DaemonSet {
+        serde_json::from_value(daemon_set(&class(spec))).unwrap()
+    }
+
+    #[test]
+    fn pods_run_only_where_the_label_is_and_without_rights() {
+        let set = typed(json!({"image": "localhost/pollux-modbus:1"}));
+        let pod = set.spec.unwrap().template.spec.unwrap();
+        assert_eq!(pod.node_selector.unwrap()["pollux.node-restriction.kubernetes.io/modbus"], "true");
+        let context = pod.containers[0].security_context.clone().unwrap();
+        assert_eq!((context.run_as_non_root, context.read_only_root_filesystem), (Some(true), Some(true)));
+        assert_eq!(context.capabilities.unwrap(), serde_json::from_value(json!({"drop": ["ALL"]})).unwrap());
+        let init = pod.init_containers.unwrap().remove(0);
+        assert_eq!(init.args.unwrap(), ["init-state", "--dir", "/state", "--uid", "65532", "--gid", "65532"]);
+        let may = init.security_context.unwrap().capabilities.unwrap();
+        assert_eq!((may.add.unwrap(), may.drop.unwrap()), (vec!["CHOWN".into()], vec!["ALL".into()]));
+    }
+
+    #[test]
+    fn what_the_class_says_is_in_the_pod() {
+        let set = typed(json!({
+            "image": "i", "imagePullPolicy": "Never", "args": ["--log-format", "json"], "env": {"RUST_LOG": "debug"},
+            "hostNetwork": true, "maxUnavailable": "3", "resources": {"limits": {"memory": "64Mi"}},
+            "tolerations": [{"operator": "Exists"}], "imagePullSecrets": ["registry"],
+        }));
+        let spec = set.spec.unwrap();
+        let update = spec.update_strategy.unwrap().rolling_update.unwrap();
+        assert_eq!(serde_json::to_value(update.max_unavailable).unwrap(), json!(3));
+        let pod = spec.template.spec.unwrap();
+        let mapper = &pod.containers[0];
+        assert_eq!(mapper.image_pull_policy.as_deref(), Some("Never"));
+        assert!(mapper.args.as_ref().unwrap().ends_with(&["--log-format".into(), "json".into()]));
+        let names: Vec<_> = mapper.env.iter().flatten().map(|e| &*e.name).collect();
+        assert_eq!(names, ["POLLUX_CLASS", "NODE_NAME", "POD_NAME", "RUST_LOG"]);
+        assert_eq!(mapper.resources.as_ref().unwrap().limits.as_ref().unwrap()["memory"].0, "64Mi");
+        let get = mapper.readiness_probe.as_ref().unwrap().http_get.as_ref().unwrap();
+        assert_eq!((pod.host_network, get.host.as_deref()), (Some(true), Some("127.0.0.1")));
+        assert_eq!(pod.image_pull_secrets.unwrap()[0].name, "registry");
+    }
+
+    #[test]
+    fn on_the_nodes_network_classes_do_not_share_a_port() {
+        let ports: std::collections::BTreeSet<_> = ["modbus", "opcua", "ble", "mqtt"].map(host_port).into();
+        assert_eq!(ports.len(), 4);
+    }
+}

@@ -1,0 +1,81 @@
+//! What the operator is told when it starts.
+use clap::{Parser, ValueEnum};
+use std::{net::SocketAddr, path::PathBuf};
+
+const HELP: &str = "\
+It reads Device, DeviceModel, Channel, MapperClass, Node and Pod, and writes
+  DeviceSlices   what one mapper on one node shall do        (kubectl -n pollux-mappers get dslice)
+  DaemonSets     one per MapperClass, on nodes that have devices of it
+  conditions     Accepted, Scheduled, Ready of each Device   (kubectl get devices -o wide)
+It never speaks to a device. Several replicas may run: one leads (Lease pollux-operator), the others wait.
+
+Outside a cluster it takes $KUBECONFIG, as kubectl does:
+  pollux-operator --classes classes.yaml --listen 127.0.0.1:8080
+
+What it is doing:
+  curl localhost:8080/metrics     reconciles, queue, leader, devices by condition
+  RUST_LOG=pollux_operator=debug  one line per reconcile";
+
+/// Turns Devices into mappers on nodes, and tells each mapper what it shall do.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "pollux-operator", version, after_help = HELP)]
+pub struct Args {
+    /// Where /metrics, /healthz and /readyz are served
+    #[arg(long, env = "POLLUX_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// Namespace of the Lease by which replicas agree on a leader
+    #[arg(long, env = "POD_NAMESPACE", default_value = "pollux-system")]
+    pub namespace: String,
+    /// Name of this replica in the Lease and in Events; default: the host's name and a random number
+    #[arg(long, env = "POD_NAME")]
+    pub identity: Option<String>,
+    /// `MapperClasses` to apply when this replica starts to lead: a YAML list, or several documents
+    #[arg(long, value_name = "FILE", env = "POLLUX_CLASSES")]
+    pub classes: Option<PathBuf>,
+    /// Status writes per second that all mappers together may spend
+    #[arg(long, value_name = "N", env = "POLLUX_STATUS_WRITES_PER_SECOND", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub status_writes_per_second: u32,
+    /// Admission policies, each with a binding of the same name that denies, without which no mapper is started. Empty: none is
+    /// asked for, and a node that is broken into may then harm the devices of other nodes
+    #[arg(long, value_name = "NAMES", env = "POLLUX_REQUIRE_POLICIES", value_delimiter = ',', default_values_t = POLICIES.map(String::from))]
+    pub require_policies: Vec<String>,
+    /// Reconciles that run at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    /// Form of the log; RUST_LOG says how much
+    #[arg(long, env = "POLLUX_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The policies that hold mappers and operator to what is theirs.
+pub const POLICIES: [&str; 8] = [
+    "pollux-mapper-fence",
+    "pollux-mapper-devices",
+    "pollux-mapper-slices",
+    "pollux-mapper-tokens",
+    "pollux-mapper-namespace",
+    "pollux-operator-nodes",
+    "pollux-property-names",
+    "pollux-placement",
+];
+
+impl Args {
+    /// The policies asked for, without what an empty list leaves behind.
+    pub fn policies(&self) -> Vec<String> {
+        self.require_policies.iter().filter(|name| !name.is_empty()).cloned().collect()
+    }
+    /// Name of this replica.
+    pub fn identity(&self) -> String {
+        let host = || std::env::var("HOSTNAME").unwrap_or_else(|_| "operator".into());
+        self.identity.clone().unwrap_or_else(|| format!("{}-{:08x}", host(), fastrand::u32(..)))
+    }
+}

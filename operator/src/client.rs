@@ -1,0 +1,37 @@
+//! Two clients. A request that hangs must end before the Lease could be lost and taken by another replica; a watch is quiet
+//! for a minute between bookmarks, and one that is quiet for longer is cut.
+use kube::{Client, Config};
+use std::time::Duration;
+
+/// Longest that one request may take; see `leader::RENEW_DEADLINE`.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const WATCH_SILENCE: Duration = Duration::from_secs(100);
+
+/// Clients of one API server.
+#[derive(Clone)]
+pub struct Clients {
+    /// For reads and writes.
+    pub requests: Client,
+    /// For lists and watches.
+    pub watches: Client,
+}
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clients")
+    }
+}
+
+/// As kubectl finds the cluster: `$KUBECONFIG`, or the Pod's ServiceAccount.
+pub async fn connect() -> anyhow::Result<Clients> {
+    let base = Config::infer().await?;
+    let with = |read: Duration, retry: bool| {
+        let mut config = base.clone();
+        config.connect_timeout = Some(Duration::from_secs(4));
+        config.read_timeout = Some(read);
+        config.write_timeout = Some(REQUEST_TIMEOUT);
+        config.default_retry = retry;
+        Client::try_from(config)
+    };
+    // Retries are the queue's: a retry inside the client could end after the Lease is lost.
+    Ok(Clients { requests: with(REQUEST_TIMEOUT, false)?, watches: with(WATCH_SILENCE, true)? })
+}

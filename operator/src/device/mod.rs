@@ -1,0 +1,20 @@
+//! Device → conditions Accepted, Scheduled and Ready, and where it is.
+mod apply;
+mod build;
+mod dereference;
+mod ready;
+mod scheduled;
+mod status;
+mod validate;
+
+use crate::{Context, Error, queue::Outcome, world::keys::Id};
+
+/// One Device, made to say what is so.
+pub(crate) async fn reconcile(cx: &Context, id: &Id) -> Result<Outcome, Error> {
+    let Some(facts) = dereference::dereference(cx, id).await? else { return Ok(Outcome::Done) };
+    let intent = validate::validate(&cx.world, id, &facts);
+    let built = build::build(&facts, &intent, jiff::Timestamp::now());
+    apply::apply(&cx.world, &facts, &intent);
+    status::status(cx, &facts, &built).await?;
+    Ok(built.again.map_or(Outcome::Done, Outcome::Again))
+}

@@ -1,0 +1,69 @@
+//! The operator of Pollux: from Devices, `DeviceModels`, Channels and `MapperClasses` to one `DaemonSet` per class, and to
+//! `DeviceSlices` that tell each mapper what it shall do. Level-triggered; every reconcile is five steps in five files:
+//! dereference (IO or memory), validate (pure), build (pure), apply (IO), status (IO).
+mod apply;
+mod channel;
+pub mod class;
+mod cli;
+pub mod client;
+pub mod conditions;
+mod device;
+pub mod events;
+pub mod http;
+pub mod intent;
+pub mod leader;
+pub mod mapper;
+pub mod metrics;
+pub mod place;
+pub mod queue;
+pub mod revisions;
+mod run;
+pub mod world;
+
+pub use cli::{Args, LogFormat, POLICIES};
+pub use run::run;
+
+use std::sync::Arc;
+
+/// By this name the operator owns what it writes.
+pub const FIELD_MANAGER: &str = "pollux-operator";
+
+/// What a reconcile works with.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) client: kube::Client,
+    pub(crate) world: Arc<world::World>,
+    pub(crate) metrics: Arc<metrics::Metrics>,
+    pub(crate) events: events::Events,
+    /// Status writes per second of the whole fleet.
+    pub(crate) budget: f64,
+}
+
+/// Why a reconcile failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The API server said no, or nothing.
+    #[error("{}", describe(.0))]
+    Kube(#[from] kube::Error),
+    /// The operator built something that it does not know: a mistake in it.
+    #[error("no way to apply an object of kind {0:?}")]
+    Kind(String),
+}
+
+impl Error {
+    /// For metrics.
+    pub(crate) fn result(&self) -> &'static str {
+        match self {
+            Self::Kube(kube::Error::Api(status)) if status.code == 409 => "conflict",
+            _ => "error",
+        }
+    }
+}
+
+/// One line, where kube's own text shows the whole answer twice.
+fn describe(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        other => other.to_string(),
+    }
+}

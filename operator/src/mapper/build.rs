@@ -1,0 +1,96 @@
+//! Step 3: the objects of one mapper. Pure.
+use super::{
+    chunks::{hashes, spread},
+    dereference::Facts,
+    reader::{self, READER_ANNOTATION},
+    validate::Demand,
+};
+use crate::world::{
+    Conflicts,
+    keys::{Id, MapperKey},
+};
+use kube::ResourceExt;
+use pollux_crds::{DeviceModelRevisionSpec, DeviceSliceSpec, SliceDevice, SliceIndex, Writes, secret_name};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What shall be there for one mapper.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Revisions that entries name.
+    pub(crate) revisions: BTreeMap<String, DeviceModelRevisionSpec>,
+    /// Its slices, in order; none when it has nothing to do any more.
+    pub(crate) chunks: Vec<DeviceSliceSpec>,
+    /// Account, role, binding and Secret; None: as they are.
+    pub(crate) reader: Option<Vec<Json>>,
+    /// Hash of the reader's objects, kept at chunk 0.
+    pub(crate) reader_hash: String,
+    /// Devices that are new here.
+    pub(crate) arrivals: BTreeSet<Id>,
+    /// Devices that open what another one has open.
+    pub(crate) conflicts: Conflicts,
+    /// Whether the node carries the class's label; None: as it is.
+    pub(crate) label: Option<bool>,
+    /// All is gone but the Pod: slices and reader go when it has.
+    pub(crate) leaving: bool,
+}
+
+pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) -> Plan {
+    let Demand { entries, revisions, arrivals, conflicts, cost, total } = demand;
+    let current: Vec<Vec<SliceDevice>> =
+        facts.chunks.iter().map(|s| s.as_ref().map(|s| s.spec.devices.clone()).unwrap_or_default()).collect();
+    let empty = entries.is_empty();
+    let devices = entries.iter().filter(|w| !w.entry.released).count();
+    let writes = facts.class.as_ref().map_or(Writes::Enabled, |c| c.spec.writes);
+    let chunks = spread(&current, entries);
+    let index = SliceIndex {
+        chunks: hashes(&chunks),
+        writes_per_second: super::budget::share(fleet, devices, cost, total),
+        writes,
+    };
+    let labelled = facts.node.as_ref().map(|n| n.classes.contains(&*key.class));
+    // The mapper may still be on its way out, and reads its slices until it is.
+    let remove = empty && labelled != Some(true) && !facts.has_pod;
+    let spec = |(i, devices): (usize, Vec<SliceDevice>)| DeviceSliceSpec {
+        class: key.class.to_string(),
+        node_name: key.node.to_string(),
+        index: (i == 0).then(|| index.clone()),
+        devices,
+    };
+    let count = chunks.len();
+    let specs = if remove { vec![] } else { chunks.into_iter().enumerate().map(spec).collect() };
+    let owner = facts.class.as_ref();
+    let reader_hash = reader::hash(key, count, owner);
+    let first = facts.chunks.first().and_then(Option::as_ref);
+    let known = first.and_then(|s| s.annotations().get(READER_ANNOTATION)) == Some(&reader_hash);
+    let reader = (!remove && (!known || facts.broken)).then(|| reader::objects(key, count, owner));
+    Plan {
+        revisions,
+        chunks: specs,
+        reader,
+        reader_hash,
+        arrivals,
+        conflicts,
+        label: label(labelled, empty, facts),
+        leaving: empty && !remove,
+    }
+}
+
+/// The label comes last and goes last. None: it stands right, or there is no node.
+fn label(labelled: Option<bool>, empty: bool, facts: &Facts) -> Option<bool> {
+    // A node that is labelled starts a mapper: not without the policies. One that runs already is left alone.
+    let blocked = facts.missing_policies && labelled == Some(false);
+    let wanted = !empty && facts.class.is_some();
+    match labelled {
+        Some(is) if is != wanted && !(blocked && wanted) => {
+            // A class that is gone has no DaemonSet; its label waits for it to come back.
+            (wanted || empty).then_some(wanted)
+        }
+        _ => None,
+    }
+}
+
+/// Name of the Secret; here so that all names of one mapper can be read in one place.
+pub(crate) fn secret(key: &MapperKey) -> String {
+    secret_name(&key.class, &key.node)
+}

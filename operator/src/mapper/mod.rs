@@ -1,0 +1,26 @@
+//! One mapper (a class on a node) → what it shall do: revisions, slices, the account that reads them, the node's label.
+mod apply;
+pub mod budget;
+mod build;
+pub mod chunks;
+mod conflicts;
+mod dereference;
+mod reader;
+pub mod secret;
+mod status;
+mod validate;
+
+use crate::{Context, Error, queue::Outcome, world::keys::MapperKey};
+
+/// One mapper's slices, made to say what it shall do.
+pub(crate) async fn reconcile(cx: &Context, key: &MapperKey) -> Result<Outcome, Error> {
+    if key.node.len() > pollux_crds::MAX_NODE_NAME || !pollux_crds::is_class_name(&key.class) {
+        return Ok(Outcome::Done);
+    }
+    let facts = dereference::dereference(cx, key).await?;
+    let mut demand = validate::validate(&cx.world, key, &facts);
+    dereference::acknowledged(cx, &mut demand).await?;
+    let plan = build::build(key, &facts, demand, cx.budget);
+    apply::apply(cx, key, &facts, &plan).await?;
+    Ok(status::status(cx, key, plan))
+}

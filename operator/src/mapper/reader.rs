@@ -1,0 +1,40 @@
+//! By whom a mapper reads its slices: an account for this class on this node, which may read them by name and nothing else. Pure.
+use super::build::secret;
+use crate::{class::owner, world::keys::MapperKey};
+use pollux_crds::{MAPPERS_NAMESPACE, MapperClass, reader_name, slice_name};
+use serde_json::{Value as Json, json};
+
+/// Annotation of chunk 0: which reader's objects were applied.
+pub(crate) const READER_ANNOTATION: &str = "pollux.rs/reader";
+
+/// Account, role, binding and Secret, in the order in which they are applied.
+pub(crate) fn objects(key: &MapperKey, chunks: usize, class: Option<&MapperClass>) -> Vec<Json> {
+    let name = reader_name(&key.class, &key.node);
+    let slices: Vec<_> = (0..chunks).map(|chunk| slice_name(&key.class, &key.node, chunk)).collect();
+    let meta = |name: &str| {
+        json!({
+            "name": name, "namespace": MAPPERS_NAMESPACE,
+            "labels": {"app.kubernetes.io/managed-by": crate::FIELD_MANAGER},
+            "ownerReferences": class.map(owner).into_iter().collect::<Vec<_>>(),
+        })
+    };
+    let verbs = ["get", "list", "watch"];
+    vec![
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(&name), "automountServiceAccountToken": false}),
+        // Without a value of its own: the operator fills in what devices name and their owners have labelled.
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta(&secret(key)), "type": "Opaque", "data": {}}),
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta(&name), "rules": [
+            {"apiGroups": ["pollux.rs"], "resources": ["deviceslices"], "verbs": verbs, "resourceNames": slices},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": verbs, "resourceNames": [secret(key)]},
+        ]}),
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta(&name),
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": MAPPERS_NAMESPACE}],
+        }),
+    ]
+}
+
+/// Changes when the objects do.
+pub(crate) fn hash(key: &MapperKey, chunks: usize, class: Option<&MapperClass>) -> String {
+    pollux_crds::hash(&objects(key, chunks, class))
+}

@@ -1,0 +1,180 @@
+//! Step 2: what each device that has to do with this mapper shall become here. Pure, from memory.
+use super::{
+    chunks::{Order, Wanted},
+    conflicts::{Opener, Opening, conflicts},
+    dereference::Facts,
+};
+use crate::{
+    intent::{Case, Intent},
+    world::{
+        Conflicts, Guarded, World,
+        keys::{Id, MapperKey, id},
+    },
+};
+use kube::{Resource as _, ResourceExt, api::ObjectMeta};
+use pollux_crds::{Device, DeviceModelRevisionSpec, Resolved, SliceDevice, resource_key};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What shall stand in the slices.
+#[derive(Debug, Default)]
+pub(crate) struct Demand {
+    /// Entries, tombstones too.
+    pub(crate) entries: Vec<Wanted>,
+    /// Revisions that new entries name.
+    pub(crate) revisions: BTreeMap<String, DeviceModelRevisionSpec>,
+    /// Devices that are new here: their acknowledged values are copied in.
+    pub(crate) arrivals: BTreeSet<Id>,
+    /// Devices that open what another one has open.
+    pub(crate) conflicts: Conflicts,
+    /// What the devices cost, for the budget.
+    pub(crate) cost: f64,
+    /// What all devices of the fleet cost.
+    pub(crate) total: f64,
+}
+
+pub(crate) fn validate(world: &World, key: &MapperKey, facts: &Facts) -> Demand {
+    let current: BTreeMap<&str, &SliceDevice> =
+        facts.chunks.iter().flatten().flat_map(|s| &s.spec.devices).map(|e| (e.uid.as_str(), e)).collect();
+    let mut ids = world.index().of_mapper(key);
+    ids.extend(current.values().map(|e| id(&e.namespace, &e.name)));
+    let judged: Vec<(Id, Arc<Guarded<Device>>, Intent)> =
+        ids.iter().filter_map(|id| world.devices.get(id).map(|device| judge(world, id, device))).collect();
+    let mut demand = Demand { conflicts: find_conflicts(world, key, &judged), ..Demand::default() };
+    for (id, device, intent) in judged {
+        let here = Here { key, id: &id, device: &device, current: &current };
+        here.enter(intent, &mut demand);
+    }
+    let living: BTreeSet<String> = demand.entries.iter().map(|w| w.entry.uid.clone()).collect();
+    let forced = forced_here(world, key, &ids);
+    for (uid, entry) in current {
+        if !living.contains(uid) && !let_go(facts, entry) && !forced.contains(&id(&entry.namespace, &entry.name)) {
+            demand.entries.push(tombstone(entry));
+        }
+    }
+    demand.cost = demand.entries.iter().map(|w| world.cost_of(&id(&w.entry.namespace, &w.entry.name))).sum();
+    demand.total = world.total_cost();
+    demand
+}
+
+/// Conflicts are found here, among all devices of the mapper, so a device is first judged without them.
+fn judge(world: &World, id: &Id, device: Arc<Guarded<Device>>) -> (Id, Arc<Guarded<Device>>, Intent) {
+    let intent = Case::of(world, id, &device).judge(world.index().nodes(), |_| None);
+    (id.clone(), device, intent)
+}
+
+fn find_conflicts(world: &World, key: &MapperKey, judged: &[(Id, Arc<Guarded<Device>>, Intent)]) -> Conflicts {
+    let here = judged.iter().filter(|(_, _, intent)| intent.target.as_ref() == Some(key));
+    let openings: Vec<_> = here
+        .filter_map(|(id, device, intent)| {
+            let resolved = intent.accepted.as_ref().ok()?;
+            let resource = resource_key(&resolved.device.protocol.0)?;
+            Some(Opening { device: id.clone(), opener: opener(world, id, device, resolved), resource })
+        })
+        .collect();
+    conflicts(&openings)
+}
+
+/// A device that takes its Channel's settings is the Channel's; one that says otherwise speaks for itself.
+fn opener(world: &World, id: &Id, device: &Guarded<Device>, resolved: &Resolved) -> Opener {
+    let own = device.0.as_ref().ok().and_then(|d| d.spec.protocol.modbus.as_ref());
+    let channel = resolved.device.channel.as_deref().filter(|_| own.is_some_and(|m| m.connect_timeout.is_none()));
+    let channel = channel.map(|name| crate::world::keys::id(&resolved.device.namespace, name));
+    match channel.and_then(|id| world.channels.get(&id).map(|channel| (id, channel))) {
+        Some((name, channel)) => Opener { created: created(channel.meta()), name, kind: "Channel" },
+        None => Opener { created: created(device.meta()), name: id.clone(), kind: "Device" },
+    }
+}
+
+fn created(meta: &ObjectMeta) -> i64 {
+    meta.creation_timestamp.as_ref().map_or(i64::MAX, |t| t.0.as_second())
+}
+
+/// Devices whose hold here a person has declared void.
+fn forced_here(world: &World, key: &MapperKey, ids: &BTreeSet<Id>) -> BTreeSet<Id> {
+    let forced = |id: &&Id| {
+        let device = world.devices.get(id);
+        device.is_some_and(|d| {
+            d.annotations().get(pollux_crds::FORCE_RELEASE_ANNOTATION).is_some_and(|n| **n == *key.node)
+        })
+    };
+    ids.iter().filter(forced).cloned().collect()
+}
+
+struct Here<'a> {
+    key: &'a MapperKey,
+    id: &'a Id,
+    device: &'a Guarded<Device>,
+    current: &'a BTreeMap<&'a str, &'a SliceDevice>,
+}
+
+impl Here<'_> {
+    /// Adds the device's entry, if it shall have one here.
+    fn enter(&self, intent: Intent, demand: &mut Demand) {
+        if intent.target.as_ref() != Some(self.key) {
+            return;
+        }
+        let meta = self.device.meta();
+        let old = self.current.get(meta.uid.as_deref().unwrap_or_default()).filter(|e| !e.released);
+        let order: Order =
+            (created(meta), meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+        let accepted = intent.accepted.ok().filter(|_| !demand.conflicts.contains_key(self.id));
+        let entry = match (accepted, old) {
+            (Some(resolved), Some(old)) => {
+                let Resolved { revision, mut device, .. } = *resolved;
+                device.applied.clone_from(&old.applied);
+                demand.revisions.insert(device.revision.clone(), revision);
+                device
+            }
+            (Some(resolved), None) => {
+                if intent.waiting_for.is_some() || !self.is_shown_here() {
+                    return;
+                }
+                let Resolved { revision, device, .. } = *resolved;
+                demand.revisions.insert(device.revision.clone(), revision);
+                demand.arrivals.insert(self.id.clone());
+                device
+            }
+            (None, Some(old)) => (*old).clone(),
+            (None, None) => return,
+        };
+        demand.entries.push(Wanted { order, entry: tidy(entry) });
+    }
+
+    /// Status says so first: by it the API server lets the mapper write.
+    fn is_shown_here(&self) -> bool {
+        let status = self.device.0.as_ref().ok().and_then(|d| d.status.as_ref());
+        status.is_some_and(|s| {
+            s.node_name.as_deref() == Some(&*self.key.node) && s.mapper_class.as_deref() == Some(&*self.key.class)
+        })
+    }
+}
+
+/// A key taken out of `desired` is forgotten: set again, it is new.
+fn tidy(mut entry: SliceDevice) -> SliceDevice {
+    let desired = &entry.desired;
+    entry.applied.retain(|name, _| desired.contains_key(name));
+    entry
+}
+
+fn tombstone(entry: &SliceDevice) -> Wanted {
+    let entry = SliceDevice {
+        namespace: entry.namespace.clone(),
+        name: entry.name.clone(),
+        uid: entry.uid.clone(),
+        generation: entry.generation,
+        released: true,
+        ..SliceDevice::default()
+    };
+    Wanted { order: (i64::MAX, entry.namespace.clone(), entry.name.clone()), entry }
+}
+
+/// A tombstone that the mapper has acknowledged, and does not claim to drive.
+fn let_go(facts: &Facts, entry: &SliceDevice) -> bool {
+    let statuses = || facts.chunks.iter().flatten().filter_map(|s| s.status.as_ref());
+    entry.released
+        && statuses().any(|s| s.released.iter().any(|uid| uid.0 == entry.uid))
+        && !statuses().any(|s| s.taken.contains_key(&entry.uid))
+}

@@ -1,0 +1,370 @@
+//! What follows from a change: which keys are due, and how soon. Delays gather the changes of one moment into one write.
+use super::{
+    World, devices,
+    facts::{NodeFact, PodFact, SliceFact},
+    index::Links,
+    keys::{Id, MapperKey, Task, parts},
+    views::{BindingView, NodeView, PodView, PolicyView, SliceView},
+    watch::Sink,
+};
+use kube::api::PartialObjectMeta;
+use pollux_crds::{Channel, Device, DeviceModel, DeviceModelRevision, MapperClass};
+use std::{marker::PhantomData, time::Duration};
+
+const DEVICE: Duration = Duration::from_millis(20);
+const MAPPER: Duration = Duration::from_millis(100);
+const CLASS: Duration = Duration::from_millis(300);
+const CHANNEL: Duration = Duration::from_millis(300);
+
+impl World {
+    /// These devices are due, and the mappers that have to do with them.
+    pub fn touch(&self, devices: impl IntoIterator<Item = Id>, mappers_too: bool) {
+        for id in devices {
+            if mappers_too {
+                for key in self.index().mappers_of(&id) {
+                    self.queue.add(Task::Mapper(key), MAPPER);
+                }
+            }
+            self.queue.add(Task::Device(id), DEVICE);
+        }
+    }
+    /// A mapper is due.
+    pub fn touch_mapper(&self, key: MapperKey) {
+        self.queue.add(Task::Mapper(key), MAPPER);
+    }
+    /// All mappers are due, spread over `within`.
+    pub fn touch_mappers(&self, within: Duration) {
+        let mappers = self.index().mappers();
+        mappers.into_iter().for_each(|key| self.queue.add(Task::Mapper(key), within.mul_f64(fastrand::f64())));
+    }
+    fn touch_class(&self, class: &Id) {
+        self.queue.add(Task::Class(class.clone()), CLASS);
+    }
+    /// Everything is due, spread over `within`.
+    pub fn touch_all(&self, within: Duration) {
+        let (mappers, channels) = (self.index().mappers(), self.channels.ids());
+        let all = self.classes.ids().into_iter().map(Task::Class);
+        let all = all.chain(mappers.into_iter().map(Task::Mapper)).chain(channels.into_iter().map(Task::Channel));
+        for task in all.chain(self.devices.ids().into_iter().map(Task::Device)) {
+            self.queue.add(task, within.mul_f64(fastrand::f64()));
+        }
+    }
+    /// A slice changed, as the watch or our own write says.
+    pub(super) fn slice_changed(&self, key: &MapperKey, chunk: usize, fact: Option<SliceFact>) {
+        let new = fact.clone().unwrap_or_default();
+        let Some(old) = self.change(|index| index.slice(key, chunk, fact.clone())) else { return };
+        let existed = old.is_some();
+        let old = old.unwrap_or_default();
+        if fact.is_none() || !existed || old.released != new.released {
+            self.touch_mapper(key.clone());
+        }
+        if old.entries != new.entries || old.taken != new.taken || old.released != new.released {
+            let entries = old.entries.iter().chain(&new.entries);
+            let changed = entries.filter(|e| {
+                let of = |s: &SliceFact| {
+                    let entry = s.entries.iter().find(|x| x.uid == e.uid).map(|x| (x.generation, x.tombstone));
+                    (entry, s.taken.get(&e.uid).copied(), s.released.contains(&e.uid))
+                };
+                of(&old) != of(&new)
+            });
+            self.touch(changed.map(|e| e.device.clone()).collect::<Vec<_>>(), false);
+        }
+        for (id, state) in old.channels.iter().chain(&new.channels) {
+            if old.channels.get(id) != Some(state) || new.channels.get(id) != Some(state) {
+                self.queue.add(Task::Channel(id.clone()), CHANNEL);
+            }
+        }
+    }
+}
+
+/// Devices.
+#[derive(Debug)]
+pub(super) struct Devices;
+impl Sink<super::Guarded<Device>> for Devices {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.devices.ids()
+    }
+    fn changed(&mut self, world: &World, id: Id, mut object: super::Guarded<Device>) {
+        devices::prune(&mut object);
+        let links = object.0.as_ref().map(Links::of).unwrap_or_default();
+        let new = object.0.as_ref().ok().cloned();
+        let broken = object.0.as_ref().err().map(|e| (e.error.clone(), e.metadata.clone()));
+        let old = world.devices.put(id.clone(), object);
+        let was_broken = old.as_ref().and_then(|o| o.0.as_ref().err()).map(|e| (e.error.clone(), e.metadata.clone()));
+        let old = old.as_ref().and_then(|o| o.0.as_ref().ok());
+        if old == new.as_ref() && was_broken == broken {
+            return;
+        }
+        let class = links.class.clone();
+        let before = world.change(|index| index.device(&id, Some(links.clone())));
+        let wiring = |d: &Device| (d.metadata.clone(), d.spec.clone());
+        let spec_changed = old.map(wiring) != new.as_ref().map(wiring) || before.as_ref() != Some(&links);
+        if spec_changed {
+            let moved = before.as_ref().and_then(|b| b.mapper.clone());
+            moved.into_iter().for_each(|key| world.touch_mapper(key));
+            let was = before.and_then(|b| b.class);
+            class.iter().chain(&was).for_each(|class| world.touch_class(class));
+        }
+        world.touch([id], spec_changed);
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        world.devices.take(id);
+        let mappers = world.index().mappers_of(id);
+        let links = world.change(|index| index.device(id, None));
+        mappers.into_iter().for_each(|key| world.touch_mapper(key));
+        links.and_then(|l| l.class).iter().for_each(|class| world.touch_class(class));
+    }
+}
+
+/// Models: an edit reaches all their devices.
+#[derive(Debug)]
+pub(super) struct Models;
+impl Sink<super::Guarded<DeviceModel>> for Models {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.models.ids()
+    }
+    fn changed(&mut self, world: &World, id: Id, mut object: super::Guarded<DeviceModel>) {
+        if let Ok(model) = &mut object.0 {
+            devices::metadata(&mut model.metadata, &[]);
+        }
+        let spec = object.0.as_ref().ok().map(|m| m.spec.clone());
+        let old = world.models.put(id.clone(), object);
+        if spec.is_none() || old.and_then(|o| o.0.as_ref().ok().map(|m| m.spec.clone())) != spec {
+            let devices = world.index().of_model(&id);
+            world.touch(devices, true);
+        }
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        world.models.take(id);
+        let devices = world.index().of_model(id);
+        world.touch(devices, true);
+    }
+}
+
+/// Channels: an edit reaches all their devices.
+#[derive(Debug)]
+pub(super) struct Channels;
+impl Sink<super::Guarded<Channel>> for Channels {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.channels.ids()
+    }
+    fn changed(&mut self, world: &World, id: Id, mut object: super::Guarded<Channel>) {
+        if let Ok(channel) = &mut object.0 {
+            devices::metadata(&mut channel.metadata, &[]);
+        }
+        let spec = object.0.as_ref().ok().map(|c| c.spec.clone());
+        let old = world.channels.put(id.clone(), object);
+        if spec.is_none() || old.and_then(|o| o.0.as_ref().ok().map(|c| c.spec.clone())) != spec {
+            let devices = world.index().of_channel(&id);
+            world.touch(devices, true);
+            world.queue.add(Task::Channel(id), CHANNEL);
+        }
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        world.channels.take(id);
+        let devices = world.index().of_channel(id);
+        world.touch(devices, true);
+    }
+}
+
+/// Classes.
+#[derive(Debug)]
+pub(super) struct Classes;
+impl Sink<super::Guarded<MapperClass>> for Classes {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.classes.ids()
+    }
+    fn changed(&mut self, world: &World, id: Id, object: super::Guarded<MapperClass>) {
+        let spec = object.0.as_ref().ok().map(|c| c.spec.clone());
+        let old = world.classes.put(id.clone(), object);
+        if spec.is_none() || old.and_then(|o| o.0.as_ref().ok().map(|c| c.spec.clone())) != spec {
+            self.gone_or_new(world, &id);
+        }
+        world.touch_class(&id);
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        world.classes.take(id);
+        self.gone_or_new(world, id);
+    }
+}
+impl Classes {
+    #[allow(clippy::unused_self, reason = "it is the sink's own step")]
+    fn gone_or_new(&self, world: &World, id: &Id) {
+        let (devices, mappers) = {
+            let index = world.index();
+            (index.of_class(id), index.mappers().into_iter().filter(|key| *key.class == **id).collect::<Vec<_>>())
+        };
+        world.touch(devices, false);
+        mappers.into_iter().for_each(|key| world.touch_mapper(key));
+    }
+}
+
+/// Nodes.
+#[derive(Debug)]
+pub(super) struct Nodes;
+impl Nodes {
+    fn news(world: &World, name: &Id, fact: Option<NodeFact>) {
+        let exists = fact.is_some();
+        let old = world.change(|index| index.node(name, fact.clone()));
+        if old == fact {
+            return;
+        }
+        let (here, elsewhere) = {
+            let index = world.index();
+            let mappers: Vec<_> = index.mappers().into_iter().filter(|key| key.node == *name).collect();
+            let here: Vec<_> = mappers.iter().flat_map(|key| index.of_mapper(key)).collect();
+            mappers.into_iter().for_each(|key| world.touch_mapper(key));
+            let choice = |f: &Option<NodeFact>| f.as_ref().map(|f| (f.unschedulable, f.taints.clone()));
+            let elsewhere = if choice(&old) == choice(&fact) && exists { vec![] } else { index.unplaced() };
+            (here, elsewhere)
+        };
+        world.touch(here.into_iter().chain(elsewhere), false);
+    }
+}
+impl Sink<NodeView> for Nodes {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.index().nodes().keys().cloned().collect()
+    }
+    fn changed(&mut self, world: &World, id: Id, object: NodeView) {
+        Self::news(world, &id, Some(NodeFact::of(&object)));
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        Self::news(world, id, None);
+    }
+}
+
+/// Pods of mappers.
+#[derive(Debug)]
+pub(super) struct Pods;
+impl Pods {
+    fn news(world: &World, pod: &Id, fact: Option<(MapperKey, PodFact)>) {
+        for key in world.change(|index| index.pod(pod, fact)) {
+            let devices = world.index().of_mapper(&key);
+            world.touch(devices, false);
+            world.touch_class(&key.class);
+            world.touch_mapper(key);
+        }
+    }
+}
+impl Sink<PodView> for Pods {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.index().pods()
+    }
+    fn changed(&mut self, world: &World, id: Id, object: PodView) {
+        Self::news(world, &id, PodFact::of(&object));
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        Self::news(world, id, None);
+    }
+}
+
+/// Slices: ours, and the mappers' word in them.
+#[derive(Debug)]
+pub(super) struct Slices;
+impl Sink<SliceView> for Slices {
+    fn known(&self, world: &World) -> Vec<Id> {
+        let name = |(key, chunk): (&MapperKey, &usize)| {
+            super::keys::id(pollux_crds::MAPPERS_NAMESPACE, &pollux_crds::slice_name(&key.class, &key.node, *chunk))
+        };
+        world
+            .index()
+            .slices()
+            .flat_map(|(key, chunks)| chunks.keys().map(move |chunk| (key, chunk)))
+            .map(name)
+            .collect()
+    }
+    fn changed(&mut self, world: &World, id: Id, object: SliceView) {
+        if let Some((key, chunk)) = MapperKey::of_slice(parts(&id).1) {
+            world.slice_changed(&key, chunk, Some(SliceFact::of(&object)));
+        }
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        if let Some((key, chunk)) = MapperKey::of_slice(parts(id).1) {
+            world.slice_changed(&key, chunk, None);
+        }
+    }
+}
+
+/// Admission policies: without them no mapper is started.
+#[derive(Debug)]
+pub(super) struct Policies;
+impl Policies {
+    fn news(world: &World, change: impl FnOnce(&World)) {
+        let before = world.missing_policies();
+        change(world);
+        if before != world.missing_policies() {
+            for class in world.classes.ids() {
+                Classes.gone_or_new(world, &class);
+                world.touch_class(&class);
+            }
+        }
+    }
+}
+impl Sink<PolicyView> for Policies {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.policies.ids()
+    }
+    fn changed(&mut self, world: &World, id: Id, _: PolicyView) {
+        Self::news(world, |world| drop(world.policies.put(id, ())));
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        Self::news(world, |world| drop(world.policies.take(id)));
+    }
+}
+
+/// Bindings of admission policies.
+#[derive(Debug)]
+pub(super) struct Bindings;
+impl Sink<BindingView> for Bindings {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.bindings.ids()
+    }
+    fn changed(&mut self, world: &World, id: Id, object: BindingView) {
+        let denies = object.spec.validation_actions.iter().any(|action| action == "Deny");
+        Policies::news(world, |world| {
+            drop(if denies { world.bindings.put(id, object.spec.policy_name) } else { world.bindings.take(&id) });
+        });
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        Policies::news(world, |world| drop(world.bindings.take(id)));
+    }
+}
+
+/// Revisions: which are there.
+#[derive(Debug)]
+pub(super) struct Revisions;
+impl Sink<PartialObjectMeta<DeviceModelRevision>> for Revisions {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.revisions.ids()
+    }
+    fn changed(&mut self, world: &World, id: Id, _: PartialObjectMeta<DeviceModelRevision>) {
+        world.revisions.put(parts(&id).1.into(), ());
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        world.revisions.take(parts(id).1);
+    }
+}
+
+/// Objects that the operator made in pollux-mappers: only that one is deleted matters, it is made again.
+#[derive(Debug)]
+pub(super) struct Made<K>(PhantomData<fn(K)>);
+impl<K> Default for Made<K> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+impl<K: Send + 'static> Sink<PartialObjectMeta<K>> for Made<K> {
+    fn known(&self, _: &World) -> Vec<Id> {
+        vec![]
+    }
+    fn changed(&mut self, _: &World, _: Id, _: PartialObjectMeta<K>) {}
+    fn gone(&mut self, world: &World, id: &Id) {
+        let name = parts(id).1;
+        if let Some(class) = name.strip_prefix(&pollux_crds::mapper_name("")) {
+            world.touch_class(&class.into());
+        } else if let Some(key) = MapperKey::of_reader(name).or_else(|| MapperKey::of_secret(name)) {
+            world.set_broken(key.clone());
+            world.touch_mapper(key);
+        }
+    }
+}
