@@ -13,6 +13,9 @@ use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
 const ONE: Request<'static> = Request::ReadHoldingRegisters(0, 1);
 
+/// What the peer sends, given the id of the request.
+type Bytes = fn(u16) -> Vec<u8>;
+
 fn pair() -> (Wire<DuplexStream>, DuplexStream) {
     let (ours, theirs) = duplex(4096);
     (Wire::new(ours), theirs)
@@ -75,7 +78,7 @@ async fn late_answers_that_come_while_nobody_waits_are_dropped_too() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_fits_the_stream_but_not_the_request_costs_the_device() {
-    let wrong: [(fn(u16) -> Vec<u8>, &str); 4] = [
+    let wrong: [(Bytes, &str); 4] = [
         (|id| frame(id, 2, &[3, 2, 0, 1]), "unit 1: answer from unit 2 to a request to unit 1"),
         (|id| frame(id, 1, &[4, 2, 0, 1]), "unit 1: answer with function 4 to a request with function 3"),
         (
@@ -97,7 +100,7 @@ async fn an_answer_that_fits_the_stream_but_not_the_request_costs_the_device() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_makes_no_sense_costs_the_connection_and_says_so_to_all() {
-    let wrong: [(fn(u16) -> Vec<u8>, &str); 4] = [
+    let wrong: [(Bytes, &str); 4] = [
         (
             |_| b"SSH-2.0-OpenSSH_9.2".to_vec(),
             "this is not Modbus TCP: protocol id 0x482d, must be 0; received 53 53 48 2d 32 2e",

@@ -1,0 +1,176 @@
+//! Against pymodbus, which shares no code with us: `POLLUX_PYTHON` is a Python that has it (`$(e2e/peers/venv)/bin/python`).
+mod common;
+
+use common::{bits, device, registers, unit};
+use pollux_crds::{
+    ModbusBinding,
+    ModbusDataType::{Float32, Int64, Uint16},
+    ModbusTable::{Coil, Discrete, Holding, Input},
+};
+use pollux_mapper::{Cx, Done, Fault, Instant, Link as _, PointFault, Protocol, Samples, Slot, Value, Written, Wrote};
+use pollux_modbus::{Link, Modbus, Unit};
+use serde_json::Value as Json;
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+use tokio::net::TcpStream;
+
+struct Peer {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Peer {
+    /// None: there is no Python, and the test says so by name.
+    fn start() -> Option<Self> {
+        let Some(python) = std::env::var_os("POLLUX_PYTHON") else {
+            println!("skipped: pymodbus (POLLUX_PYTHON is not set)");
+            return None;
+        };
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/peers/pymodbus_server.py");
+        let mut child = Command::new(python)
+            .arg(script)
+            .args(["127.0.0.1", "0"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("POLLUX_PYTHON starts");
+        let input = child.stdin.take().expect("piped");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let mut peer = Self { child, input, output, address: common::anywhere() };
+        let port = peer.line()["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
+        peer.address.set_port(port);
+        Some(peer)
+    }
+    fn line(&mut self) -> Json {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("readable");
+        serde_json::from_str(&line).expect("a line of JSON")
+    }
+    fn command(&mut self, words: &str) -> Json {
+        writeln!(self.input, "{words}").expect("it listens");
+        let answer = self.line();
+        assert_eq!(answer["ok"], true, "{words}: {answer}");
+        answer
+    }
+    async fn connect(&self) -> Link<TcpStream> {
+        let endpoint = Modbus.endpoint(&device(self.address, 1)).expect("valid");
+        Modbus.connect(&endpoint, &Cx::default()).await.expect("connected")
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.child.kill().ok(); // it may have ended by itself
+        self.child.wait().ok();
+    }
+}
+
+fn until() -> Instant {
+    Instant::now() + Duration::from_secs(2)
+}
+
+async fn read(link: &Link<TcpStream>, unit: &Unit) -> BTreeMap<u32, Result<Value, PointFault>> {
+    let mut due: Vec<usize> = (0..unit.items.len()).collect();
+    let mut out = BTreeMap::new();
+    for _ in 0..64 {
+        let mut again = vec![];
+        for exchange in Modbus.plan(unit, &due) {
+            let mut samples = Samples::default();
+            match link.read(unit, &exchange, until(), &mut samples).await {
+                Ok(Done::Ok) => {}
+                Ok(Done::Replan) => again.extend(&exchange.points),
+                Err(Fault::Point(fault)) => {
+                    out.extend(exchange.points.iter().map(|at| (unit.items[*at].slot.0, Err(fault.clone()))));
+                }
+                Err(fault) => panic!("{fault:?}"),
+            }
+            out.extend(samples.readings().map(|(Slot(slot), value, _)| (slot, value)));
+        }
+        due = again;
+        if due.is_empty() {
+            break;
+        }
+    }
+    out
+}
+
+async fn write(link: &Link<TcpStream>, unit: &Unit, values: &[(usize, Value)]) -> Vec<Wrote> {
+    let mut out = Written::new(values.len());
+    link.write(unit, values, until(), &mut out).await.expect("answered");
+    out.results()
+}
+
+fn prepared(bindings: &[(ModbusBinding, bool, Option<&str>)]) -> Unit {
+    unit(1, bindings).expect("valid")
+}
+
+#[tokio::test]
+async fn pymodbus_reads_as_it_was_set_and_holds_what_was_written() {
+    let Some(mut peer) = Peer::start() else { return };
+    let link = peer.connect().await;
+    let unit = prepared(&[
+        (registers(Holding, 20, Float32), true, None),
+        (registers(Holding, 7, Uint16), true, None),
+        (registers(Input, 5, Uint16), false, None),
+        (bits(Coil, 9), true, None),
+        (bits(Discrete, 4), false, None),
+        (registers(Holding, 200, Int64), true, None),
+        (bits(Coil, 10), true, None),
+    ]);
+    let values = read(&link, &unit).await;
+    let expected =
+        [Value::Float(21.5), Value::Uint(107), Value::Uint(35), Value::Bool(true), Value::Bool(true), Value::Int(0)];
+    for (slot, value) in (0..).zip(expected) {
+        assert_eq!(values[&slot], Ok(value), "slot {slot}");
+    }
+    assert_eq!(write(&link, &unit, &[(0, Value::Float(-3.25))]).await, [Wrote::Done]);
+    assert_eq!(write(&link, &unit, &[(1, Value::Int(7))]).await, [Wrote::Done]);
+    assert_eq!(write(&link, &unit, &[(5, Value::Int(-2))]).await, [Wrote::Done]);
+    assert_eq!(
+        write(&link, &unit, &[(3, Value::Bool(false)), (6, Value::Bool(true))]).await,
+        [Wrote::Done, Wrote::Done]
+    );
+    // -3.25 is 0xC0500000
+    for (what, expected) in [
+        ("get 1 holding 20 2", vec![0xC050, 0]),
+        ("get 1 holding 7 1", vec![7]),
+        ("get 1 holding 200 4", vec![0xFFFF, 0xFFFF, 0xFFFF, 0xFFFE]),
+        ("get 1 coil 9 2", vec![0, 1]),
+    ] {
+        assert_eq!(peer.command(what)["values"], Json::from(expected), "{what}");
+    }
+    let log = peer.command("writes");
+    let functions: Vec<_> = log["writes"].as_array().expect("a list").iter().map(|w| w["function"].clone()).collect();
+    assert_eq!(functions, [16, 6, 16, 15]);
+}
+
+#[tokio::test]
+async fn pymodbus_refuses_in_the_words_of_the_standard() {
+    let Some(mut peer) = Peer::start() else { return };
+    let link = peer.connect().await;
+    let unit =
+        prepared(&[(registers(Holding, 998, Uint16), true, None), (registers(Holding, 999, Float32), false, None)]);
+    let values = read(&link, &unit).await;
+    assert_eq!(values[&0], Ok(Value::Uint(0)), "its neighbour is illegal, not it");
+    let text = |result: &Result<Value, PointFault>| result.as_ref().map_err(|fault| fault.text.to_string()).cloned();
+    assert_eq!(text(&values[&1]), Err("Modbus exception 2: illegal data address".into()));
+    let refused = write(&link, &unit, &[(0, Value::Int(1))]).await;
+    assert!(
+        matches!(&refused[..], [Wrote::Refused(fault)] if fault.text == "Modbus exception 2: illegal data address")
+    );
+    peer.command("unit 5 silent");
+    let silent = common::unit(5, &[(registers(Holding, 0, Uint16), false, None)]).expect("valid");
+    let exchange = &Modbus.plan(&silent, &[0])[0];
+    let soon = Instant::now() + Duration::from_millis(200);
+    let fault = link.read(&silent, exchange, soon, &mut Samples::default()).await;
+    assert!(matches!(fault, Err(Fault::Device(_))), "{fault:?}");
+    assert_eq!(read(&link, &unit).await[&0], Ok(Value::Uint(0)), "the connection is kept");
+}
