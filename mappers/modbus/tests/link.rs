@@ -1,5 +1,6 @@
 //! Reads and writes as the engine asks for them: against the simulated boiler line (tokio-modbus' server, code that is not
 //! ours), whose record of writes is the oracle, and against peers that answer what a test says.
+#![allow(clippy::panic, clippy::unwrap_in_result, reason = "a test")]
 mod common;
 
 use common::{answer, bits, device, number, registers, request, unit};
@@ -73,6 +74,11 @@ where
     (out.results(), result)
 }
 
+/// Unit, function, address, values, exception.
+type Told = (u8, u8, u16, Vec<u16>, Option<u8>);
+/// Values of one group, and the function, address and values that shall arrive.
+type Case<'a> = (&'a [(usize, Value)], (u8, u16, Vec<u16>));
+
 struct Sim {
     address: SocketAddr,
     line: Line,
@@ -97,8 +103,7 @@ impl Sim {
         let endpoint = Modbus.endpoint(&device(self.address, 1)).expect("valid");
         Modbus.connect(&endpoint, &Cx::default()).await
     }
-    /// Unit, function, address, values, exception.
-    fn told(&self) -> Vec<(u8, u8, u16, Vec<u16>, Option<u8>)> {
+    fn told(&self) -> Vec<Told> {
         let mut writes = self.writes.lock().expect("not poisoned");
         writes.drain(..).map(|w| (w.unit, w.function, w.address, w.values, w.exception)).collect()
     }
@@ -187,7 +192,7 @@ async fn writes_leave_by_the_function_of_their_kind_and_are_acknowledged() {
             (bit(4, 1), true, None),
         ],
     );
-    let groups: [(&[(usize, Value)], (u8, u16, Vec<u16>)); 6] = [
+    let groups: [Case<'_>; 6] = [
         (&[(0, Value::Float(75.0))], (16, 0, vec![0, 0x4296])),
         (&[(1, Value::Int(2))], (6, 2, vec![2])),
         (&[(3, Value::Bool(false))], (5, 0, vec![0])),

@@ -1,4 +1,5 @@
 //! Against pymodbus, which shares no code with us: `POLLUX_PYTHON` is a Python that has it (`$(e2e/peers/venv)/bin/python`).
+#![allow(clippy::panic, clippy::unwrap_in_result, reason = "a test")]
 mod common;
 
 use common::{bits, device, registers, unit};

@@ -1,5 +1,6 @@
 //! One connection against a peer that does every wrong thing. What must hold: how far the fault reaches, and that what is
 //! still in order goes on.
+#![allow(clippy::panic, clippy::unwrap_in_result, reason = "a test")]
 mod common;
 
 use common::{answer, frame, request};
