@@ -4,12 +4,14 @@ use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
 use tokio::{net::TcpStream, sync::Mutex, time::timeout_at};
 
+#[derive(Debug)]
 pub struct Lines;
-#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct Device {
     pub address: String,
     pub prefix: String,
 }
+#[derive(Debug)]
 pub struct Connection(Mutex<Option<BufStream<TcpStream>>>);
 type Unit = Vec<(Slot, String)>;
 type Answer<T> = Result<T, Fault<io::Error>>;

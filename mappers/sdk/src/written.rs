@@ -106,7 +106,9 @@ impl Drop for Written {
         let Some(reply) = self.reply.take() else { return };
         let values = self.results();
         for counters in &self.tally {
-            values.iter().for_each(|result| counters.wrote(result));
+            for result in &values {
+                counters.wrote(result);
+            }
         }
         let open = values.iter().any(|v| matches!(v, Wrote::NotSent | Wrote::Unknown));
         let why = open

@@ -3,9 +3,9 @@ use super::Outcome;
 use crate::{Exchange, Instant, Interval};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 /// What a YAML may ask for, and nothing that overflows a clock or spins.
-const INTERVAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(366 * 86_400));
+const INTERVAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(366 * 24));
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -38,6 +38,7 @@ pub struct Plan {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; any of them may hold with any other")]
 pub(super) struct Unit<R> {
     pub phase: Phase,
     /// Detached or attached since then.

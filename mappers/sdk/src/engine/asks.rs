@@ -23,11 +23,11 @@ impl<P: Protocol> Engine<P> {
     pub(super) fn ask(
         &mut self,
         key: DeviceKey,
-        points: Vec<usize>,
+        points: &[usize],
         reply: oneshot::Sender<Result<Vec<Change>, PointFault>>,
         closed: Option<&PointFault>,
     ) {
-        match self.may_ask(key, &points, closed) {
+        match self.may_ask(key, points, closed) {
             Ok((device, points)) => {
                 let (since, expires) = (self.sequence, Instant::now() + PATIENCE);
                 self.asks.push(Ask { device, points, open: None, since, expires, reply });

@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_secs(3600));
+const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(1));
 
 /// One device.
 pub(super) struct Held<P: Protocol> {
@@ -100,7 +100,7 @@ impl<P: Protocol> Held<P> {
         true
     }
     pub(super) fn watch(&mut self, point: usize, sequence: u64) {
-        let Ok(point) = u32::try_from(point) else { return };
+        let Some(point) = u32::try_from(point).ok().filter(|_| self.can_read(point)) else { return };
         match self.watched.iter_mut().find(|(p, _)| *p == point) {
             Some(watch) => watch.1 = sequence,
             None => self.watched.push((point, sequence)),
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn members_of_a_read_group_share_the_shortest_interval() {
-        let (second, minute) = (Interval::Every(Duration::from_secs(1)), Interval::Every(Duration::from_secs(60)));
+        let (second, minute) = (Interval::Every(Duration::from_secs(1)), Interval::Every(Duration::from_mins(1)));
         let point = |interval, readable, group: Option<&str>| PointSpec {
             name: String::new(),
             address: (),

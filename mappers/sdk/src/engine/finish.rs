@@ -92,7 +92,7 @@ impl<P: Protocol> Engine<P> {
     }
     fn timed(&mut self, device: usize, took: Duration) {
         let Some(held) = self.held_mut(device) else { return };
-        held.slowest = Some(held.slowest.map_or(took, |s| took.max(s - s / 64))); // forgets slowly
+        held.slowest = Some(held.slowest.map_or(took, |s| took.max(s.mul_f64(1.0 - 1.0 / 64.0)))); // forgets slowly
     }
     fn ingest(&mut self, work: &Work<P::Request, Order>, fault: Option<&PointFault>, samples: &mut Samples) {
         let now = self.columns.now();
@@ -146,8 +146,9 @@ impl<P: Protocol> Engine<P> {
                 exchange.points.clone()
             }
             Work::Write { write: Order { what: What::Write { values, written }, .. }, .. } if written.touched() => {
-                let written = values.iter().map(|(point, _)| *point).filter(|p| held.can_read(*p));
-                written.clone().collect::<Vec<_>>().into_iter().for_each(|p| held.watch(p, sequence));
+                for (point, _) in values {
+                    held.watch(*point, sequence);
+                }
                 if verdict.outcome == Outcome::Device {
                     return;
                 }

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 const CONNECT: Duration = Duration::from_secs(10);
 const INBOX: usize = 65_536;
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 /// A link that lived so long was a good one: the next is dialled at once.
 const LASTED: Duration = Duration::from_secs(10);
 

@@ -29,7 +29,7 @@ impl<P: Protocol> Engine<P> {
                 let what = What::Call { command, arguments, answer: Answer::new(reply) };
                 self.accept(self.find(device), what, closed);
             }
-            Command::ReadNow { device, points, reply } => self.ask(device, points, reply, closed),
+            Command::ReadNow { device, points, reply } => self.ask(device, &points, reply, closed),
             Command::Context(new) => {
                 let rotated = new.rotation != cx.rotation;
                 *cx = new;

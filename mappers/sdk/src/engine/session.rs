@@ -197,13 +197,13 @@ impl<P: Protocol> Engine<P> {
                 self.arbiter.said(device, true, Instant::now());
                 self.judge(device, true, &PointFault::new(ErrorKind::Unreachable, ""));
             }
-            Some(Err(reason)) => self.gone(device, PointFault::new(ErrorKind::Unreachable, reason)),
+            Some(Err(reason)) => self.gone(device, &PointFault::new(ErrorKind::Unreachable, reason)),
         }
     }
-    fn gone(&mut self, device: usize, why: PointFault) {
+    fn gone(&mut self, device: usize, why: &PointFault) {
         self.arbiter.said(device, false, Instant::now());
-        self.health(device, Some(&why));
-        self.refuse_asks(|d| d == device, &why);
+        self.health(device, Some(why));
+        self.refuse_asks(|d| d == device, why);
         for order in self.arbiter.withdraw(|u, _| u == device) {
             order.not_sent(why.clone());
         }

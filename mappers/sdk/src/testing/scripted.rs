@@ -237,7 +237,7 @@ impl Line {
             Answer::Normal | Answer::Late(_) | Answer::Silent | Answer::Cut => Ok(None),
         }
     }
-    fn address<'u>(unit: &'u Unit, point: usize) -> Option<&'u (Slot, String)> {
+    fn address(unit: &Unit, point: usize) -> Option<&(Slot, String)> {
         unit.points.get(point)
     }
 }

@@ -1,5 +1,5 @@
 //! All links in the tree keep the contract: one by script, one that pushes, and the example over TCP.
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, clippy::unwrap_used)]
 mod lines_peer;
 mod memory;
 

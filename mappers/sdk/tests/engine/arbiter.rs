@@ -18,7 +18,7 @@ fn probes_take_at_most_five_per_cent_of_a_bus() {
                     unit,
                     deadline,
                     [std::sync::Arc::new(Exchange { points: vec![0], request: () })].into_iter(),
-                )
+                );
             }
         }
         let Some(work) = arbiter.next(now, limits) else {
@@ -29,7 +29,7 @@ fn probes_take_at_most_five_per_cent_of_a_bus() {
         if !attach {
             now += Duration::from_secs(1);
             if now > start + Duration::from_secs(100) {
-                spent += Duration::from_secs(1)
+                spent += Duration::from_secs(1);
             }
         }
         arbiter.done(&work, if attach { Outcome::Ok } else { Outcome::Device }, began, now);

@@ -61,7 +61,7 @@ impl Link<Scripted> for Scripted {
         sleep(ms(1)).await;
         for p in &e.points {
             for v in self.0.values.lock().unwrap().iter() {
-                out.put(unit[*p], v.clone())
+                out.put(unit[*p], v.clone());
             }
         }
         Ok(Done::Ok)
@@ -87,7 +87,7 @@ fn scripted(points: Vec<PointSpec<u16>>) -> (Arc<Script>, Run<Scripted>) {
 async fn fifty_intervals_on_one_device_and_a_bounded_number_of_plans() {
     let (wire, mut specs) = bus(1, 50, 1000, 200, 1);
     for (i, p) in specs[0].points.iter_mut().enumerate() {
-        p.interval = Interval::Every(ms(100 + 37 * i as u64))
+        p.interval = Interval::Every(ms(100 + 37 * i as u64));
     } // never the same set twice
     let mut run = start_bus(&wire, 1, specs);
     run.value(0, 49, Some(49.0)).await;
@@ -102,7 +102,7 @@ async fn an_interval_of_nought_or_of_an_age_harms_nobody() {
         (Interval::Every(ms(0)), Interval::Every(std::time::Duration::MAX), std::time::Duration::MAX);
     let mut run = start_bus(&wire, 1, specs);
     for (device, point) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        run.value(device, point, Some(f64::from(point))).await
+        run.value(device, point, Some(f64::from(point))).await;
     }
     sleep(ms(10_000)).await;
     assert!(reads(&wire, Instant::now() - ms(9_999))[&2] >= 9, "the neighbour keeps its cycle");
@@ -115,12 +115,12 @@ async fn a_flapping_device_fills_no_memory() {
     let port = script.ports.lock().unwrap()[0].clone();
     for i in 0..200_000 {
         if i % 2 == 0 {
-            port.down("flap")
+            port.down("flap");
         } else {
-            port.up()
+            port.up();
         }
         port.pushes(Slot(0));
-        port.pushes(Slot(i))
+        port.pushes(Slot(i));
     }
     assert_eq!(port.backlog(), (0, 1), "one cell, whatever was said");
     for _ in 0..70_000 {
@@ -130,7 +130,7 @@ async fn a_flapping_device_fills_no_memory() {
     assert!(!port.put(Slot(0), 1.0), "refused");
     sleep(ms(10)).await;
     assert_eq!(port.backlog(), (0, 0));
-    assert_eq!(run.states().await, Default::default(), "its newest word is `up`, as it was");
+    assert_eq!(run.states().await, [].into(), "its newest word is `up`, as it was");
     assert_eq!(run.stop().await.stats().lost_pushes.get(), 70_001 - 65_536);
 }
 #[tokio::test(start_paused = true)]
@@ -140,7 +140,7 @@ async fn readers_that_sleep_do_not_stop_the_wire() {
     for second in 0..20 {
         // nobody reads status or telemetry
         for (_, v) in wire.registers.lock().unwrap().iter_mut() {
-            *v += 1.0
+            *v += 1.0;
         }
         let since = Instant::now();
         sleep(ms(1_000)).await;
@@ -189,7 +189,7 @@ async fn every_event_of_a_cycle_counts() {
     sleep(ms(1_500)).await; // two cycles
     let (mut all, mut batch) = (vec![], vec![]);
     while timeout(ms(1), run.telemetry.next(&mut batch)).await.is_ok() {
-        all.append(&mut batch)
+        all.append(&mut batch);
     }
     let of = |slot| all.iter().filter(|c| c.point == slot).map(|c| c.value.clone().ok()).collect::<Vec<_>>();
     assert_eq!(of(0), [1, 1, 2, 1, 1, 2].map(|v: i64| Some(Value::Int(v))));
@@ -220,7 +220,7 @@ async fn only_wiring_prepares_a_unit_anew_and_no_row_leaks() {
         let layout = run.apply(0, spec(wiring, true)).await.unwrap();
         assert!(generations.insert(layout.generation), "a late change of the old owner is told apart");
         if wiring % 3 == 0 {
-            sleep(ms(5)).await
+            sleep(ms(5)).await;
         }
     }
     sleep(ms(2_000)).await;

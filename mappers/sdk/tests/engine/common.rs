@@ -60,10 +60,10 @@ impl<P: Protocol> Run<P> {
         for (key, spec) in (0..).zip(specs) {
             engine.add(&DeviceSpec { key: DeviceKey(key), ..spec }).unwrap();
         }
-        let (stats, stopper) = (engine.stats(), CancellationToken::new());
+        let (counted, stopper) = (engine.stats(), CancellationToken::new());
         let task = tokio::spawn(engine.run(receive, Arc::default(), stopper.clone()));
         let (link, confirmed, connected, changes) = Default::default();
-        Self { commands, status, telemetry, stats, stopper, link, confirmed, task, connected, changes }
+        Self { commands, status, telemetry, stats: counted, stopper, link, confirmed, task, connected, changes }
     }
     pub async fn tell(&self, command: Command<P>) {
         self.commands.send(command).await.ok().unwrap();

@@ -34,7 +34,7 @@ fn gaps(radio: &ble::Radio, since: Instant) -> BTreeMap<String, Duration> {
     }
     for (name, at) in last {
         let longest = out.entry(name).or_default();
-        *longest = (*longest).max(now - at)
+        *longest = (*longest).max(now - at);
     }
     out
 }
@@ -95,13 +95,13 @@ async fn no_slot_leaks_after_faults() {
     let mut x = 1u64;
     for _ in 0..400 {
         // devices go and come at every moment of an exchange, are configured anew, and say so themselves
-        x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let name = format!("d{:02}", (x >> 33) % 60);
         if !radio.away.lock().unwrap().remove(&name) {
             radio.away.lock().unwrap().insert(name.clone());
         }
         if let Some((_, port)) = radio.ports.lock().unwrap().get(&name) {
-            port.down("link loss")
+            port.down("link loss");
         }
         if x >> 62 == 0 {
             let (i, config) = ((x >> 40) % 60, |i| ble::Device {

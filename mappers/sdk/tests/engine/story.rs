@@ -36,7 +36,7 @@ async fn a_pipelined_gateway_keeps_fast_units_on_time_beside_slow_and_dead_ones(
     sleep(ms(10_000)).await;
     let counts = reads(&wire, since);
     for unit in [1, 2, 5, 6, 7, 8] {
-        assert!(counts[&unit] >= 99, "unit {unit}: {}", counts[&unit])
+        assert!(counts[&unit] >= 99, "unit {unit}: {}", counts[&unit]);
     }
     run.stop().await;
 }
@@ -57,7 +57,7 @@ async fn an_illegal_point_is_bad_alone_and_the_link_lives() {
     assert_eq!(engine.columns().fault_of(Slot(4)).unwrap().text, "exception 2: illegal data address");
     assert_eq!(engine.columns().fault_of(Slot(0)).unwrap().text, "not a finite number");
     for slot in (1..20).filter(|s| *s != 4) {
-        assert_eq!(engine.columns().quality(Slot(slot)), Some(Quality::Good), "{slot}")
+        assert_eq!(engine.columns().quality(Slot(slot)), Some(Quality::Good), "{slot}");
     }
     let steady: Vec<_> = wire.log.lock().unwrap().iter().rev().take(8).map(|l| l.1.clone()).collect();
     assert!(steady.contains(&"r1@0+4".to_owned()) && steady.contains(&"r1@5+5".to_owned()), "{steady:?}");
@@ -93,7 +93,7 @@ async fn a_later_write_supersedes_a_waiting_one() {
 fn opcua_server() -> (Arc<opcua::Server>, Run<opcua::Opcua>) {
     let server = Arc::new(opcua::Server::default());
     for n in ["a", "b", "polled"] {
-        server.set(n, 1.0)
+        server.set(n, 1.0);
     }
     server.unsubscribable.lock().unwrap().push("polled".into());
     let points = ["a", "b", "polled", "missing"].map(|n| point(n, n.to_owned(), 1000)).into();
@@ -147,7 +147,7 @@ async fn a_session_heals_itself_and_gives_up_in_time() {
     assert_eq!(*server.points_read.lock().unwrap(), polled, "not polled while it heals");
     assert_eq!(*server.connects.lock().unwrap(), 1, "not yet");
     while *server.connects.lock().unwrap() < 2 {
-        sleep(ms(100)).await
+        sleep(ms(100)).await;
     }
     assert!(lost.elapsed() < ms(12_000), "bounded: {:?}", lost.elapsed());
     *server.offline.lock().unwrap() = false;

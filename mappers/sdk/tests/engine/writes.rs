@@ -21,7 +21,7 @@ async fn a_link_that_dies_mid_write_leaves_the_truth_of_each_value() {
     assert_eq!(group.values, [Wrote::Done, Wrote::Unknown, Wrote::NotSent]);
     assert_eq!(group.why.unwrap().text, "port closed");
     for reply in [behind, other] {
-        assert_eq!(reply.await.expect("no reply is lost").values, [Wrote::NotSent])
+        assert_eq!(reply.await.expect("no reply is lost").values, [Wrote::NotSent]);
     }
     assert_eq!(wire.registers.lock().unwrap()[&(1, 100)], 2.0, "what was NotSent was not sent");
     run.stop().await;
@@ -35,7 +35,7 @@ async fn what_flies_beside_the_exchange_that_found_the_link_dead_is_unknown_not_
     sleep(ms(1_100)).await; // its next read is under way: the write waits, then flies
     let flying = run.ask(1, vec![(0, 7.0.into())]).await;
     while !wire.log.lock().unwrap().iter().any(|l| l.1 == "w2@0") {
-        sleep(ms(1)).await
+        sleep(ms(1)).await;
     }
     *wire.cut.lock().unwrap() = true;
     assert_eq!(flying.await.expect("answered by its drop").values, [Wrote::Unknown]);
@@ -50,7 +50,7 @@ async fn only_what_was_submitted_as_a_group_is_batched() {
     assert_eq!((reply.values, reply.why), (vec![Wrote::Done; 3], None));
     let apart = [run.ask(0, vec![(3, 1.0.into())]).await, run.ask(0, vec![(4, 1.0.into())]).await];
     for reply in apart {
-        assert_eq!(reply.await.unwrap().values, [Wrote::Done])
+        assert_eq!(reply.await.unwrap().values, [Wrote::Done]);
     }
     sleep(ms(50)).await;
     let log: Vec<String> =

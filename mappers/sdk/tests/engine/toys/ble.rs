@@ -77,7 +77,7 @@ impl Protocol for Ble {
 impl Adapter {
     async fn ask(&self, address: &str, cost: u64, until: Instant) -> Result<(), Fault<Away>> {
         let away = lock(&self.radio.away).contains(address);
-        if answers(if away { Duration::from_secs(3600) } else { Duration::from_millis(cost) }, until).await {
+        if answers(if away { Duration::from_hours(1) } else { Duration::from_millis(cost) }, until).await {
             return Ok(());
         }
         Err(Fault::Device(Away(address.to_owned())))
@@ -124,7 +124,7 @@ impl Link<Ble> for Adapter {
         lock(&self.radio.served).push((Instant::now(), unit.address.clone()));
         let value = lock(&self.radio.values).get(&unit.address).copied().unwrap_or(0.0);
         for p in &e.points {
-            out.put(unit.points[*p], value)
+            out.put(unit.points[*p], value);
         }
         Ok(Done::Ok)
     }

@@ -103,7 +103,7 @@ impl Protocol for Modbus {
                 r.items.push((slot, at - r.start));
                 r.count = at - r.start + 1;
             } else {
-                out.push(Exchange { points: vec![i], request: Range { start: at, count: 1, items: vec![(slot, 0)] } })
+                out.push(Exchange { points: vec![i], request: Range { start: at, count: 1, items: vec![(slot, 0)] } });
             }
         }
         out
@@ -126,20 +126,20 @@ impl Port {
         lock(&self.wire.log).push((started, what));
         let dead = lock(&self.wire.dead).contains(&unit);
         let cost = lock(&self.wire.slow).get(&unit).copied().unwrap_or(Duration::from_millis(10));
-        let answered = answers(if dead { Duration::from_secs(3600) } else { cost }, until).await;
+        let answered = answers(if dead { Duration::from_hours(1) } else { cost }, until).await;
         self.wire.busy.fetch_sub(1, SeqCst);
         if *lock(&self.wire.cut) {
             return Err(Error::Closed.into());
         }
         if dead {
-            *lock(&self.wire.dead_time) += started.elapsed()
+            *lock(&self.wire.dead_time) += started.elapsed();
         }
         if answered { Ok(()) } else { Err(Fault::Device(Error::Silent(unit))) }
     }
     /// One request for registers that follow each other.
     async fn write_run(&self, unit: u8, start: u16, values: &[f64], until: Instant) -> Result<(), Fault<Error>> {
         if *lock(&self.wire.cut_at) == Some(start) {
-            *lock(&self.wire.cut) = true
+            *lock(&self.wire.cut) = true;
         }
         let count = if values.len() > 1 { format!("+{}", values.len()) } else { String::new() };
         self.transact(unit, format!("w{unit}@{start}{count}"), until).await?;
@@ -175,7 +175,7 @@ impl Link<Modbus> for Port {
             }
             None => {
                 for (slot, offset) in &r.items {
-                    out.put(*slot, registers[&(unit.id, r.start + offset)])
+                    out.put(*slot, registers[&(unit.id, r.start + offset)]);
                 }
             }
         }
@@ -198,13 +198,15 @@ impl Link<Modbus> for Port {
             match runs.last_mut().filter(|r| usize::from(at - r.0.min(at)) == r.2.len()) {
                 Some(run) => {
                     run.1.push(i);
-                    run.2.push(*v)
+                    run.2.push(*v);
                 }
                 None => runs.push((at, vec![i], vec![*v])),
             }
         }
         for (start, positions, registers) in runs {
-            positions.iter().for_each(|i| out.sending(*i));
+            for i in &positions {
+                out.sending(*i);
+            }
             match self.write_run(unit.id, start, &registers, until).await {
                 Ok(()) => positions.iter().for_each(|i| out.done(*i)),
                 Err(Fault::Point(fault)) => positions.iter().for_each(|i| out.refused(*i, fault.clone())),

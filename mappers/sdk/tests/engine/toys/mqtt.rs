@@ -29,11 +29,12 @@ impl DriverError for Lost {
         ErrorKind::Unreachable
     }
 }
+type Routes = HashMap<String, Vec<(Option<Slot>, Port)>>;
 #[derive(Debug)]
 pub struct Client {
     broker: broadcast::Sender<(String, String)>,
     events: tokio::sync::Mutex<broadcast::Receiver<(String, String)>>,
-    routes: Mutex<HashMap<String, Vec<(Option<Slot>, Port)>>>,
+    routes: Mutex<Routes>,
 }
 
 impl Protocol for Mqtt {
@@ -66,11 +67,11 @@ impl Link<Mqtt> for Client {
         let mut routes = lock(&self.routes);
         for (slot, topic) in &unit.points {
             port.pushes(*slot);
-            routes.entry(topic.clone()).or_default().push((Some(*slot), port.clone()))
+            routes.entry(topic.clone()).or_default().push((Some(*slot), port.clone()));
         }
         if let Some(topic) = &unit.availability {
             port.down("no availability message yet");
-            routes.entry(topic.clone()).or_default().push((None, port))
+            routes.entry(topic.clone()).or_default().push((None, port));
         }
         Ok(())
     }

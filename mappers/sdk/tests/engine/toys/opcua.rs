@@ -24,7 +24,7 @@ impl Server {
     pub fn set(&self, node: &str, value: f64) {
         lock(&self.nodes).insert(node.into(), value);
         if let (Some(handle), Some(s)) = (lock(&self.items).get(node), &*lock(&self.session)) {
-            let _ = s.try_send((*handle, value));
+            s.try_send((*handle, value)).ok();
         }
     }
     /// All sessions and subscriptions are gone.
@@ -99,7 +99,7 @@ impl Session {
         match lock(&self.server.nodes).get(node) {
             Some(v) => {
                 port.put(*slot, *v);
-                lock(&self.server.items).insert(node.clone(), handle as u32);
+                lock(&self.server.items).insert(node.clone(), u32::try_from(handle).unwrap());
             }
             None => {
                 port.fault(*slot, PointFault::new(ErrorKind::Config, "BadNodeIdUnknown"));
@@ -109,7 +109,7 @@ impl Session {
     /// Every port hears of the outage, and of its end; bounded.
     async fn heal(&self) -> Result<mpsc::Receiver<(u32, f64)>, Closed> {
         for (_, _, port) in lock(&self.items).iter() {
-            port.down("session lost, healing")
+            port.down("session lost, healing");
         }
         let until = Instant::now() + HEAL;
         while Instant::now() < until {
@@ -117,7 +117,7 @@ impl Session {
             let Ok(notifications) = self.server.open() else { continue };
             for (handle, item) in lock(&self.items).iter().enumerate() {
                 self.monitor(handle, item);
-                item.2.up()
+                item.2.up();
             }
             return Ok(notifications);
         }
