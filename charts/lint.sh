@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Lints and renders the chart with its own values and with everything on, and shows that bad values are refused by name.
+# Needs helm, by $HELM or on PATH. No cluster.
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+read -ra HELM <<<"${HELM:-helm}"
+passed=0 failed=0
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+
+result() { # NAME EXIT-CODE
+  if [ "$2" -eq 0 ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "FAIL $1"
+    sed 's/^/     /' "$out"
+  fi
+}
+accepts() { # NAME COMMAND…
+  local name=$1
+  shift
+  "$@" >"$out" 2>&1
+  result "$name" $?
+}
+refuses() { # NAME WORD-IN-THE-MESSAGE HELM-ARGUMENTS…
+  local name=$1 word=$2
+  shift 2
+  if template "$@" >"$out" 2>&1; then
+    echo "accepted" >"$out"
+    result "$name" 1
+  else
+    grep -qF -- "$word" "$out"
+    result "$name, saying \"$word\"" $?
+  fi
+}
+template() { "${HELM[@]}" template pollux pollux --namespace pollux-system "$@"; }
+renders() { # COUNT KIND HELM-ARGUMENTS…: exactly so many of a kind
+  local count=$1 kind=$2
+  shift 2
+  template "$@" >"$out" 2>&1
+  [ "$(grep -c "^kind: $kind\$" "$out")" -eq "$count" ]
+  result "$count × $kind with: ${*:-default values}" $?
+}
+
+all=(--values pollux/ci/all.yaml --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy)
+accepts "helm lint, default values" "${HELM[@]}" lint pollux --strict --namespace pollux-system
+accepts "helm lint, everything on" "${HELM[@]}" lint pollux --strict --namespace pollux-system --values pollux/ci/all.yaml
+accepts "helm lint, subchart alone" "${HELM[@]}" lint pollux/charts/pollux-crds --strict
+accepts "helm template, default values" template
+accepts "helm template, everything on" template "${all[@]}"
+renders 6 CustomResourceDefinition
+renders 0 CustomResourceDefinition --set crds.enabled=false
+renders 8 ValidatingAdmissionPolicy
+renders 8 ValidatingAdmissionPolicyBinding
+renders 9 ValidatingAdmissionPolicy "${all[@]}"
+renders 9 ValidatingAdmissionPolicyBinding "${all[@]}"
+renders 1 MutatingAdmissionPolicy "${all[@]}"
+renders 1 ServiceMonitor "${all[@]}"
+renders 0 PodDisruptionBudget --set replicas=1
+refuses "unknown value" "additional properties 'replica' not allowed" --set replica=3
+refuses "no replicas" "minimum: got 0, want 1" --set replicas=0
+refuses "unknown class" "additional properties 'opcua' not allowed" --set classes.opcua.enabled=true
+refuses "tag with a space" "/image/tag" --set 'image.tag=a b'
+refuses "unknown word for writes" "/classes/modbus/writes" --set classes.modbus.writes=off
+refuses "someone else's namespace" "needs a namespace of its own" --namespace kube-system
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
