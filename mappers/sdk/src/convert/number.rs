@@ -1,0 +1,153 @@
+//! Numbers: exact where the wire is exact, and printed as a person would write them.
+use crate::{Precision, Value};
+use pollux_crds::Value as Twin;
+use serde_json::Value as Json;
+
+/// Integers up to here are JSON numbers; beyond, doubles have holes and a string is exact.
+const EXACT: i128 = 1 << 53;
+/// Most decimals that a scale is believed to mean; more is a fraction such as 1/3.
+const DECIMALS: usize = 12;
+/// Digits that survive a few operations on doubles.
+const DIGITS: usize = 15;
+
+/// A number off the wire, exact if it is whole there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Raw {
+    Whole(i128),
+    Real(f64),
+}
+
+impl Raw {
+    pub(super) fn of(raw: &Value) -> Option<Self> {
+        match raw {
+            Value::Bool(v) => Some(Self::Whole(i128::from(*v))),
+            Value::Int(v) => Some(Self::Whole(i128::from(*v))),
+            Value::Uint(v) => Some(Self::Whole(i128::from(*v))),
+            Value::Float(v) => Some(Self::Real(*v)),
+            Value::Text(_) | Value::Bytes(_) | Value::Json(_) => None,
+        }
+    }
+    /// Compared as the wire has it: 3.4e38 of a 32-bit float is not the double of the same text.
+    pub(super) fn is(self, number: f64, precision: Precision) -> bool {
+        match (self, precision) {
+            (Self::Whole(whole), _) => exactly(number) == Some(whole),
+            (Self::Real(real), Precision::Single) => real == single(number) || real == number,
+            (Self::Real(real), _) => real == number,
+        }
+    }
+    pub(super) fn whole(self) -> Option<i128> {
+        match self {
+            Self::Whole(whole) => Some(whole),
+            Self::Real(real) => exactly(real),
+        }
+    }
+    pub(super) fn double(self) -> Option<f64> {
+        match self {
+            Self::Whole(whole) => Some(whole as f64),
+            Self::Real(real) => Some(real).filter(|r| r.is_finite()),
+        }
+    }
+    /// A whole number, in JSON: digits in a string where doubles have holes.
+    pub(super) fn integer(self) -> Option<Json> {
+        let whole = self.whole()?;
+        let small = i64::try_from(whole).ok().filter(|_| whole.abs() <= EXACT);
+        Some(small.map_or_else(|| whole.to_string().into(), Json::from))
+    }
+    /// raw × scale + offset.
+    pub(super) fn scaled(self, scale: f64, offset: f64, precision: Precision) -> Self {
+        if let (Self::Whole(raw), Some(scale), Some(offset)) = (self, exactly(scale), exactly(offset))
+            && let Some(exact) = raw.checked_mul(scale).and_then(|n| n.checked_add(offset))
+        {
+            return Self::Whole(exact);
+        }
+        let real = match self {
+            Self::Whole(whole) => whole as f64,
+            Self::Real(real) => real,
+        };
+        let plain = scale.to_bits() == 1.0_f64.to_bits() && offset == 0.0;
+        let value = if plain { real } else { real * scale + offset };
+        Self::Real(match (self, precision) {
+            (Self::Real(_), Precision::Single) => shortest_single(value),
+            (Self::Real(_), _) if plain => value,
+            (Self::Real(_), _) => tidy(value),
+            (Self::Whole(_), _) => match (decimals(scale), decimals(offset)) {
+                (Some(a), Some(b)) => reparse(value, &format!("{value:.*}", a.max(b))),
+                _ => tidy(value),
+            },
+        })
+    }
+}
+
+/// Without the noise that arithmetic on doubles leaves: 0.30000000000000004 is 0.3.
+pub fn tidy(value: f64) -> f64 {
+    reparse(value, &format!("{value:.*e}", DIGITS - 1))
+}
+
+/// The same number, or nearly: raw values that a person's decimal leads to (21.3 ÷ 0.1 is 213).
+pub(super) fn snapped(value: f64) -> f64 {
+    let round = value.round();
+    if (value - round).abs() <= 1e-9 + value.abs() * 1e-12 { round } else { value }
+}
+
+/// A number in JSON, whole numbers without a point: 21, not 21.0.
+pub(crate) fn plain(value: f64) -> Json {
+    let small = exactly(value).filter(|n| n.abs() <= EXACT).and_then(|n| i64::try_from(n).ok());
+    small.map_or_else(|| value.into(), Json::from)
+}
+
+/// Whether two values of a property are the same: 22 is 22.0 and "22" where digits may be a string.
+pub fn same(a: &Twin, b: &Twin) -> bool {
+    match (&a.0, &b.0) {
+        (Json::Number(x), Json::Number(y)) => match (json_whole(&a.0), json_whole(&b.0)) {
+            (Some(x), Some(y)) => x == y,
+            _ => x.as_f64() == y.as_f64(),
+        },
+        (Json::Number(_), Json::String(_)) | (Json::String(_), Json::Number(_)) => {
+            matches!((json_whole(&a.0), json_whole(&b.0)), (Some(x), Some(y)) if x == y)
+        }
+        (x, y) => x == y,
+    }
+}
+
+/// The whole number that a value is: a number, or digits in a string.
+pub(super) fn json_whole(json: &Json) -> Option<i128> {
+    match json {
+        Json::Number(n) => {
+            let whole = n.as_i64().map(i128::from).or_else(|| n.as_u64().map(i128::from));
+            whole.or_else(|| n.as_f64().and_then(exactly))
+        }
+        Json::String(digits) => digits.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The whole number that a double is. Below 2^100, so that the conversion is exact.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked, and the fraction is zero")]
+pub(super) fn exactly(value: f64) -> Option<i128> {
+    (value.fract() == 0.0 && value.abs() < 1.267e30).then_some(value as i128)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "to round is the purpose")]
+fn single(value: f64) -> f64 {
+    f64::from(value as f32)
+}
+/// The double of the shortest decimal that means this 32-bit float.
+#[expect(clippy::cast_possible_truncation, reason = "to round is the purpose")]
+fn shortest_single(value: f64) -> f64 {
+    reparse(value, &(value as f32).to_string())
+}
+fn reparse(value: f64, text: &str) -> f64 {
+    let read = text.parse::<f64>().ok().filter(|n| n.is_finite()).unwrap_or(value);
+    if read == 0.0 { 0.0 } else { read }
+}
+/// Digits after the point in the shortest way to write it.
+fn decimals(number: f64) -> Option<usize> {
+    let text = number.to_string();
+    let count = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    (count <= DECIMALS).then_some(count)
+}
+
+/// The number that a value is, for comparing with a tolerance.
+pub(crate) fn number_of(value: &Twin) -> Option<f64> {
+    value.0.as_f64().or_else(|| json_whole(&value.0).map(|whole| whole as f64))
+}

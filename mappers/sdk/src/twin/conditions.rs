@@ -1,0 +1,123 @@
+//! Connected, Healthy and InSync, and since when.
+use super::{point::bounded, write::Verdict};
+use jiff::Timestamp;
+use pollux_crds::{CONNECTED, Condition, HEALTHY, IN_SYNC};
+use std::time::Duration;
+
+/// Connected goes from True to False or back at most once in this time.
+const FLAP: Duration = Duration::from_secs(30);
+/// Longest message, in characters.
+const MESSAGE: usize = 1000;
+/// Longest reason.
+const REASON: usize = 64;
+
+/// What is said now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) status: &'static str,
+    pub(super) reason: String,
+    pub(super) message: String,
+}
+
+impl Word {
+    pub(super) fn new(status: &'static str, reason: &str, message: &str) -> Self {
+        Self { status, reason: bounded(reason, REASON), message: bounded(message, MESSAGE) }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Tracked {
+    word: Word,
+    since_ms: i64,
+}
+impl Tracked {
+    fn new(now_ms: i64) -> Self {
+        Self { word: Word::new("Unknown", "Starting", "nothing was heard of the device yet"), since_ms: now_ms }
+    }
+    fn set(&mut self, word: Word, now_ms: i64) {
+        if self.word.status != word.status {
+            self.since_ms = now_ms;
+        }
+        self.word = word;
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Conditions {
+    connected: Tracked,
+    healthy: Tracked,
+    in_sync: Tracked,
+    flipped_at: Option<Duration>,
+    /// When a word that was held back may be said.
+    held_until: Option<Duration>,
+}
+
+impl Conditions {
+    pub(super) fn new(now_ms: i64) -> Self {
+        let new = || Tracked::new(now_ms);
+        Self { connected: new(), healthy: new(), in_sync: new(), flipped_at: None, held_until: None }
+    }
+    pub(super) fn held_until(&self) -> Option<Duration> {
+        self.held_until
+    }
+    /// `urgent`: only an edit can mend it, so nothing flaps.
+    pub(super) fn connected(&mut self, word: Word, urgent: bool, now: super::Now) {
+        let old = self.connected.word.status;
+        let flips = old != "Unknown" && word.status != "Unknown" && old != word.status;
+        let free = self.flipped_at.map_or(Duration::ZERO, |at| at + FLAP);
+        if flips && !urgent && now.mono < free {
+            self.held_until = Some(free);
+            return;
+        }
+        if flips {
+            self.flipped_at = Some(now.mono);
+        }
+        self.held_until = None;
+        self.connected.set(word, now.unix_ms);
+    }
+    pub(super) fn healthy(&mut self, word: Word, now_ms: i64) {
+        self.healthy.set(word, now_ms);
+    }
+    pub(super) fn in_sync(&mut self, word: Word, now_ms: i64) {
+        self.in_sync.set(word, now_ms);
+    }
+    pub(super) fn list(&self, generation: i64) -> Vec<Condition> {
+        let all = [(CONNECTED, &self.connected), (HEALTHY, &self.healthy), (IN_SYNC, &self.in_sync)];
+        let condition = |(type_, tracked): (&str, &Tracked)| Condition {
+            type_: type_.into(),
+            status: tracked.word.status.into(),
+            reason: tracked.word.reason.clone(),
+            message: tracked.word.message.clone(),
+            observed_generation: generation,
+            last_transition_time: seconds(tracked.since_ms),
+        };
+        all.into_iter().map(condition).collect()
+    }
+}
+
+/// RFC 3339 in whole seconds, as Kubernetes has it.
+pub(super) fn seconds(unix_ms: i64) -> String {
+    timestamp(unix_ms.div_euclid(1000).saturating_mul(1000))
+}
+/// RFC 3339.
+pub(super) fn timestamp(unix_ms: i64) -> String {
+    Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// Status, reason and words of a verdict.
+pub(super) fn in_sync(worst: Verdict, held: &str) -> (&'static str, &'static str, String) {
+    match worst {
+        Verdict::Confirmed => ("True", "Confirmed", "every desired value is confirmed".into()),
+        Verdict::NoReading => ("Unknown", "NoReading", "no fresh reading of".into()),
+        Verdict::UnknownWritten => ("Unknown", "UnknownWhetherWritten", "unknown whether written; set it again:".into()),
+        Verdict::Writing => ("False", "Writing", "to be written and read back:".into()),
+        Verdict::Held if held.starts_with("mode") => ("False", "Monitor", format!("not written, {held}:")),
+        Verdict::Held => ("False", "WritesDisabled", format!("not written, {held}:")),
+        Verdict::Drifted => ("False", "Drifted", "the device was changed by others, and enforce is OnChange:".into()),
+        Verdict::BindingChanged => ("False", "BindingChanged", format!("{BINDING_CHANGED}:")),
+        Verdict::NotSticking => ("False", "NotSticking", "acknowledged, and read back as something else:".into()),
+        Verdict::Refused => ("False", "Refused", "refused:".into()),
+    }
+}
+
+pub(super) const BINDING_CHANGED: &str = "type, enum, scale, offset or binding changed since it was written; set another value, or annotate pollux.rs/rewrite";

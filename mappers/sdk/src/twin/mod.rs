@@ -1,0 +1,299 @@
+//! The twin of one device: what it shall be, what it last said, and what is to be written next. A state machine without
+//! clock, IO or threads: the runtime tells it what happened and does what [`Twin::step`] says. The rules are those of
+//! design §3; `tests/twin_rules` holds it to them.
+//!
+//! Order of calls: any number of inputs, then [`Twin::step`], then [`Twin::report`]; again at [`Twin::wake`].
+mod conditions;
+mod configure;
+mod point;
+mod quality;
+mod record;
+mod report;
+mod step;
+mod summary;
+mod write;
+
+pub use record::{Entry, Record, State};
+
+use crate::{ErrorKind, PointFault, Precision, Quality, Value, WriteReply, Wrote};
+use conditions::Conditions;
+use point::Point;
+use pollux_crds::{EffectiveDevice, Mode, Writes};
+use quality::{Formula, Grade};
+use report::{FIRST_VALUES, Reporter};
+use std::{sync::Arc, time::Duration};
+use write::Wanted;
+
+/// While nothing was heard of the device, the first report waits this long.
+const FIRST_WORD: Duration = Duration::from_secs(30);
+/// After a connect the engine reads all by itself; this long it is waited for.
+const OWN_READING: Duration = Duration::from_secs(1);
+
+/// Two clocks: one for waits, which never jumps, and one for stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Since some moment of this process.
+    pub mono: Duration,
+    /// Unix time in milliseconds.
+    pub unix_ms: i64,
+}
+
+/// One reading in the device's own terms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Raw {
+    /// The value.
+    pub value: Value,
+    /// How far the device itself believes it.
+    pub quality: Quality,
+    /// Unix ms of the device; 0: it has no clock.
+    pub device_time_ms: i64,
+}
+
+/// What only the driver knows of a property, by position in the device's properties.
+pub trait Format {
+    /// What the device would report if this raw value were written.
+    fn encoded(&self, property: usize, raw: &Value) -> Result<Value, PointFault>;
+    /// How exact numbers are on the wire.
+    fn precision(&self, property: usize) -> Precision;
+}
+
+/// What the runtime shall do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Save the record; when it is on the disk, send the values. [`Twin::wrote`] or [`Twin::save_failed`] answers.
+    Write {
+        /// Names this write in the answer.
+        ticket: u64,
+        /// Position of the property and raw value; these only.
+        values: Vec<(usize, Value)>,
+        /// Must be on the disk before the first byte leaves.
+        record: Record,
+    },
+    /// Read these properties now.
+    Read {
+        /// Positions of properties.
+        properties: Vec<usize>,
+    },
+    /// Save the record; nothing waits for it.
+    Save {
+        /// What is to be saved.
+        record: Record,
+    },
+}
+
+/// Whether the device answers, as far as the engine told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Link {
+    Unknown,
+    Up,
+    Down { kind: ErrorKind, message: String },
+    Refused { reason: String, message: String },
+}
+
+/// A write under way.
+#[derive(Debug)]
+struct Flight {
+    ticket: u64,
+    name: String,
+    edit: u64,
+    wiring: String,
+    /// What the record said before.
+    prior: Option<Entry>,
+}
+
+/// The twin of one device.
+#[derive(Debug)]
+pub struct Twin {
+    device: Arc<EffectiveDevice>,
+    writes: Writes,
+    record: Record,
+    /// The record differs from the disk.
+    unsaved: bool,
+    link: Link,
+    points: Vec<Point>,
+    /// Some readings are to be converted again.
+    outdated: bool,
+    formulas: Vec<Formula>,
+    /// In the order of the model's properties.
+    wanted: Vec<Wanted>,
+    flight: Option<Flight>,
+    tickets: u64,
+    edits: u64,
+    conditions: Conditions,
+    reporter: Reporter,
+    /// Something was told that conditions depend on.
+    touched: bool,
+    /// When the next value may have become stale.
+    stale_check: Option<Duration>,
+    /// When the next write or reading is due.
+    write_check: Option<Duration>,
+    /// When the first report is made, complete or not.
+    first_by: Duration,
+    wake: Option<Duration>,
+}
+
+impl Twin {
+    /// A twin that starts. `record`: what the disk holds of this device.
+    pub fn new(device: Arc<EffectiveDevice>, record: Option<Record>, writes: Writes, now: Now) -> Self {
+        let known = record.is_some();
+        let mut twin = Self {
+            record: record.unwrap_or_else(|| Record::from_api(&device)),
+            unsaved: !known,
+            writes,
+            link: Link::Unknown,
+            points: vec![Point::new(now.mono); device.properties.len()],
+            outdated: false,
+            formulas: Formula::all(&device),
+            wanted: vec![],
+            flight: None,
+            tickets: 0,
+            edits: 0,
+            conditions: Conditions::new(now.unix_ms),
+            reporter: Reporter::default(),
+            touched: true,
+            stale_check: None,
+            write_check: None,
+            first_by: now.mono + FIRST_WORD,
+            wake: Some(now.mono),
+            device,
+        };
+        twin.desire(now);
+        twin.grade_all(now);
+        twin.say(now);
+        twin
+    }
+    /// The device that it is the twin of.
+    pub fn device(&self) -> &Arc<EffectiveDevice> {
+        &self.device
+    }
+
+    /// A property was read, or could not be. `asked_at`: when its exchange began; what was asked for before a write was
+    /// answered is no word on that write.
+    pub fn sample(
+        &mut self,
+        property: usize,
+        result: Result<Raw, PointFault>,
+        asked_at: Duration,
+        format: &dyn Format,
+        now: Now,
+    ) {
+        let (Some(point), Some(effective)) = (self.points.get_mut(property), self.device.properties.get(property)) else {
+            return;
+        };
+        point.take(result, asked_at, now);
+        if point.outdated && point.convert(property, effective, format, now) {
+            if let Some(shown) = &point.value {
+                self.reporter.changed(effective, &shown.value);
+            }
+            self.formulas.iter_mut().filter(|f| f.reads(property)).for_each(|f| f.due = true);
+        }
+        self.grade(property, now.mono);
+    }
+    /// A property was read again, unchanged.
+    pub fn confirmed(&mut self, property: usize, asked_at: Duration, now: Now) {
+        if let Some(point) = self.points.get_mut(property) {
+            point.confirm(asked_at);
+            if !point.grade.is_good() {
+                self.grade(property, now.mono);
+            }
+        }
+    }
+    /// Whether the device answers. It is read before anything is written.
+    pub fn connected(&mut self, word: Result<(), (ErrorKind, String)>, now: Now) {
+        let link = match word {
+            Ok(()) => Link::Up,
+            Err((kind, message)) => Link::Down { kind, message },
+        };
+        if self.link == link {
+            return;
+        }
+        if link == Link::Up {
+            self.first_by = self.first_by.min(now.mono + FIRST_VALUES).max(now.mono);
+            self.read_first(now.mono, now.mono + OWN_READING);
+        }
+        self.link_is(link, now);
+    }
+    /// It cannot be driven as it is configured: EndpointConflict, ConfigError. Nothing of it is under way.
+    pub fn refused(&mut self, reason: &str, message: &str, now: Now) {
+        self.interrupt(now.mono);
+        self.link_is(Link::Refused { reason: reason.into(), message: message.into() }, now);
+    }
+    /// It is no longer driven where it was: the answer to a write under way will never come.
+    pub fn parted(&mut self, now: Now) {
+        self.interrupt(now.mono);
+        self.link_is(Link::Unknown, now);
+    }
+    fn link_is(&mut self, link: Link, now: Now) {
+        self.link = link;
+        self.touched = true;
+        self.grade_all(now);
+        self.say(now);
+        self.wake = Some(now.mono);
+    }
+    fn interrupt(&mut self, now: Duration) {
+        if let Some(flight) = self.flight.take() {
+            self.land(&flight, &Wrote::Unknown, "the connection was given up", now);
+        }
+    }
+
+    /// What became of a write.
+    pub fn wrote(&mut self, ticket: u64, reply: &WriteReply, now: Now) {
+        let Some(flight) = self.flight.take_if(|flight| flight.ticket == ticket) else { return };
+        let why = reply.why.as_ref().map_or("no reason was given", |why| why.text.as_ref());
+        self.land(&flight, reply.values.first().unwrap_or(&Wrote::Unknown), why, now.mono);
+        self.wake = Some(now.mono);
+    }
+    /// The record could not be saved, so nothing was sent.
+    pub fn save_failed(&mut self, ticket: u64, why: impl std::fmt::Display, now: Now) {
+        let Some(flight) = self.flight.take_if(|flight| flight.ticket == ticket) else { return };
+        self.land(&flight, &Wrote::NotSent, &format!("not sent: its record cannot be saved: {why}"), now.mono);
+        self.wake = Some(now.mono);
+    }
+    fn land(&mut self, flight: &Flight, result: &Wrote, why: &str, now: Duration) {
+        (self.touched, self.unsaved) = (true, true);
+        let seed = self.seed(&flight.name);
+        let Some((position, property)) = self.device.property(&flight.name) else { return };
+        let sent = !matches!(result, Wrote::Refused(_) | Wrote::NotSent);
+        if sent && let Some(point) = self.points.get_mut(position) {
+            point.epoch = point.epoch.max(now); // readings from before it say nothing any more
+        }
+        let Some(wanted) = self.wanted.iter_mut().find(|w| w.property == position && w.edit == flight.edit) else {
+            return; // set again meanwhile: that edit is decided upon by itself
+        };
+        match result {
+            Wrote::Done => {
+                wanted.acknowledged(property.verify, seed, now);
+                let (value, wiring) = (wanted.value.clone(), flight.wiring.clone());
+                let entry = Entry { value, wiring, state: State::Acknowledged };
+                self.record.values.insert(flight.name.clone(), entry);
+            }
+            Wrote::Refused(fault) => {
+                wanted.failed(fault.text.clone().into_owned(), true, true, seed, now);
+                self.record.restore(&flight.name, flight.prior.clone());
+            }
+            Wrote::NotSent => {
+                wanted.failed(why.to_owned(), false, false, seed, now);
+                self.record.restore(&flight.name, flight.prior.clone());
+            }
+            Wrote::Unknown => wanted.failed(why.to_owned(), false, true, seed, now),
+        }
+    }
+    /// Differs between devices and properties, and is the same in each run.
+    fn seed(&self, name: &str) -> u64 {
+        let bytes = self.device.uid.bytes().chain(name.bytes());
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// When `step` is to be called again if nothing happens before.
+    pub fn wake(&self) -> Option<Duration> {
+        self.wake
+    }
+    fn rewake(&mut self) {
+        let first = self.reporter_first();
+        let all = [self.stale_check, self.write_check, self.reporter.soon, self.conditions.held_until(), first];
+        self.wake = all.into_iter().flatten().min();
+    }
+    fn off(&self) -> bool {
+        self.device.mode == Mode::Off
+    }
+}

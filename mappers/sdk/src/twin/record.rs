@@ -1,0 +1,82 @@
+//! What a mapper must remember of a device's writes, so that nothing is written because something restarted.
+use crate::convert::same;
+use pollux_crds::{Access, EffectiveDevice, Value};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is on the mapper's disk for one device. That there is one says that the mapper knew the device: a property without
+/// an entry was then certainly never sent.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// By property.
+    #[serde(default)]
+    pub values: BTreeMap<String, Entry>,
+    /// Last text of the annotation `pollux.rs/rewrite` that was acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<String>,
+}
+
+/// One desired value that was sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// The value.
+    pub value: Value,
+    /// Hash of the wiring by which it went.
+    pub wiring: String,
+    /// How far it got.
+    pub state: State,
+}
+
+/// How far a value got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// It may have left: this stands on the disk before the first byte does.
+    Sending,
+    /// The device acknowledged it, or was found to have it.
+    Acknowledged,
+}
+
+impl Record {
+    /// Where the disk has none: what the API server knows is taken; a value that cannot be read back counts as perhaps
+    /// written, and the annotation as seen.
+    pub(super) fn from_api(device: &EffectiveDevice) -> Self {
+        let mut values = BTreeMap::new();
+        for (name, value) in &device.desired {
+            let Some((_, property)) = device.property(name) else { continue };
+            let known = device.applied.get(name).filter(|a| same(&a.value, value));
+            let entry = match known {
+                Some(applied) => Some((applied.binding.clone(), State::Acknowledged)),
+                None if property.access == Access::WriteOnly => Some((property.wiring.clone(), State::Sending)),
+                None => None,
+            };
+            if let Some((wiring, state)) = entry {
+                values.insert(name.clone(), Entry { value: value.clone(), wiring, state });
+            }
+        }
+        Self { values, rewrite: device.rewrite.clone() }
+    }
+    /// Forgets what is not desired any more: set again, it is new.
+    pub(super) fn prune(&mut self, device: &EffectiveDevice) -> bool {
+        let before = self.values.len();
+        self.values.retain(|name, entry| device.desired.get(name).is_some_and(|value| same(value, &entry.value)));
+        self.values.len() != before
+    }
+    /// A new text means that every value is new.
+    pub(super) fn rewrite(&mut self, device: &EffectiveDevice) -> bool {
+        let new = device.rewrite.is_some() && device.rewrite != self.rewrite;
+        if new {
+            self.values.clear();
+            self.rewrite.clone_from(&device.rewrite);
+        }
+        new
+    }
+    /// Puts back what was there before a write that certainly was not done.
+    pub(super) fn restore(&mut self, name: &str, prior: Option<Entry>) {
+        match prior {
+            Some(entry) => drop(self.values.insert(name.to_owned(), entry)),
+            None => drop(self.values.remove(name)),
+        }
+    }
+}

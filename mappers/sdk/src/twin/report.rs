@@ -1,0 +1,261 @@
+//! The mapper's part of status, and when it is worth a write.
+use super::{
+    Link, Now, Twin, Wanted,
+    conditions::{self, BINDING_CHANGED, Word, seconds, timestamp},
+    point::bounded,
+    quality::word,
+    record::State,
+    summary::{self, Shows},
+    write::Verdict,
+};
+use crate::convert;
+use pollux_crds::{Applied, DeviceStatus, Mode, Pending, PropertyType, Value, Writes};
+use std::{collections::BTreeMap, time::Duration};
+
+/// After the device is there, the first report waits for all values, but no longer than this.
+pub(super) const FIRST_VALUES: Duration = Duration::from_secs(10);
+/// Names in a message.
+const NAMES: usize = 5;
+
+/// What was reported last, and what is waiting.
+#[derive(Debug, Default)]
+pub(super) struct Reporter {
+    last: Option<DeviceStatus>,
+    last_at: Duration,
+    /// Something changed that is worth a write at once.
+    pub(super) at_once: bool,
+    /// When the value that changed beyond its dead-band may be written.
+    pub(super) soon: Option<Duration>,
+}
+
+impl Reporter {
+    /// Nothing was reported yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.last.is_none()
+    }
+    /// A value changed.
+    pub(super) fn changed(&mut self, property: &pollux_crds::EffectiveProperty, new: &Value) {
+        if !property.is_reported() {
+            return;
+        }
+        let old = self.last.as_ref().and_then(|status| status.reported.get(&property.name));
+        let Some(old) = old else {
+            self.at_once = true;
+            return;
+        };
+        if !beyond(property, old, new) {
+            return;
+        }
+        if property.type_ == PropertyType::Boolean {
+            self.at_once = true;
+            return;
+        }
+        let at = self.last_at + property.report.min_interval.duration();
+        self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
+    }
+}
+
+fn beyond(property: &pollux_crds::EffectiveProperty, old: &Value, new: &Value) -> bool {
+    match (convert::number_of(old), convert::number_of(new)) {
+        (Some(a), Some(b)) if property.report.deadband > 0.0 => (a - b).abs() > property.report.deadband,
+        _ => old != new,
+    }
+}
+
+impl Twin {
+    /// The newest state, whether or not it is worth a write.
+    pub fn status(&self, _now: Now) -> DeviceStatus {
+        let mut status = DeviceStatus { uid: Some(self.device.uid.clone()), ..DeviceStatus::default() };
+        for (property, point) in self.device.properties.iter().zip(&self.points) {
+            if !property.is_shown() || property.report.never {
+                continue;
+            }
+            let name = &property.name;
+            if let Some(shown) = point.value.as_ref().filter(|_| property.is_reported()) {
+                status.reported.insert(name.clone(), shown.value.clone());
+                status.timestamps.insert(name.clone(), timestamp(shown.since_ms));
+            }
+            if !point.grade.is_good() {
+                status.quality.insert(name.clone(), word(point.grade.quality).into());
+                status.quality_reason.insert(name.clone(), point.grade.reason.clone().into_owned());
+            }
+        }
+        status.pending = self.pending();
+        let applied = self.record.values.iter().filter(|(_, entry)| entry.state == State::Acknowledged);
+        status.applied = applied
+            .map(|(name, e)| (name.clone(), Applied { value: e.value.clone(), binding: e.wiring.clone() }))
+            .collect();
+        let pending = |position| self.open_of(position).map(|wanted| &wanted.value);
+        status.summary = summary::line(&self.device, &self.points, pending);
+        status.conditions = self.conditions.list(self.device.generation);
+        status
+    }
+    /// Some when something is worth a status write. Call after `step`.
+    pub fn report(&mut self, now: Now) -> Option<DeviceStatus> {
+        if self.waits_for_first_values(now.mono) {
+            return None;
+        }
+        let first = self.reporter.last.is_none();
+        let soon = self.reporter.soon.is_some_and(|at| now.mono >= at);
+        if !first && !self.reporter.at_once && !soon {
+            return None;
+        }
+        let status = self.status(now);
+        let worth = first || self.worth(&status);
+        (self.reporter.at_once, self.reporter.soon) = (false, None);
+        self.rewake();
+        if !worth {
+            return None;
+        }
+        (self.reporter.last, self.reporter.last_at) = (Some(status.clone()), now.mono);
+        Some(status)
+    }
+    /// More than values within their dead-bands.
+    fn worth(&self, new: &DeviceStatus) -> bool {
+        let Some(old) = &self.reporter.last else { return true };
+        let plain = |s: &DeviceStatus| DeviceStatus {
+            reported: BTreeMap::new(),
+            timestamps: BTreeMap::new(),
+            summary: None,
+            ..s.clone()
+        };
+        plain(old) != plain(new)
+            || old.reported.len() != new.reported.len()
+            || self.device.properties.iter().any(|property| {
+                match (old.reported.get(&property.name), new.reported.get(&property.name)) {
+                    (Some(old), Some(new)) => beyond(property, old, new),
+                    (old, new) => old.is_some() != new.is_some(),
+                }
+            })
+    }
+    fn waits_for_first_values(&self, now: Duration) -> bool {
+        let off = self.device.mode == Mode::Off;
+        self.reporter.last.is_none()
+            && !off
+            && match &self.link {
+                Link::Unknown => now < self.first_by,
+                Link::Up => {
+                    let unheard = |(p, point): (&pollux_crds::EffectiveProperty, &super::Point)| p.is_read() && !point.heard;
+                    now < self.first_by && self.device.properties.iter().zip(&self.points).any(unheard)
+                }
+                Link::Down { .. } | Link::Refused { .. } => false,
+            }
+    }
+    fn pending(&self) -> BTreeMap<String, Pending> {
+        let open = self.wanted.iter().filter(|wanted| self.is_open(wanted));
+        open.filter_map(|wanted| {
+            let name = &self.device.properties.get(wanted.property)?.name;
+            let pending = Pending {
+                value: wanted.value.clone(),
+                since: seconds(wanted.since_ms),
+                attempts: wanted.attempts,
+                error: self.why_open(wanted).map(|why| bounded(&why, 1000)),
+            };
+            Some((name.clone(), pending))
+        })
+        .collect()
+    }
+    /// Not confirmed, and not just waiting for the reading that will confirm what was acknowledged before.
+    fn is_open(&self, wanted: &Wanted) -> bool {
+        let acknowledged = || {
+            let property = self.device.properties.get(wanted.property)?;
+            let entry = self.record.values.get(&property.name)?;
+            Some(entry.state == State::Acknowledged && entry.wiring == property.wiring)
+        };
+        match wanted.verdict {
+            Verdict::Confirmed => false,
+            Verdict::NoReading => acknowledged() != Some(true),
+            _ => true,
+        }
+    }
+    fn open_of(&self, position: usize) -> Option<&Wanted> {
+        self.wanted.iter().find(|w| w.property == position && self.is_open(w))
+    }
+    fn why_open(&self, wanted: &Wanted) -> Option<String> {
+        let point = self.points.get(wanted.property);
+        match wanted.verdict {
+            Verdict::UnknownWritten => Some(match &wanted.error {
+                Some(error) => format!("unknown whether written; set it again ({error})"),
+                None => "unknown whether written; set it again".into(),
+            }),
+            Verdict::Held => Some(format!("not written: {}", self.held())),
+            Verdict::Drifted => Some("the device was changed by others; enforce is OnChange, so it is not written again".into()),
+            Verdict::BindingChanged => Some(BINDING_CHANGED.into()),
+            Verdict::NoReading => {
+                let fault = point.and_then(super::Point::fault).map(|fault| format!("cannot be read: {fault}"));
+                wanted.error.clone().or(fault)
+            }
+            _ => wanted.error.clone(),
+        }
+    }
+    /// Why nothing is written.
+    pub(super) fn held(&self) -> String {
+        match (self.device.mode, self.writes) {
+            (Mode::Control, Writes::Enabled) => String::new(),
+            (Mode::Control, Writes::Disabled) => "writes are disabled for this mapper".into(),
+            (mode, _) => format!("mode is {mode:?}"),
+        }
+    }
+
+    pub(super) fn say_connected(&mut self, now: Now) {
+        let urgent = matches!(self.link, Link::Refused { .. });
+        let word = match (&self.link, self.device.mode) {
+            (Link::Refused { reason, message }, _) => Word::new("False", reason, message),
+            (_, Mode::Off) => Word::new("Unknown", "Off", "mode is Off: the device is not asked"),
+            (Link::Unknown, _) => Word::new("Unknown", "Starting", "nothing was heard of the device yet"),
+            (Link::Up, _) => Word::new("True", "Answers", "the device answers"),
+            (Link::Down { kind, message }, _) => Word::new("False", kind.as_str(), message),
+        };
+        self.conditions.connected(word, urgent, now);
+    }
+    pub(super) fn say_healthy(&mut self, now: Now) {
+        let judged: Vec<_> = self.device.properties.iter().zip(&self.points).filter(|(p, _)| p.is_shown()).collect();
+        let poor: Vec<_> = judged.iter().filter(|(_, point)| !point.grade.is_good()).collect();
+        let starting = self.link == Link::Unknown || (self.link == Link::Up && now.mono < self.first_by);
+        let word = if self.device.mode == Mode::Off {
+            Word::new("Unknown", "Off", "mode is Off: the device is not asked")
+        } else if poor.is_empty() {
+            Word::new("True", "Good", &format!("{} properties are Good", judged.len()))
+        } else if starting && poor.iter().all(|(_, point)| point.grade.reason.ends_with("NotRead")) {
+            Word::new("Unknown", "NotRead", "not every property was read yet")
+        } else {
+            let item = |(property, point): &&(&pollux_crds::EffectiveProperty, &super::Point)| {
+                format!("{} {} ({})", property.name, word(point.grade.quality), point.grade.reason)
+            };
+            let one = poor.iter().all(|(_, point)| point.grade.reason == "NotConnected");
+            let list: Vec<String> = poor.iter().take(NAMES).map(item).collect();
+            let more = if poor.len() > NAMES { ", …" } else { "" };
+            let text = format!("{} of {} properties are not Good: {}{more}", poor.len(), judged.len(), list.join(", "));
+            Word::new("False", if one { "NotConnected" } else { "NotGood" }, &text)
+        };
+        self.conditions.healthy(word, now.unix_ms);
+    }
+    pub(super) fn say_in_sync(&mut self, now: Now) {
+        let word = if self.device.mode == Mode::Off {
+            Word::new("Unknown", "Off", "mode is Off: the device is not asked")
+        } else if self.wanted.is_empty() {
+            Word::new("True", "NothingDesired", "nothing is desired")
+        } else {
+            let worst = self.wanted.iter().map(|w| w.verdict).max().unwrap_or(Verdict::Confirmed);
+            let (status, reason, text) = conditions::in_sync(worst, &self.held());
+            if worst == Verdict::Confirmed {
+                Word::new(status, reason, &text)
+            } else {
+                Word::new(status, reason, &format!("{text} {}", self.names_of(worst)))
+            }
+        };
+        self.conditions.in_sync(word, now.unix_ms);
+    }
+    fn names_of(&self, verdict: Verdict) -> String {
+        let these: Vec<&Wanted> = self.wanted.iter().filter(|w| w.verdict == verdict).collect();
+        let item = |wanted: &&Wanted| {
+            let name = self.device.properties.get(wanted.property).map_or("", |p| p.name.as_str());
+            match wanted.error.as_ref().filter(|_| matches!(verdict, Verdict::Refused | Verdict::NotSticking | Verdict::Writing)) {
+                Some(error) => format!("{name} ({error})"),
+                None => name.to_owned(),
+            }
+        };
+        let list: Vec<String> = these.iter().take(NAMES).map(item).collect();
+        format!("{}{}", list.join(", "), if these.len() > NAMES { ", …" } else { "" })
+    }
+}

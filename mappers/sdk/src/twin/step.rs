@@ -1,0 +1,183 @@
+//! What is to be done now.
+use super::{
+    Action, Entry, Flight, Format, Grade, Link, Now, State, Twin,
+    write::{Facts, Next},
+};
+use crate::Value;
+use pollux_crds::{Mode, Source, Writes};
+use std::{mem, time::Duration};
+
+impl Twin {
+    /// What is to be done now. Call after inputs and at [`Twin::wake`].
+    pub fn step(&mut self, format: &dyn Format, now: Now) -> Vec<Action> {
+        self.convert_outdated(format, now);
+        self.find_stale(now);
+        self.compute(now);
+        let (write, reads) = self.decide(format, now);
+        let mut actions = vec![];
+        if let Some((position, raw)) = write
+            && let Some(action) = self.send(position, raw)
+        {
+            actions.push(action);
+        }
+        if !reads.is_empty() {
+            actions.push(Action::Read { properties: reads });
+        }
+        if mem::take(&mut self.unsaved) {
+            actions.push(Action::Save { record: self.record.clone() });
+        }
+        self.say(now);
+        self.rewake();
+        actions
+    }
+
+    /// Goes through what is desired in the model's order. One write at a time, and none past one that must go first.
+    fn decide(&mut self, format: &dyn Format, now: Now) -> (Option<(usize, Value)>, Vec<usize>) {
+        let up = self.link == Link::Up && !self.off();
+        let allowed = self.device.mode == Mode::Control && self.writes == Writes::Enabled;
+        let (mut write, mut reads, mut wake) = (None, vec![], None::<Duration>);
+        let mut blocked = self.flight.is_some();
+        let mut wanted = mem::take(&mut self.wanted);
+        for item in &mut wanted {
+            let position = item.property;
+            let (Some(property), Some(point)) = (self.device.properties.get(position), self.points.get(position)) else {
+                continue;
+            };
+            let flies = self.flight.as_ref().is_some_and(|f| f.edit == item.edit && f.name == property.name);
+            let before = (item.verdict, item.attempts, item.error.clone());
+            if flies {
+                item.verdict = item.under_way();
+            } else {
+                let entry = self.record.values.get(&property.name);
+                let facts =
+                    Facts { position, property, point, entry, format, up, allowed, blocked, now: now.mono };
+                let decision = item.decide(&facts);
+                item.verdict = decision.verdict;
+                blocked |= decision.blocks;
+                match decision.next {
+                    Next::Rest => {}
+                    Next::Adopt => {
+                        let entry = Entry {
+                            value: item.value.clone(),
+                            wiring: property.wiring.clone(),
+                            state: State::Acknowledged,
+                        };
+                        self.record.values.insert(property.name.clone(), entry);
+                        (self.unsaved, self.touched) = (true, true);
+                    }
+                    Next::Ask => {
+                        reads.push(position);
+                        wake = earlier(wake, item.ask_at);
+                    }
+                    Next::Wait(until) => wake = earlier(wake, until),
+                    Next::Write(raw) => write = Some((position, raw)),
+                }
+                wake = decision.look_again.map_or(wake, |at| earlier(wake, at));
+            }
+            self.touched |= before != (item.verdict, item.attempts, item.error.clone());
+        }
+        self.wanted = wanted;
+        self.write_check = wake;
+        (write, reads)
+    }
+    fn send(&mut self, position: usize, raw: Value) -> Option<Action> {
+        let property = self.device.properties.get(position)?;
+        let wanted = self.wanted.iter_mut().find(|w| w.property == position)?;
+        wanted.sending();
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let (name, wiring) = (property.name.clone(), property.wiring.clone());
+        let entry = Entry { value: wanted.value.clone(), wiring: wiring.clone(), state: State::Sending };
+        let prior = self.record.values.insert(name.clone(), entry);
+        self.flight = Some(Flight { ticket, name, edit: wanted.edit, wiring, prior });
+        (self.unsaved, self.touched) = (false, true);
+        Some(Action::Write { ticket, values: vec![(position, raw)], record: self.record.clone() })
+    }
+
+    fn convert_outdated(&mut self, format: &dyn Format, now: Now) {
+        if !mem::take(&mut self.outdated) {
+            return;
+        }
+        for position in 0..self.points.len() {
+            let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position)) else {
+                continue;
+            };
+            if point.outdated {
+                if point.convert(position, property, format, now) {
+                    self.reporter.at_once = true;
+                    self.formulas.iter_mut().filter(|f| f.reads(position)).for_each(|f| f.due = true);
+                }
+                self.grade(position, now.mono);
+            }
+        }
+    }
+    fn find_stale(&mut self, now: Now) {
+        if self.stale_check.is_some_and(|at| now.mono >= at) {
+            self.stale_check = None;
+            (0..self.points.len()).for_each(|position| self.grade(position, now.mono));
+        }
+    }
+    /// Values that are made of others.
+    fn compute(&mut self, now: Now) {
+        for formula in self.formulas.iter_mut().filter(|f| f.due) {
+            let (value, grade) = formula.evaluate(&self.device, &self.points);
+            let position = formula.position;
+            let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position)) else {
+                continue;
+            };
+            if let Some(value) = value {
+                point.heard = true;
+                if point.show(value.clone(), now.unix_ms) {
+                    self.reporter.changed(property, &value);
+                }
+            }
+            if point.grade != grade {
+                point.grade = grade;
+                self.touched = true;
+            }
+        }
+    }
+    /// How good the value of one property is now.
+    pub(super) fn grade(&mut self, position: usize, now: Duration) {
+        let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position)) else {
+            return;
+        };
+        if !matches!(property.source, Source::Binding(_)) {
+            return;
+        }
+        let grade = match &self.link {
+            _ if self.device.mode == Mode::Off => Grade::bad("Off"),
+            Link::Up => point.assess(property, now),
+            Link::Unknown if !point.heard => Grade::default(),
+            Link::Unknown | Link::Down { .. } | Link::Refused { .. } => Grade::bad("NotConnected"),
+        };
+        if self.link == Link::Up && grade.reason != "Stale" {
+            let stale = point.stale_at(property).filter(|at| *at > now);
+            self.stale_check = stale.map_or(self.stale_check, |at| earlier(self.stale_check, at));
+        }
+        if point.grade != grade {
+            point.grade = grade;
+            self.touched = true;
+            self.formulas.iter_mut().filter(|f| f.reads(position)).for_each(|f| f.due = true);
+        }
+    }
+    pub(super) fn grade_all(&mut self, now: Now) {
+        (0..self.points.len()).for_each(|position| self.grade(position, now.mono));
+        self.compute(now);
+    }
+    /// Says anew what the conditions are, if anything that they depend on changed.
+    pub(super) fn say(&mut self, now: Now) {
+        let held = self.conditions.held_until().is_some_and(|at| now.mono >= at);
+        let first = self.reporter.is_new() && now.mono >= self.first_by;
+        if mem::take(&mut self.touched) || held || first {
+            self.say_connected(now);
+            self.say_healthy(now);
+            self.say_in_sync(now);
+            self.reporter.at_once = true;
+        }
+    }
+}
+
+fn earlier(a: Option<Duration>, b: Duration) -> Option<Duration> {
+    Some(a.map_or(b, |a| a.min(b)))
+}

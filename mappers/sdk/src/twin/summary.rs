@@ -1,0 +1,60 @@
+//! The values of the model's summary in one line: `temperature=21.4 °C setpoint=21.5→22 °C`.
+use super::point::{Point, bounded};
+use pollux_crds::{EffectiveDevice, Value as Twin};
+use serde_json::Value as Json;
+
+/// Longest line, in characters.
+const LONGEST: usize = 80;
+/// Longest value in it.
+const VALUE: usize = 24;
+
+/// As it stands in a column: strings without quotes.
+pub(super) fn text(value: &Twin) -> String {
+    match &value.0 {
+        Json::String(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        other => other.to_string(),
+    }
+}
+
+/// `!`: not good; `→`: what it shall become. None: nothing is to be shown.
+pub(super) fn line<'a>(
+    device: &EffectiveDevice,
+    points: &[Point],
+    pending: impl Fn(usize) -> Option<&'a Twin>,
+) -> Option<String> {
+    let items = device.summary.iter().filter_map(|position| {
+        let (property, point) = (device.properties.get(*position)?, points.get(*position)?);
+        let has = point.value.as_ref().map_or_else(|| "?".into(), |shown| bounded(&text(&shown.value), VALUE));
+        let wanted = pending(*position).map(|value| format!("→{}", bounded(&text(value), VALUE)));
+        let unit = property.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
+        let doubt = if point.grade.is_good() || !property.is_shown() { "" } else { "!" };
+        Some(format!("{}={has}{}{unit}{doubt}", property.name, wanted.unwrap_or_default()))
+    });
+    let mut line = String::new();
+    for item in items {
+        let joined = if line.is_empty() { item } else { format!("{line} {item}") };
+        if joined.chars().count() > LONGEST {
+            return Some(if line.is_empty() { bounded(&joined, LONGEST) } else { bounded(&format!("{line} …"), LONGEST) });
+        }
+        line = joined;
+    }
+    (!line.is_empty()).then_some(line)
+}
+
+/// What a property is to the status.
+pub(super) trait Shows {
+    /// It has a value that can be read, so its quality says something.
+    fn is_shown(&self) -> bool;
+    /// Its value goes into `reported`.
+    fn is_reported(&self) -> bool;
+}
+impl Shows for pollux_crds::EffectiveProperty {
+    fn is_shown(&self) -> bool {
+        self.access != pollux_crds::Access::WriteOnly
+    }
+    /// Where the acknowledgement confirms, nothing is reported (design §1.2).
+    fn is_reported(&self) -> bool {
+        let acknowledged = self.is_written() && self.verify == pollux_crds::EffectiveVerify::Acknowledgement;
+        self.is_shown() && !acknowledged && !self.report.never
+    }
+}

@@ -1,0 +1,355 @@
+//! The way of one desired value onto the wire, and what is said of it. Pure: from what is known to the next step.
+use super::{
+    Format,
+    point::Point,
+    record::{Entry, State},
+};
+use crate::{PointFault, Value, convert};
+use pollux_crds::{Access, EffectiveProperty, EffectiveVerify, Enforce, Value as Twin};
+use std::time::Duration;
+
+/// First wait after a write that failed; doubled each time.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// Longest wait.
+const LAST_RETRY: Duration = Duration::from_mins(5);
+/// After a write the engine reads back by itself; this long it is waited for before asking.
+const OWN_READ_BACK: Duration = Duration::from_millis(500);
+/// How long a reading that does not come holds up the properties after it.
+const HOLDS_UP: Duration = Duration::from_secs(10);
+/// First and longest wait before a reading is asked for again.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
+
+/// One desired value.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) property: usize,
+    pub(super) name: String,
+    wiring: String,
+    pub(super) value: Twin,
+    /// Differs for each time that somebody set it.
+    pub(super) edit: u64,
+    /// Readings before this may be older than the edit.
+    pub(super) edited_at: Duration,
+    pub(super) since_ms: i64,
+    pub(super) attempts: i64,
+    pub(super) failures: u32,
+    pub(super) error: Option<String>,
+    pub(super) refused: bool,
+    pub(super) retry_at: Duration,
+    pub(super) ask_at: Duration,
+    pub(super) asks: u32,
+    /// When the twin itself asked for a reading last.
+    asked: Duration,
+    pub(super) phase: Phase,
+    /// It shall be written even if the device has it: the annotation says so.
+    pub(super) forced: bool,
+    pub(super) verdict: Verdict,
+    /// Its raw form, and what the device would then report.
+    goal: Option<Result<(Value, Value), PointFault>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// To be compared with the device.
+    Open,
+    /// Acknowledged; to be read back. Readings asked for before `from` prove nothing, one of `until` is the last.
+    Verifying { from: Duration, until: Duration },
+    /// Acknowledged, and read back as something else.
+    NotSticking,
+}
+
+/// What is said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Verdict {
+    Confirmed,
+    NoReading,
+    UnknownWritten,
+    Writing,
+    Held,
+    Drifted,
+    BindingChanged,
+    NotSticking,
+    Refused,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Next {
+    Rest,
+    /// It is right; put that on record.
+    Adopt,
+    Ask,
+    Wait(Duration),
+    Write(Value),
+}
+
+/// All that a decision needs to know.
+pub(super) struct Facts<'a> {
+    pub(super) position: usize,
+    pub(super) property: &'a EffectiveProperty,
+    pub(super) point: &'a Point,
+    pub(super) entry: Option<&'a Entry>,
+    pub(super) format: &'a dyn Format,
+    /// The device answers.
+    pub(super) up: bool,
+    /// Mode and switches let writes through.
+    pub(super) allowed: bool,
+    /// Something that must go first is under way.
+    pub(super) blocked: bool,
+    pub(super) now: Duration,
+}
+
+/// What was decided, and whether those after it must wait.
+pub(super) struct Decision {
+    pub(super) verdict: Verdict,
+    pub(super) next: Next,
+    pub(super) blocks: bool,
+    /// When it may block no longer.
+    pub(super) look_again: Option<Duration>,
+}
+fn decide(verdict: Verdict, next: Next) -> Decision {
+    Decision { verdict, next, blocks: false, look_again: None }
+}
+
+impl Wanted {
+    pub(super) fn new(
+        position: usize,
+        property: &EffectiveProperty,
+        value: Twin,
+        edit: u64,
+        now: super::Now,
+    ) -> Self {
+        Self {
+            property: position,
+            name: property.name.clone(),
+            wiring: property.wiring.clone(),
+            value,
+            edit,
+            edited_at: now.mono,
+            since_ms: now.unix_ms,
+            attempts: 0,
+            failures: 0,
+            error: None,
+            refused: false,
+            retry_at: Duration::ZERO,
+            ask_at: now.mono,
+            asks: 0,
+            asked: Duration::ZERO,
+            phase: Phase::Open,
+            forced: false,
+            verdict: Verdict::NoReading,
+            goal: None,
+        }
+    }
+    /// The configuration changed: what was worked out of it is worked out anew.
+    pub(super) fn reconsider(&mut self, position: usize, property: &EffectiveProperty) {
+        (self.property, self.goal) = (position, None);
+        if self.wiring != property.wiring {
+            self.wiring.clone_from(&property.wiring);
+            (self.phase, self.error, self.refused) = (Phase::Open, None, false);
+            (self.failures, self.retry_at) = (0, Duration::ZERO);
+        }
+    }
+    /// All is to be read before anything is decided.
+    pub(super) fn read_first(&mut self, at: Duration) {
+        (self.ask_at, self.asks) = (at, 0);
+    }
+    pub(super) fn decide(&mut self, facts: &Facts<'_>) -> Decision {
+        let acknowledged = facts.entry.filter(|e| e.state == State::Acknowledged && !self.forced);
+        let bound = acknowledged.is_some_and(|e| e.wiring == facts.property.wiring);
+        if facts.property.access == Access::WriteOnly {
+            return match (facts.entry.filter(|_| !self.forced), bound) {
+                (None, _) => self.due(facts),
+                (Some(_), true) => decide(Verdict::Confirmed, Next::Rest),
+                (Some(e), false) if e.state == State::Sending => decide(Verdict::UnknownWritten, Next::Rest),
+                (Some(_), false) => decide(Verdict::BindingChanged, Next::Rest),
+            };
+        }
+        let once = facts.property.enforce == Enforce::OnChange;
+        if bound && once && facts.property.verify == EffectiveVerify::Acknowledgement {
+            return decide(Verdict::Confirmed, Next::Rest);
+        }
+        let Some(asked_at) = facts.point.decidable(facts.up) else { return self.unread(facts) };
+        let equal = match self.equal(facts) {
+            Ok(equal) => equal,
+            Err(fault) => {
+                (self.refused, self.error) = (true, Some(fault.text.into_owned()));
+                return decide(Verdict::Refused, Next::Rest);
+            }
+        };
+        if let Phase::Verifying { from, until } = self.phase {
+            return self.verify(facts, equal, asked_at, (from, until));
+        }
+        if equal && !self.forced {
+            return self.found_equal(facts, asked_at, bound);
+        }
+        match (acknowledged.is_some(), bound) {
+            (true, true) if once && self.phase == Phase::NotSticking => decide(Verdict::NotSticking, Next::Rest),
+            (true, true) if once => decide(Verdict::Drifted, Next::Rest),
+            (true, false) => decide(Verdict::BindingChanged, Next::Rest),
+            _ => self.due(facts),
+        }
+    }
+
+    /// To be written, as soon as nothing stands in the way.
+    fn due(&mut self, facts: &Facts<'_>) -> Decision {
+        let verdict = self.under_way();
+        if !facts.allowed {
+            return decide(Verdict::Held, Next::Rest);
+        }
+        if !facts.up || facts.blocked {
+            return decide(verdict, Next::Rest);
+        }
+        if facts.now < self.retry_at {
+            return decide(verdict, Next::Wait(self.retry_at));
+        }
+        match self.goal(facts) {
+            Ok((raw, _)) => Decision { verdict, next: Next::Write(raw), blocks: true, look_again: None },
+            Err(fault) => {
+                (self.refused, self.error) = (true, Some(fault.text.into_owned()));
+                decide(Verdict::Refused, Next::Rest)
+            }
+        }
+    }
+    /// Nothing is decided without a reading; one that does not come holds up the others only for a while.
+    fn unread(&mut self, facts: &Facts<'_>) -> Decision {
+        if !facts.up {
+            return decide(Verdict::NoReading, Next::Rest);
+        }
+        let since = match self.phase {
+            Phase::Verifying { until, .. } => until,
+            Phase::Open | Phase::NotSticking => facts.point.epoch,
+        };
+        let waits = facts.now < since + HOLDS_UP;
+        if !waits && matches!(self.phase, Phase::Verifying { .. }) {
+            self.phase = Phase::Open;
+        }
+        let verdict = match self.phase {
+            Phase::Verifying { .. } => Verdict::Writing,
+            Phase::Open | Phase::NotSticking => Verdict::NoReading,
+        };
+        let blocks = waits && !facts.point.failed_since_epoch();
+        let look_again = waits.then_some(since + HOLDS_UP);
+        Decision { verdict, next: self.ask(facts.now), blocks, look_again }
+    }
+    fn verify(&mut self, facts: &Facts<'_>, equal: bool, asked_at: Duration, (from, until): (Duration, Duration)) -> Decision {
+        let blocks = |next| Decision { verdict: Verdict::Writing, next, blocks: true, look_again: None };
+        if asked_at < from {
+            return blocks(self.ask(facts.now));
+        }
+        if equal {
+            return self.found_equal(facts, asked_at, true);
+        }
+        if asked_at >= until {
+            self.phase = Phase::NotSticking;
+            self.error = Some(format!("the device has {} after the write", facts.point.shown_text()));
+            return self.decide(facts);
+        }
+        if self.asked <= asked_at {
+            let pause = ((until.saturating_sub(from)) / 10).clamp(Duration::from_millis(200), Duration::from_secs(5));
+            (self.ask_at, self.asks) = ((asked_at + pause).min(until), 0);
+        }
+        blocks(self.ask(facts.now))
+    }
+    fn found_equal(&mut self, facts: &Facts<'_>, asked_at: Duration, bound: bool) -> Decision {
+        if asked_at < self.edited_at && !bound {
+            let until = self.edited_at + HOLDS_UP;
+            let (blocks, look_again) = (facts.now < until, (facts.now < until).then_some(until));
+            return Decision { verdict: Verdict::Writing, next: self.ask(facts.now), blocks, look_again };
+        }
+        (self.phase, self.attempts, self.failures) = (Phase::Open, 0, 0);
+        (self.refused, self.error, self.asks) = (false, None, 0);
+        let adopt = !bound && facts.allowed;
+        decide(Verdict::Confirmed, if adopt { Next::Adopt } else { Next::Rest })
+    }
+    fn ask(&mut self, now: Duration) -> Next {
+        if now < self.ask_at {
+            return Next::Wait(self.ask_at);
+        }
+        let (first, longest) = ASK_AGAIN;
+        self.ask_at = now + first.saturating_mul(1 << self.asks.min(5)).min(longest);
+        self.asks = self.asks.saturating_add(1);
+        self.asked = now;
+        Next::Ask
+    }
+
+    fn goal(&mut self, facts: &Facts<'_>) -> Result<(Value, Value), PointFault> {
+        let goal = self.goal.get_or_insert_with(|| {
+            let raw = convert::to_raw(facts.property, &self.value)?;
+            let encoded = facts.format.encoded(facts.position, &raw)?;
+            Ok((raw, encoded))
+        });
+        goal.clone()
+    }
+    /// Design §3.2: both encode to the same bits, or the difference is within the tolerance.
+    fn equal(&mut self, facts: &Facts<'_>) -> Result<bool, PointFault> {
+        let (_, wanted) = self.goal(facts)?;
+        let Some(raw) = facts.point.raw() else { return Ok(false) };
+        if same_bits(&wanted, raw) {
+            return Ok(true);
+        }
+        if facts.format.encoded(facts.position, raw).is_ok_and(|read| same_bits(&wanted, &read)) {
+            return Ok(true);
+        }
+        let EffectiveVerify::ReadBack { tolerance, .. } = facts.property.verify else { return Ok(false) };
+        if tolerance <= 0.0 {
+            return Ok(false);
+        }
+        let read = raw.as_f64().map(|raw| raw * facts.property.scale + facts.property.offset);
+        let near = |read: f64, wanted: f64| (read - wanted).abs() <= tolerance * (1.0 + 1e-9) + wanted.abs() * 1e-12;
+        Ok(read.zip(convert::number_of(&self.value)).is_some_and(|(read, wanted)| near(read, wanted)))
+    }
+
+    /// A refusal is not forgotten while it is tried again.
+    pub(super) fn under_way(&self) -> Verdict {
+        if self.refused { Verdict::Refused } else { Verdict::Writing }
+    }
+    /// The first byte may leave from now on.
+    pub(super) fn sending(&mut self) {
+        self.attempts += 1;
+    }
+    pub(super) fn acknowledged(&mut self, verify: EffectiveVerify, seed: u64, now: Duration) {
+        (self.error, self.refused, self.forced, self.asks) = (None, false, false, 0);
+        self.failures = self.failures.saturating_add(1); // until it is read back
+        self.retry_at = now + backoff(self.failures, seed);
+        (self.phase, self.ask_at) = match verify {
+            EffectiveVerify::Acknowledgement => (Phase::Open, now),
+            EffectiveVerify::ReadBack { delay, within, .. } => {
+                let (delay, within) = (delay.duration(), within.duration());
+                let phase = Phase::Verifying { from: now + delay, until: now + within.max(delay) };
+                (phase, now + if delay.is_zero() { OWN_READ_BACK } else { delay })
+            }
+        };
+    }
+    /// It was not done, or nobody knows: the device is read before it is tried again.
+    pub(super) fn failed(&mut self, why: String, refused: bool, sent: bool, seed: u64, now: Duration) {
+        (self.error, self.refused, self.phase) = (Some(why), refused, Phase::Open);
+        self.forced &= refused || !sent; // it may be there: that is for the next reading to say
+        self.attempts -= i64::from(!sent);
+        self.failures = self.failures.saturating_add(1);
+        self.retry_at = now + backoff(self.failures, seed);
+        (self.ask_at, self.asks) = (now, 0);
+    }
+}
+
+/// Up to a quarter less than the doubled wait, so that devices that failed together do not try again together.
+pub(super) fn backoff(failures: u32, seed: u64) -> Duration {
+    let doubled = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(12)).min(LAST_RETRY);
+    let mixed = (seed ^ u64::from(failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56; // 0..=255
+    let quarter = doubled / 4;
+    doubled - quarter.mul_f64(f64::from(u32::try_from(mixed).unwrap_or(0)) / 256.0)
+}
+
+/// Equal in the device's own format: floats bit for bit, integers of either sign by value.
+fn same_bits(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+        (Value::Int(_) | Value::Uint(_) | Value::Float(_), Value::Int(_) | Value::Uint(_) | Value::Float(_)) => {
+            a.as_i128().is_some() && a.as_i128() == b.as_i128()
+        }
+        (Value::Bool(on), number) | (number, Value::Bool(on)) if number.as_i128().is_some() => {
+            number.as_i128() == Some(i128::from(*on))
+        }
+        (a, b) => a == b,
+    }
+}
