@@ -10,7 +10,7 @@ pub(crate) use place::Placed;
 pub(crate) use text::{Text, read};
 
 use crate::NodeConfig;
-use pollux_crds::Writes;
+use pollux_crds::{EffectiveDevice, Writes};
 use std::{
     collections::HashMap,
     fmt,
@@ -91,6 +91,11 @@ impl FileSource {
     /// Contents of the Secrets, by `namespace.name.key`.
     pub fn secrets(&self) -> HashMap<String, Vec<u8>> {
         self.world.secrets()
+    }
+    /// The file that a device comes from.
+    pub fn file_of(&self, device: &EffectiveDevice) -> PathBuf {
+        let found = self.world.get("Device", &device.namespace, &device.name);
+        found.map(|accepted| accepted.file.clone()).unwrap_or_default()
     }
     /// None: nothing has changed since the files were read last.
     fn reread(&mut self) -> Option<Report> {

@@ -1,5 +1,5 @@
 use super::*;
-use pollux_crds::{EffectiveDevice, Value};
+use pollux_crds::Value;
 use std::{fs, time::Duration};
 use tokio_util::sync::CancellationToken;
 

@@ -1,0 +1,108 @@
+//! Arguments, and the help that teaches them.
+use clap::{Args, Command, Parser, Subcommand, ValueEnum};
+use std::{net::SocketAddr, path::PathBuf};
+
+const AFTER: &str = "\
+Examples:
+  {bin} check examples/boiler                        judge the files as a cluster would, show the requests
+  {bin} read  examples/boiler                        connect once, print all values
+  {bin} read  examples/boiler boiler-1               ... of one device
+  {bin} write examples/boiler boiler-1 setpoint=22   show old and new, ask, write, read back
+  {bin} --file examples/boiler                       run without a cluster; edits are picked up; reads only
+  {bin} --file examples/boiler --allow-writes        ... and brings devices to their desired values
+  {bin} --state-dir DIR                              in a cluster (POLLUX_CLASS and NODE_NAME are set by the operator)
+
+Exit codes:
+  0  all is well
+  1  a fault on the wire, of a device, or of the machine
+  2  wrong usage, or invalid YAML
+
+The level of the log is RUST_LOG (default info), such as RUST_LOG=debug.";
+
+/// What holds for the mapper as a whole.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Options {
+    /// Run without a cluster: DeviceModel, Channel, Device and Secret from YAML files, or folders of them
+    #[arg(long = "file", value_name = "PATH", num_args = 1..)]
+    pub(super) files: Vec<PathBuf>,
+    /// With --file: write desired values to devices (without it they are only read)
+    #[arg(long, requires = "files")]
+    pub(super) allow_writes: bool,
+    /// Where the local API, /metrics, /healthz and /readyz listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub(super) listen: SocketAddr,
+    /// What must survive a restart: acknowledged values, cached configuration. One mapper per folder
+    /// [default with --file: $XDG_STATE_HOME/pollux/<protocol>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// text for people, json for machines
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub(super) log_format: LogFormat,
+    /// The MapperClass; set by the operator
+    #[arg(long, env = "POLLUX_CLASS", hide = true)]
+    pub(super) class: Option<String>,
+    /// The node; set by the operator
+    #[arg(long, env = "NODE_NAME", hide = true)]
+    pub(super) node: Option<String>,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Commands that run once.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum Commands {
+    /// Judge files as a cluster would, and show the requests that would be sent
+    Check {
+        /// YAML files, or folders of them
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Connect once and print a table of values; exits with 1 on any fault
+    Read {
+        /// YAML files or folders, then names of devices (default: all)
+        #[arg(required = true, value_names = ["PATH", "DEVICE"], num_args = 1..)]
+        targets: Vec<String>,
+    },
+    /// Write properties of one device: shows old and new, asks, writes, reads back
+    Write {
+        /// YAML files or folders, the name of a device, and property=value (the value in YAML)
+        #[arg(required = true, value_names = ["PATH", "DEVICE", "PROPERTY=VALUE"], num_args = 1..)]
+        targets: Vec<String>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Give the state folder to the mapper's user; run by the operator before the mapper starts
+    #[command(hide = true)]
+    InitState {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long)]
+        uid: u32,
+        #[arg(long)]
+        gid: u32,
+    },
+}
+
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Whole {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Commands>,
+}
+
+/// The command line of the mapper of a protocol.
+pub(super) fn command(protocol: &str) -> Command {
+    let name = format!("pollux-{protocol}");
+    let after = AFTER.replace("{bin}", &name);
+    let about = format!("Pollux mapper for {protocol}: mirrors field devices into Kubernetes, or runs from the same YAML files");
+    <Whole as clap::CommandFactory>::command().name(name.clone()).bin_name(name).about(about).after_help(after)
+}
