@@ -5,8 +5,7 @@ use crate::{
     place::{Obstacle, Wish, place},
     world::{
         Guarded, World,
-        facts::NodeFact,
-        index::{Held, class_of},
+        index::{Held, Nodes, class_of},
         keys::{Id, MapperKey, id},
     },
 };
@@ -14,7 +13,7 @@ use kube::{Resource, ResourceExt};
 use pollux_crds::{
     CUSTOM, Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, FieldError, MapperClass, Resolved, resolve,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// Why a spec is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +87,7 @@ impl<'a> Case<'a> {
     }
 
     /// What shall become of it. `conflict` says what it would open that another one has open, on a given mapper.
-    pub fn judge(&self, nodes: &HashMap<Id, NodeFact>, conflict: impl Fn(&MapperKey) -> Option<String>) -> Intent {
+    pub fn judge(&self, nodes: &Nodes, conflict: impl Fn(&MapperKey) -> Option<String>) -> Intent {
         let uid = self.device.meta().uid.as_deref().unwrap_or_default();
         let home = self.held.iter().find(|h| h.uid == uid && !h.tombstone).cloned();
         let forced = self.device.annotations().get(FORCE_RELEASE_ANNOTATION).cloned();
@@ -121,10 +120,9 @@ impl<'a> Case<'a> {
         self.held.iter().find(|h| h.mapper != *target && !h.let_go && forced != Some(&*h.mapper.node))
     }
 
-    fn place(&self, nodes: &HashMap<Id, NodeFact>, home: Option<&Held>) -> Result<MapperKey, Obstacle> {
-        let device = match &self.device.0 {
-            Ok(device) => device,
-            Err(_) => return home.map(|h| h.mapper.clone()).ok_or(unknown_place()),
+    fn place(&self, nodes: &Nodes, home: Option<&Held>) -> Result<MapperKey, Obstacle> {
+        let Ok(device) = &self.device.0 else {
+            return home.map(|h| h.mapper.clone()).ok_or_else(unknown_place);
         };
         let status = device.status.as_ref().and_then(|s| s.node_name.as_deref()).filter(|n| !n.is_empty());
         let wish = Wish {

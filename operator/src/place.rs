@@ -1,10 +1,9 @@
 //! On which node a device belongs. Pure.
 use crate::world::{
-    facts::NodeFact,
+    index::Nodes,
     keys::{Id, MapperKey},
 };
 use pollux_crds::{MAX_NODE_NAME, MapperClass};
-use std::collections::HashMap;
 
 /// Why a device has no place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub struct Wish<'a> {
 }
 
 /// The mapper that shall drive the device. One that nobody pinned stays where it is.
-pub fn place(wish: &Wish<'_>, classes: &[Id], nodes: &HashMap<Id, NodeFact>) -> Result<MapperKey, Obstacle> {
+pub fn place(wish: &Wish<'_>, classes: &[Id], nodes: &Nodes) -> Result<MapperKey, Obstacle> {
     let Some(class) = wish.spec else {
         let known = list(classes.iter().map(|c| &**c), "there is none");
         return Err(Obstacle::new(
@@ -59,18 +58,16 @@ pub fn place(wish: &Wish<'_>, classes: &[Id], nodes: &HashMap<Id, NodeFact>) -> 
 }
 
 /// The only node that takes mappers of the class.
-fn only<'a>(class: &MapperClass, nodes: &'a HashMap<Id, NodeFact>) -> Result<&'a str, Obstacle> {
+fn only<'a>(class: &MapperClass, nodes: &'a Nodes) -> Result<&'a str, Obstacle> {
     let mut fit = nodes.iter().filter(|(_, node)| node.takes(&class.spec.tolerations));
-    match (fit.next(), fit.next()) {
-        (Some((name, _)), None) => Ok(name),
-        _ => {
-            let message = format!("set spec.nodeName to one of: {}", choices(class, nodes));
-            Err(Obstacle::new("NodeNotChosen", message))
-        }
+    if let (Some((name, _)), None) = (fit.next(), fit.next()) {
+        return Ok(name);
     }
+    let message = format!("set spec.nodeName to one of: {}", choices(class, nodes));
+    Err(Obstacle::new("NodeNotChosen", message))
 }
 
-fn choices(class: &MapperClass, nodes: &HashMap<Id, NodeFact>) -> String {
+fn choices(class: &MapperClass, nodes: &Nodes) -> String {
     let mut names: Vec<_> =
         nodes.iter().filter(|(_, node)| node.takes(&class.spec.tolerations)).map(|(name, _)| &**name).collect();
     names.sort_unstable();
@@ -91,7 +88,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>, none: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::views::Taint;
+    use crate::world::{facts::NodeFact, views::Taint};
     use pollux_crds::Toleration;
 
     fn node() -> NodeFact {
@@ -102,14 +99,10 @@ mod tests {
             Taint { key: "node-role.kubernetes.io/control-plane".into(), value: None, effect: "NoSchedule".into() };
         NodeFact { taints: vec![taint], ..node() }
     }
-    fn nodes(list: &[(&str, NodeFact)]) -> HashMap<Id, NodeFact> {
+    fn nodes(list: &[(&str, NodeFact)]) -> Nodes {
         list.iter().map(|(name, fact)| ((*name).into(), fact.clone())).collect()
     }
-    fn choose(
-        node: Option<&str>,
-        now: Option<&str>,
-        nodes: &HashMap<Id, NodeFact>,
-    ) -> Result<String, (&'static str, String)> {
+    fn choose(node: Option<&str>, now: Option<&str>, nodes: &Nodes) -> Result<String, (&'static str, String)> {
         let class = MapperClass::default();
         let wish = Wish { class: "modbus", spec: Some(&class), node, now };
         place(&wish, &[], nodes).map(|key| key.node.to_string()).map_err(|o| (o.reason, o.message))

@@ -79,27 +79,31 @@ async fn lead_for_ever(
         let Some(renewed) = elector.acquire(stop).await else { return };
         tracing::info!("this replica leads");
         cx.metrics.leader.set(1);
-        let term = stop.child_token();
+        let term = CancellationToken::new();
         let concurrency = usize::from(args.concurrency);
         let mut work = tokio::spawn(work(cx.clone(), clients.clone(), classes.to_vec(), concurrency, term.clone()));
-        tokio::select! {
-            () = elector.keep(renewed, stop) => {}
-            ended = &mut work => tracing::error!(?ended, "the work ended by itself"),
-        }
+        let torn = tokio::select! {
+            () = elector.keep(renewed, stop) => None,
+            ended = &mut work => Some(ended),
+        };
         term.cancel();
         cx.world.queue.open(false);
         cx.metrics.leader.set(0);
-        if stop.is_cancelled() {
-            if timeout(DRAIN, &mut work).await.is_err() {
-                tracing::warn!("reconciles did not end in time");
+        match torn {
+            Some(ended) => tracing::error!(?ended, "the work ended by itself"),
+            // An orderly end: what runs may end too, while the lease is still ours.
+            None if stop.is_cancelled() => {
+                if timeout(DRAIN, &mut work).await.is_err() {
+                    tracing::warn!("reconciles did not end in time");
+                }
             }
-            work.abort();
-            elector.release().await;
-            return;
+            // The lease may be another's soon: what runs is cut off, not waited for.
+            None => tracing::warn!("this replica does not lead any more"),
         }
-        // The lease may be another's soon: what runs is cut off, not waited for.
         work.abort();
-        tracing::warn!("this replica does not lead any more");
+        if stop.is_cancelled() {
+            elector.release().await;
+        }
     }
 }
 
@@ -161,7 +165,8 @@ async fn upkeep(cx: &Context) {
         let cost = cx.world.count_cost().max(1.0);
         let now = mapper::budget::level(cx.budget, cx.budget / cost);
         if (now - level).abs() > f64::EPSILON && level > 0.0 {
-            cx.world.touch_mappers(Duration::from_secs(30));
+            let mappers = cx.world.index().mappers();
+            cx.world.touch_mappers(mappers, Duration::from_secs(30));
         }
         level = now;
         if resynced.elapsed() >= RESYNC {

@@ -132,16 +132,16 @@ mod tests {
     use super::*;
     use k8s_openapi::api::apps::v1::DaemonSet;
 
-    fn class(spec: Json) -> MapperClass {
+    fn class(spec: &Json) -> MapperClass {
         serde_json::from_value(json!({"metadata": {"name": "modbus", "uid": "u1"}, "spec": spec})).unwrap()
     }
-    fn typed(spec: Json) -> DaemonSet {
+    fn typed(spec: &Json) -> DaemonSet {
         serde_json::from_value(daemon_set(&class(spec))).unwrap()
     }
 
     #[test]
     fn pods_run_only_where_the_label_is_and_without_rights() {
-        let set = typed(json!({"image": "localhost/pollux-modbus:1"}));
+        let set = typed(&json!({"image": "localhost/pollux-modbus:1"}));
         let pod = set.spec.unwrap().template.spec.unwrap();
         assert_eq!(pod.node_selector.unwrap()["pollux.node-restriction.kubernetes.io/modbus"], "true");
         let context = pod.containers[0].security_context.clone().unwrap();
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_the_class_says_is_in_the_pod() {
-        let set = typed(json!({
+        let set = typed(&json!({
             "image": "i", "imagePullPolicy": "Never", "args": ["--log-format", "json"], "env": {"RUST_LOG": "debug"},
             "hostNetwork": true, "maxUnavailable": "3", "resources": {"limits": {"memory": "64Mi"}},
             "tolerations": [{"operator": "Exists"}], "imagePullSecrets": ["registry"],

@@ -3,7 +3,7 @@ use super::{dereference::Facts, ready, scheduled, validate::Verdict};
 use crate::conditions::{Fact, Truth, stamp, transitions};
 use jiff::Timestamp;
 use kube::Resource;
-use pollux_crds::{ACCEPTED, Condition, DeviceStatus};
+use pollux_crds::{ACCEPTED, Condition, DeviceStatus, READY};
 use std::time::Duration;
 
 /// What status shall say, and when to look again.
@@ -23,7 +23,7 @@ pub(crate) fn build(facts: &Facts, verdict: &Verdict, now: Timestamp) -> Built {
     let all = [accepted, scheduled, ready];
     let old = &facts.status.conditions;
     let conditions: Vec<Condition> = stamp(old, &all, &now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    let news = transitions(old, &all).into_iter().cloned().collect();
+    let news = news(transitions(old, &all));
     let shown = verdict.intent.shown.as_ref();
     let class = shown
         .map(|key| key.class.to_string())
@@ -37,6 +37,12 @@ pub(crate) fn build(facts: &Facts, verdict: &Verdict, now: Timestamp) -> Built {
         ..DeviceStatus::default()
     };
     Built { status, news, again }
+}
+
+/// Ready repeats the reason of what it follows from: one Event is enough.
+fn news(changed: Vec<&Fact>) -> Vec<Fact> {
+    let echo = |f: &Fact| f.type_ == READY && changed.iter().any(|c| c.type_ != READY && c.reason == f.reason);
+    changed.iter().filter(|f| !echo(f)).map(|f| (*f).clone()).collect()
 }
 
 fn accepted(verdict: &Verdict, generation: i64) -> Fact {

@@ -37,8 +37,10 @@ pub(crate) fn conflicts(openings: &[Opening]) -> Conflicts {
         let Opener { kind, name, .. } = &earlier.opener;
         let by = &opening.opener;
         let who = if by.kind == "Channel" { format!("Channel {} opens ", by.name) } else { String::new() };
-        let message =
-            format!("{who}{}: {differs} as {kind} {name}, which is older and opens it too", opening.resource.key);
+        let message = format!(
+            "{who}{}: {differs} as in {kind} {name}, which was there first and opens it too",
+            opening.resource.key
+        );
         Some((opening.device.clone(), message))
     };
     openings.iter().filter_map(refused).collect()
@@ -67,7 +69,7 @@ mod tests {
         assert_eq!(refused.keys().map(|id| &**id).collect::<Vec<_>>(), ["n/b"]);
         assert_eq!(
             refused["n/b"],
-            "modbus tcp plc:502: connectTimeout 2s, not 5s as Device n/a, which is older and opens it too"
+            "modbus tcp plc:502: connectTimeout 2s, not 5s as in Device n/a, which was there first and opens it too"
         );
     }
 

@@ -9,7 +9,7 @@ use crate::{
         views::SliceView,
     },
 };
-use kube::{Api, ResourceExt};
+use kube::{Api, ResourceExt, api::ObjectMeta};
 use pollux_crds::{Device, DeviceSlice, MAPPERS_NAMESPACE, MapperClass, slice_name};
 use std::collections::BTreeSet;
 
@@ -90,7 +90,6 @@ pub(crate) fn fact(slice: &DeviceSlice) -> SliceFact {
         revision: d.revision.clone(),
     };
     let spec = crate::world::views::SliceViewSpec { devices: slice.spec.devices.iter().map(view).collect() };
-    let mut metadata = kube::api::ObjectMeta::default();
-    metadata.resource_version = slice.resource_version();
+    let metadata = ObjectMeta { resource_version: slice.resource_version(), ..ObjectMeta::default() };
     SliceFact::of(&SliceView { metadata, spec, status: slice.status.clone() })
 }

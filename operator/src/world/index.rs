@@ -65,6 +65,9 @@ pub struct Held {
     pub taken: Option<i64>,
 }
 
+/// Nodes by name.
+pub type Nodes = HashMap<Id, NodeFact>;
+
 /// Who depends on whom.
 #[derive(Debug, Default)]
 pub struct Index {
@@ -74,7 +77,7 @@ pub struct Index {
     classes: HashMap<Id, BTreeSet<Id>>,
     placed: HashMap<MapperKey, BTreeSet<Id>>,
     unplaced: HashSet<Id>,
-    nodes: HashMap<Id, NodeFact>,
+    nodes: Nodes,
     pods: HashMap<MapperKey, BTreeMap<String, PodFact>>,
     pod_keys: HashMap<Id, MapperKey>,
     slices: HashMap<MapperKey, BTreeMap<usize, SliceFact>>,
@@ -241,7 +244,7 @@ impl Index {
         }
     }
     /// All Nodes.
-    pub fn nodes(&self) -> &HashMap<Id, NodeFact> {
+    pub fn nodes(&self) -> &Nodes {
         &self.nodes
     }
     /// A Pod changed or is gone; gives the mappers that it concerns.

@@ -32,10 +32,11 @@ impl World {
     pub fn touch_mapper(&self, key: MapperKey) {
         self.queue.add(Task::Mapper(key), MAPPER);
     }
-    /// All mappers are due, spread over `within`.
-    pub fn touch_mappers(&self, within: Duration) {
-        let mappers = self.index().mappers();
-        mappers.into_iter().for_each(|key| self.queue.add(Task::Mapper(key), within.mul_f64(fastrand::f64())));
+    /// Mappers are due, spread over `within`.
+    pub fn touch_mappers(&self, keys: impl IntoIterator<Item = MapperKey>, within: Duration) {
+        for key in keys {
+            self.queue.add(Task::Mapper(key), within.mul_f64(0.5 + fastrand::f64() / 2.0));
+        }
     }
     fn touch_class(&self, class: &Id) {
         self.queue.add(Task::Class(class.clone()), CLASS);
@@ -51,11 +52,11 @@ impl World {
     }
     /// A slice changed, as the watch or our own write says.
     pub(super) fn slice_changed(&self, key: &MapperKey, chunk: usize, fact: Option<SliceFact>) {
-        let new = fact.clone().unwrap_or_default();
-        let Some(old) = self.change(|index| index.slice(key, chunk, fact.clone())) else { return };
+        let (exists, new) = (fact.is_some(), fact.clone().unwrap_or_default());
+        let Some(old) = self.change(|index| index.slice(key, chunk, fact)) else { return };
         let existed = old.is_some();
         let old = old.unwrap_or_default();
-        if fact.is_none() || !existed || old.released != new.released {
+        if !exists || !existed || old.released != new.released {
             self.touch_mapper(key.clone());
         }
         if old.entries != new.entries || old.taken != new.taken || old.released != new.released {
@@ -101,9 +102,11 @@ impl Sink<super::Guarded<Device>> for Devices {
         let spec_changed = old.map(wiring) != new.as_ref().map(wiring) || before.as_ref() != Some(&links);
         if spec_changed {
             let moved = before.as_ref().and_then(|b| b.mapper.clone());
-            moved.into_iter().for_each(|key| world.touch_mapper(key));
+            world.touch_mappers(moved, MAPPER);
             let was = before.and_then(|b| b.class);
-            class.iter().chain(&was).for_each(|class| world.touch_class(class));
+            for class in class.iter().chain(&was) {
+                world.touch_class(class);
+            }
         }
         world.touch([id], spec_changed);
     }
@@ -111,8 +114,10 @@ impl Sink<super::Guarded<Device>> for Devices {
         world.devices.take(id);
         let mappers = world.index().mappers_of(id);
         let links = world.change(|index| index.device(id, None));
-        mappers.into_iter().for_each(|key| world.touch_mapper(key));
-        links.and_then(|l| l.class).iter().for_each(|class| world.touch_class(class));
+        world.touch_mappers(mappers, MAPPER);
+        if let Some(class) = links.and_then(|l| l.class) {
+            world.touch_class(&class);
+        }
     }
 }
 
@@ -195,7 +200,7 @@ impl Classes {
             (index.of_class(id), index.mappers().into_iter().filter(|key| *key.class == **id).collect::<Vec<_>>())
         };
         world.touch(devices, false);
-        mappers.into_iter().for_each(|key| world.touch_mapper(key));
+        world.touch_mappers(mappers, MAPPER);
     }
 }
 
@@ -203,19 +208,18 @@ impl Classes {
 #[derive(Debug)]
 pub(super) struct Nodes;
 impl Nodes {
-    fn news(world: &World, name: &Id, fact: Option<NodeFact>) {
-        let exists = fact.is_some();
-        let old = world.change(|index| index.node(name, fact.clone()));
-        if old == fact {
+    fn news(world: &World, name: &Id, fact: Option<&NodeFact>) {
+        let old = world.change(|index| index.node(name, fact.cloned()));
+        if old.as_ref() == fact {
             return;
         }
         let (here, elsewhere) = {
             let index = world.index();
             let mappers: Vec<_> = index.mappers().into_iter().filter(|key| key.node == *name).collect();
             let here: Vec<_> = mappers.iter().flat_map(|key| index.of_mapper(key)).collect();
-            mappers.into_iter().for_each(|key| world.touch_mapper(key));
-            let choice = |f: &Option<NodeFact>| f.as_ref().map(|f| (f.unschedulable, f.taints.clone()));
-            let elsewhere = if choice(&old) == choice(&fact) && exists { vec![] } else { index.unplaced() };
+            world.touch_mappers(mappers, MAPPER);
+            let choice = |f: Option<&NodeFact>| f.map(|f| (f.unschedulable, f.taints.clone()));
+            let elsewhere = if choice(old.as_ref()) == choice(fact) { vec![] } else { index.unplaced() };
             (here, elsewhere)
         };
         world.touch(here.into_iter().chain(elsewhere), false);
@@ -226,7 +230,7 @@ impl Sink<NodeView> for Nodes {
         world.index().nodes().keys().cloned().collect()
     }
     fn changed(&mut self, world: &World, id: Id, object: NodeView) {
-        Self::news(world, &id, Some(NodeFact::of(&object)));
+        Self::news(world, &id, Some(&NodeFact::of(&object)));
     }
     fn gone(&mut self, world: &World, id: &Id) {
         Self::news(world, id, None);
