@@ -3,20 +3,27 @@
 //! does, `columns` holds.
 #![deny(missing_docs)]
 
+mod app;
 mod arbiter;
 mod columns;
 mod config;
 mod control;
+pub mod convert;
 mod driver;
 mod engine;
 mod hub;
 mod outbox;
 mod port;
+mod runtime;
+pub mod source;
+mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod twin;
 mod value;
 mod written;
 
+pub use app::{App, Exit, run};
 pub use arbiter::{Arbiter, Outcome, Plan, Work};
 pub use columns::{Change, Columns, Fresh};
 pub use config::NodeConfig;
@@ -31,9 +38,11 @@ pub use engine::{
 };
 pub use hub::{DeviceView, Hub};
 pub use outbox::{Connected, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};
+pub use runtime::{EngineStats, Engines};
 pub use port::{Port, Quality, Samples};
 /// The clock of `until`: tokio's, so that tests can pause it.
 pub use tokio::time::Instant;
+pub use store::{Loaded, Store, StoreError};
 pub use value::Value;
 pub use written::{WriteReply, Written, Wrote};
 

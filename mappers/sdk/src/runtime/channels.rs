@@ -1,0 +1,45 @@
+//! How the Channels stand on this node: the mapper's word for `DeviceSlice.status.channels`.
+use crate::{Hub, LinkState};
+use pollux_crds::{ChannelNode, SliceChannel};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Longest message, as the schema has it.
+const MESSAGE: usize = 1024;
+
+/// Namespace and name.
+pub(crate) type ChannelName = (String, String);
+
+/// Written by the endpoints, read through the hub.
+#[derive(Debug)]
+pub(crate) struct Channels {
+    node: String,
+    hub: Arc<Hub>,
+    states: Mutex<BTreeMap<ChannelName, ChannelNode>>,
+}
+
+impl Channels {
+    pub(crate) fn new(node: String, hub: Arc<Hub>) -> Self {
+        Self { node, hub, states: Mutex::default() }
+    }
+    pub(crate) fn set<'a>(&self, names: impl Iterator<Item = &'a ChannelName>, link: &LinkState) {
+        let message = (!link.up).then(|| link.reason.chars().take(MESSAGE / 4).collect());
+        let state = ChannelNode { node: self.node.clone(), connected: link.up, message };
+        self.change(|states| states.extend(names.map(|name| (name.clone(), state.clone()))));
+    }
+    pub(crate) fn forget<'a>(&self, names: impl Iterator<Item = &'a ChannelName>) {
+        self.change(|states| names.for_each(|name| drop(states.remove(name))));
+    }
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<ChannelName, ChannelNode>)) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut states);
+        let said = states.iter().map(|((namespace, name), state)| SliceChannel {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            state: state.clone(),
+        });
+        self.hub.set_channels(said.collect());
+    }
+}
