@@ -154,10 +154,38 @@ async fn what_is_read_on_connect_is_read_once_for_each_connection_and_when_asked
     run.connected(0, true).await;
     sleep(ms(60_000)).await;
     assert_eq!(reads_of(&script, "serial"), 3);
-    script.answers.lock().unwrap().push_back(Answer::Silent); // perhaps the next is the one
-    script.cut();
-    sleep(ms(60_000)).await;
-    assert!((4..=5).contains(&reads_of(&script, "serial")), "lost once, it is asked again until it is there");
+    run.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_on_connect_is_asked_again_until_it_is_there() {
+    let mut device = spec("a", 1_000, &["serial"]);
+    device.points[0].interval = Interval::OnConnect;
+    let script = script(std::slice::from_ref(&device));
+    script.answers.lock().unwrap().extend([Answer::Silent, Answer::Silent]); // two failures are not three
+    let mut run = Run::start(Scripted(script.clone()), vec![device]);
+    run.value(0, 0, Some(1.0)).await;
+    assert_eq!(reads_of(&script, "serial"), 3);
+    run.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_listens_to_a_device_that_is_being_removed() {
+    let (script, mut run) = start(vec![spec("a", 60_000, &["x"])]);
+    run.value(0, 0, Some(1.0)).await;
+    let port = script.ports.lock().unwrap()["a"].clone();
+    script.answers.lock().unwrap().push_back(Answer::Late(ms(300)));
+    let flying = run.ask(0, vec![(0, 2.0.into())]).await;
+    sleep(ms(1)).await;
+    let (reply, _gone) = oneshot::channel();
+    run.tell(Command::Remove { device: DeviceKey(0), reply }).await;
+    sleep(ms(1)).await;
+    let mut told = vec![];
+    run.telemetry.next(&mut told).await;
+    port.put(Slot(0), 66.0);
+    assert_eq!(flying.await.unwrap().values, [Wrote::Done]);
+    let more = tokio::time::timeout(ms(100), run.telemetry.next(&mut told)).await;
+    assert!(more.is_err(), "{told:?}");
     run.stop().await;
 }
 
