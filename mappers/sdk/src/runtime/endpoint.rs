@@ -7,8 +7,8 @@ use super::{
     saver::Saver,
 };
 use crate::{
-    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, News, PointFault, Protocol, Status, Write,
-    WriteReply, telemetry,
+    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, News, PointFault, Protocol, Status, Value, Write,
+    WriteReply, Wrote, telemetry,
     twin::{Action, Now, Twin},
 };
 use futures_util::{
@@ -61,7 +61,7 @@ pub(super) struct Refused {
 
 /// What ended that was waited for.
 enum Ended {
-    Wrote { key: DeviceKey, ticket: u64, reply: WriteReply },
+    Wrote { key: DeviceKey, ticket: u64, values: Vec<(usize, Value)>, reply: WriteReply },
     SaveFailed { key: DeviceKey, ticket: u64, why: String },
     Saved(Result<(), String>),
     Read { key: DeviceKey, asked: Duration, result: ReadResult, answer: Option<oneshot::Sender<Result<(), ControlError>>> },
@@ -313,10 +313,10 @@ impl<P: Protocol> Endpoint<P> {
                 }
                 self.settle(key);
             }
-            Ended::Wrote { key, ticket, reply } => {
+            Ended::Wrote { key, ticket, values, reply } => {
                 if let Some(driven) = self.devices.get_mut(&key).or_else(|| self.leaving.get_mut(&key)) {
                     driven.write_ended(now);
-                    audit(driven, &reply);
+                    audit(driven, &values, &reply);
                     driven.twin.wrote(ticket, &reply, now);
                 }
                 self.settle(key);
@@ -345,7 +345,7 @@ impl<P: Protocol> Endpoint<P> {
 }
 
 async fn write<P: Protocol>(
-    engine: mpsc::Sender<Command<P>>, device: DeviceKey, ticket: u64, values: Vec<(usize, crate::Value)>,
+    engine: mpsc::Sender<Command<P>>, device: DeviceKey, ticket: u64, values: Vec<(usize, Value)>,
     saved: impl Future<Output = Result<(), String>>,
 ) -> Ended {
     if let Err(why) = saved.await {
@@ -353,20 +353,34 @@ async fn write<P: Protocol>(
     }
     let count = values.len();
     let (reply, answer) = oneshot::channel();
-    let sent = engine.send(Command::Write(Write { device, values, reply })).await;
+    let sent = engine.send(Command::Write(Write { device, values: values.clone(), reply })).await;
     let answer = if sent.is_ok() { answer.await.ok() } else { None };
     let reply = answer.unwrap_or_else(|| WriteReply {
-        values: vec![crate::Wrote::NotSent; count],
+        values: vec![Wrote::NotSent; count],
         why: Some(PointFault::new(crate::ErrorKind::Other, "shutting down")),
     });
-    Ended::Wrote { key: device, ticket, reply }
+    Ended::Wrote { key: device, ticket, values, reply }
 }
 
-/// Every write on the wire leaves one record (design §3.8).
-fn audit<P: Protocol>(driven: &Driven<P>, reply: &WriteReply) {
-    let device = driven.device.key();
-    for result in &reply.values {
-        tracing::info!(target: "pollux::audit", %device, generation = driven.device.generation, ?result, why = ?reply.why, "write");
+/// Every write on the wire leaves one record (design §3.8): device, property, old and new value as the device has them.
+fn audit<P: Protocol>(driven: &Driven<P>, values: &[(usize, Value)], reply: &WriteReply) {
+    let (device, generation) = (driven.device.key(), driven.device.generation);
+    for ((point, new), result) in values.iter().zip(&reply.values) {
+        let property = driven.points.property(*point);
+        let old = property.and_then(|p| driven.twin.raw(p));
+        let property = property.and_then(|p| driven.device.properties.get(p)).map_or("", |p| p.name.as_str());
+        let why = match result {
+            Wrote::Done => "",
+            Wrote::Refused(fault) => &fault.text,
+            Wrote::NotSent | Wrote::Unknown => reply.why.as_ref().map_or("", |why| &why.text),
+        };
+        let result = match result {
+            Wrote::Done => "done",
+            Wrote::Refused(_) => "refused",
+            Wrote::NotSent => "not sent",
+            Wrote::Unknown => "unknown",
+        };
+        tracing::info!(target: "pollux::audit", %device, property, ?old, ?new, result, why, generation, "write");
     }
 }
 

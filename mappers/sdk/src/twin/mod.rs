@@ -198,20 +198,25 @@ impl Twin {
             }
         }
     }
-    /// Whether the device answers. It is read before anything is written.
+    /// Whether the device answers. It is read before anything is written. Told again that it does, it was away in between.
     pub fn connected(&mut self, word: Result<(), (ErrorKind, String)>, now: Now) {
         let link = match word {
             Ok(()) => Link::Up,
             Err((kind, message)) => Link::Down { kind, message },
         };
-        if self.link == link {
-            return;
-        }
         if link == Link::Up {
             self.first_by = self.first_by.min(now.mono + FIRST_VALUES).max(now.mono);
             self.read_first(now.mono, now.mono + OWN_READING);
+            self.wake = Some(now.mono);
+        }
+        if self.link == link {
+            return;
         }
         self.link_is(link, now);
+    }
+    /// What the device said last, as the driver gave it.
+    pub fn raw(&self, property: usize) -> Option<&Value> {
+        self.points.get(property)?.raw()
     }
     /// It cannot be driven as it is configured: EndpointConflict, ConfigError. Nothing of it is under way.
     pub fn refused(&mut self, reason: &str, message: &str, now: Now) {
