@@ -44,5 +44,7 @@ impl DeviceModelRevisionSpec {
 /// The first 160 bits of the SHA-256 of a value's JSON, in hexadecimal. Maps are ordered, so equal values have equal hashes.
 pub fn hash<T: Serialize>(value: &T) -> String {
     let json = serde_json::to_vec(value).expect("no map with keys other than strings, so JSON cannot fail");
-    Sha256::digest(json).iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+    let mut text = format!("{:x}", Sha256::digest(json));
+    text.truncate(40);
+    text
 }

@@ -49,6 +49,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[allow(clippy::needless_pass_by_value)] // json!(…) is
     fn resource(modbus: serde_json::Value) -> Option<Resource> {
         resource_key(&serde_json::from_value(json!({ "modbus": modbus })).unwrap())
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 const INTERVAL: Span = Span::from_secs(10);
-const INTERVALS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(86_400));
+const INTERVALS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_hours(24));
 const MIN_REPORT: Span = Span::from_secs(1);
 const STALE_AT_LEAST: Duration = Duration::from_secs(5);
 const STALE_INTERVALS: u32 = 3;
@@ -207,10 +207,10 @@ impl Judge<'_> {
         for name in compiled.variables() {
             match known.get(name.as_str()) {
                 Some(p) if p.expression.is_some() => {
-                    self.wrong(".expression", format!("{name} is an expression itself"))
+                    self.wrong(".expression", format!("{name} is an expression itself"));
                 }
                 Some(p) if p.access == Some(Access::WriteOnly) => {
-                    self.wrong(".expression", format!("{name} is WriteOnly"))
+                    self.wrong(".expression", format!("{name} is WriteOnly"));
                 }
                 Some(_) => {}
                 None => {
@@ -239,17 +239,16 @@ impl Judge<'_> {
 
     fn report(&mut self) -> EffectiveReport {
         let report = self.property.report.clone().unwrap_or_default();
-        let deadband = match report.deadband {
-            None => 0.0,
-            Some(Deadband { absolute: Some(absolute), percent: None }) => absolute,
-            Some(Deadband { absolute: None, percent: Some(percent) }) => match &self.property.range {
-                Some(range) => (range.high - range.low) * percent / 100.0,
-                None => {
-                    self.wrong(".report.deadband.percent", "needs range (low and high), which it is a percentage of");
-                    0.0
-                }
-            },
-            Some(_) => {
+        let range = self.property.range.as_ref().map(|range| range.high - range.low);
+        let deadband = match (report.deadband, range) {
+            (None, _) => 0.0,
+            (Some(Deadband { absolute: Some(absolute), percent: None }), _) => absolute,
+            (Some(Deadband { absolute: None, percent: Some(percent) }), Some(range)) => range * percent / 100.0,
+            (Some(Deadband { absolute: None, percent: Some(_) }), None) => {
+                self.wrong(".report.deadband.percent", "needs range (low and high), which it is a percentage of");
+                0.0
+            }
+            (Some(_), _) => {
                 self.wrong(".report.deadband", "exactly one of absolute, percent must be set");
                 0.0
             }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use std::{collections::BTreeMap, time::Duration};
 
 const OFFLINE_AFTER: u32 = 3;
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
+const TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mins(1));
 
 /// The Channel's fields where the Device gives none of its own; and the Channel's name.
 pub(super) fn merge(
