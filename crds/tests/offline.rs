@@ -1,5 +1,7 @@
 //! Every case of `cases/` through the offline pipeline. The end-to-end tests run the same files through a real API server.
 #![cfg(feature = "offline")]
+#![allow(clippy::unwrap_used)] // how a test fails
+
 use pollux_crds::offline::{self, yaml};
 use serde_json::Value as Json;
 use std::{fs, path::Path};

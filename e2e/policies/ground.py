@@ -58,7 +58,8 @@ def account(namespace, name):
 def pod(name, node, service_account):
     # Mounts a token, or the API server gives its kubelet none. Nothing is pulled or run: the Node has no kubelet.
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": MAPPERS},
-            "spec": {"serviceAccountName": service_account, "automountServiceAccountToken": True, "nodeName": node, "tolerations": [{"operator": "Exists"}],
+            "spec": {"serviceAccountName": service_account, "automountServiceAccountToken": True, "nodeName": node,
+                     "tolerations": [{"operator": "Exists"}],
                      "containers": [{"name": "c", "image": "localhost/none:1", "imagePullPolicy": "Never"}]}}
 
 
@@ -198,6 +199,8 @@ class Ground:
         gone = ["--ignore-not-found", "--wait=false"]
         kubectl("delete", "clusterrolebinding,clusterrole", WIDE, *gone)
         kubectl("delete", "pods", *(f"policies-{x}" for x in "0123s"), "-n", MAPPERS, "--force", "--grace-period=0", *gone, check=False)
+        for name in NODES:                                           # a case that failed may have left a finalizer
+            self.admin("PATCH", f"/api/v1/nodes/{name}", {"metadata": {"finalizers": None}}, MERGE)
         kubectl("delete", "nodes", *NODES, *gone)
         kubectl("delete", "mapperclass", BUS, *gone)
         kubectl("delete", "devicemodelrevision", "policies-r1", "-n", MAPPERS, *gone)

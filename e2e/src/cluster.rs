@@ -38,7 +38,10 @@ pub async fn installed() -> Result<Cluster> {
 impl Cluster {
     /// Connects as the administrator. Each story has a client of its own, because each has a runtime of its own.
     pub async fn connect() -> Result<Self> {
-        ensure!(std::env::var_os("KUBECONFIG").is_some(), "KUBECONFIG is not set: run scripts/e2e, or make cluster-up first");
+        ensure!(
+            std::env::var_os("KUBECONFIG").is_some(),
+            "KUBECONFIG is not set: run scripts/e2e, or make cluster-up first"
+        );
         let mut config = kube::Config::infer().await.context("kubeconfig")?;
         config.read_timeout = Some(std::time::Duration::from_secs(295));
         Ok(Self { client: Client::try_from(config)? })
@@ -46,8 +49,22 @@ impl Cluster {
     /// `helm upgrade --install` as the README says, with images that the nodes have.
     pub async fn install(&self, more: &[&str]) -> Result<()> {
         let version = format!("image.tag={}", env!("CARGO_PKG_VERSION"));
-        let base = ["upgrade", "--install", "pollux", "charts/pollux", "--namespace", "pollux-system", "--create-namespace",
-            "--set", "image.registry=localhost", "--set", &version, "--wait", "--timeout", "3m"];
+        let base = [
+            "upgrade",
+            "--install",
+            "pollux",
+            "charts/pollux",
+            "--namespace",
+            "pollux-system",
+            "--create-namespace",
+            "--set",
+            "image.registry=localhost",
+            "--set",
+            &version,
+            "--wait",
+            "--timeout",
+            "3m",
+        ];
         let args: Vec<&str> = base.iter().chain(more).copied().collect();
         println!("{}", run("helm", &args, None).await?);
         Ok(())

@@ -12,22 +12,22 @@ use anyhow::{Context, Result, anyhow};
 use std::{future::Future, time::Duration};
 
 /// A bound for what should take seconds: it ends a test that hangs, it judges no speed.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Runs one story on a runtime of its own, within ten minutes.
 ///
 /// # Panics
 /// When the story fails: it is a test.
-#[allow(clippy::panic)]
+#[allow(clippy::panic)] // how a test fails
 pub fn story(what: &str, story: impl Future<Output = Result<()>>) {
     println!("story: {what}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let limit = Duration::from_secs(600);
+    let limit = Duration::from_mins(10);
     let told = runtime.block_on(async { tokio::time::timeout(limit, story).await });
     match told {
         Ok(Ok(())) => println!("story: {what}: as told"),
         Ok(Err(error)) => panic!("{what}: {error:?}"),
-        Err(_) => panic!("{what}: did not end within {limit:?}"),
+        Err(late) => panic!("{what}: did not end within {limit:?}: {late}"),
     }
 }
 

@@ -102,7 +102,9 @@ spec:
     /// Takes all away again; the mapper lets go of the devices first.
     pub async fn clear(self) -> Result<()> {
         self.cluster.kubectl(&format!("delete namespace {} --wait=false", self.name)).await?;
-        let none = || async { Ok(self.devices().list(&kube::api::ListParams::default()).await?.items.is_empty().then_some(())) };
+        let none = || async {
+            Ok(self.devices().list(&kube::api::ListParams::default()).await?.items.is_empty().then_some(()))
+        };
         crate::until("the devices are gone", none).await?;
         within("the plug", self.plc.kill()).await?;
         self.cluster.machine(&format!("detach {}", self.name)).await?;

@@ -59,8 +59,13 @@ fn s02_a_desired_value_reaches_the_wire_and_comes_back() {
         plant.ready("oven-1").await?;
         ensure!(plant.writes().await?.is_empty(), "nothing is written because a device was made");
         plant.patch("oven-1", r#"{"spec": {"desired": {"setpoint": 250, "valve": true}}}"#).await?;
-        let device = plant.wait("oven-1", "in sync with 250", |d| device_is(d, "InSync", "True") && device_is(d, READY, "True")
-            && reported(d, "setpoint") == Some(&json!(250))).await?;
+        let device = plant
+            .wait("oven-1", "in sync with 250", |d| {
+                device_is(d, "InSync", "True")
+                    && device_is(d, READY, "True")
+                    && reported(d, "setpoint") == Some(&json!(250))
+            })
+            .await?;
         ensure!(reported(&device, "valve") == Some(&json!(true)));
         ensure!(plant.register("holding", 0).await? == 250);
         let writes = plant.writes().await?;
@@ -75,11 +80,13 @@ fn s03_a_refused_write_says_why() {
         let cluster = installed().await?;
         let plant = Plant::build(&cluster, "refused").await?;
         cluster.apply(&plant.device("oven-1", "node-1", "  desired: {locked: 7, setpoint: 300}")).await?;
-        let device = plant.wait("oven-1", "the refusal is pending", |d| {
-            let pending = d.status.as_ref().and_then(|s| s.pending.get("locked"));
-            pending.and_then(|p| p.error.as_deref()).is_some_and(|e| e.contains("exception 2"))
-                && reported(d, "setpoint") == Some(&json!(300))
-        }).await?;
+        let device = plant
+            .wait("oven-1", "the refusal is pending", |d| {
+                let pending = d.status.as_ref().and_then(|s| s.pending.get("locked"));
+                pending.and_then(|p| p.error.as_deref()).is_some_and(|e| e.contains("exception 2"))
+                    && reported(d, "setpoint") == Some(&json!(300))
+            })
+            .await?;
         ensure!(device_is(&device, "InSync", "False") && reason(&device, "InSync") == "Refused", "{:?}", device.status);
         println!("{}", cluster.kubectl("get device oven-1 -n refused -o jsonpath={.status.pending}").await?);
         plant.clear().await
@@ -92,9 +99,13 @@ fn s04_an_invalid_edit_changes_nothing() {
         let cluster = installed().await?;
         let mut plant = Plant::build(&cluster, "invalid").await?;
         cluster.apply(&plant.device("oven-1", "node-1", "  desired: {setpoint: 200}")).await?;
-        cluster.apply(&plant.device("oven-2", "node-1", "").replace("502}", "502}, unitId: 1").replace("unitId: 1, ", "")).await?;
+        cluster
+            .apply(&plant.device("oven-2", "node-1", "").replace("502}", "502}, unitId: 1").replace("unitId: 1, ", ""))
+            .await?;
         plant.ready("oven-1").await?;
-        let words = cluster.refused(&plant.device("oven-3", "node-1", "").replace("modbus: {tcp", "modbus: {unitId: 300, tcp")).await?;
+        let words = cluster
+            .refused(&plant.device("oven-3", "node-1", "").replace("modbus: {tcp", "modbus: {unitId: 300, tcp"))
+            .await?;
         ensure!(words.contains("unitId") && words.contains("255"), "{words}");
         let words = cluster.refused(&plant.device("oven-3", "node-1", "  desired: {off: 1}")).await?;
         println!("{words}");
@@ -107,7 +118,11 @@ fn s04_an_invalid_edit_changes_nothing() {
         plant.wait("oven-1", "values go on", |d| reported(d, "temperature") == Some(&json!(25.0))).await?;
         ensure!(plant.register("holding", 0).await? == 200, "the last valid value stands");
         plant.patch("oven-1", r#"{"spec": {"desired": {"setpoint": 201}}}"#).await?;
-        plant.wait("oven-1", "accepted again", |d| device_is(d, READY, "True") && reported(d, "setpoint") == Some(&json!(201))).await?;
+        plant
+            .wait("oven-1", "accepted again", |d| {
+                device_is(d, READY, "True") && reported(d, "setpoint") == Some(&json!(201))
+            })
+            .await?;
         plant.clear().await
     });
 }
@@ -122,7 +137,10 @@ fn s05_a_dead_gateway_is_seen_and_comes_back() {
         cluster.apply(&other.device("oven-1", "node-1", "")).await?;
         plant.ready("oven-1").await?;
         other.ready("oven-1").await?;
-        let dead = std::mem::replace(&mut plant.plc, Peer::start("gateway", "pymodbus_server.py", &["127.0.0.1", "1502"]).await?);
+        let dead = std::mem::replace(
+            &mut plant.plc,
+            Peer::start("gateway", "pymodbus_server.py", &["127.0.0.1", "1502"]).await?,
+        );
         dead.kill().await?;
         let device = plant.wait("oven-1", "not connected", |d| device_is(d, "Connected", "False")).await?;
         ensure!(!device_is(&device, READY, "True"), "silence is never shown as health");
@@ -133,8 +151,11 @@ fn s05_a_dead_gateway_is_seen_and_comes_back() {
         plant.plc = Plant::plc("gateway").await?;
         plant.wait("oven-1", "connected again", |d| device_is(d, "Connected", "True")).await?;
         let device = plant.wait("oven-1", "drifted", |d| device_is(d, "InSync", "False")).await?;
-        ensure!(reason(&device, "InSync") == "Drifted" && reported(&device, "setpoint") == Some(&json!(100)),
-            "a device swapped for another is not written to by itself: {:?}", device.status);
+        ensure!(
+            reason(&device, "InSync") == "Drifted" && reported(&device, "setpoint") == Some(&json!(100)),
+            "a device swapped for another is not written to by itself: {:?}",
+            device.status
+        );
         ensure!(plant.writes().await?.is_empty());
         other.clear().await?;
         plant.clear().await
@@ -147,14 +168,20 @@ fn s06_a_killed_mapper_writes_nothing_twice() {
         let cluster = installed().await?;
         let mut plant = Plant::build(&cluster, "killed").await?;
         cluster.apply(&plant.device("oven-1", "node-1", "  desired: {setpoint: 321}")).await?;
-        plant.wait("oven-1", "in sync", |d| device_is(d, READY, "True") && reported(d, "setpoint") == Some(&json!(321))).await?;
+        plant
+            .wait("oven-1", "in sync", |d| device_is(d, READY, "True") && reported(d, "setpoint") == Some(&json!(321)))
+            .await?;
         let before = plant.writes().await?;
         for pod in mappers(&cluster, "node-1").await? {
             let name = pod.metadata.name.context("a name")?;
             cluster.kubectl(&format!("delete pod {name} -n {MAPPERS} --grace-period=0 --force")).await?;
         }
         plant.plc.ask("set 1 holding 20 16840 0").await?;
-        plant.wait("oven-1", "values go on", |d| reported(d, "temperature") == Some(&json!(25.0)) && device_is(d, READY, "True")).await?;
+        plant
+            .wait("oven-1", "values go on", |d| {
+                reported(d, "temperature") == Some(&json!(25.0)) && device_is(d, READY, "True")
+            })
+            .await?;
         ensure!(plant.writes().await? == before, "nothing is written because something restarted");
         plant.clear().await
     });
@@ -178,7 +205,9 @@ fn s07_the_other_operator_takes_over() {
         plant.patch("oven-1", r#"{"spec": {"desired": {"setpoint": 112}}}"#).await?;
         let next = until("another leader", || async { Ok(holder().await?.filter(|h| *h != leader)) }).await?;
         println!("leader was {leader}, is {next}");
-        plant.wait("oven-1", "112", |d| reported(d, "setpoint") == Some(&json!(112)) && device_is(d, READY, "True")).await?;
+        plant
+            .wait("oven-1", "112", |d| reported(d, "setpoint") == Some(&json!(112)) && device_is(d, READY, "True"))
+            .await?;
         ensure!(plant.register("holding", 0).await? == 112);
         plant.clear().await
     });
@@ -190,7 +219,9 @@ fn s08_a_node_cut_off_is_unknown_until_it_is_back() {
         let cluster = installed().await?;
         let mut plant = Plant::build(&cluster, "cut").await?;
         cluster.apply(&plant.device("oven-1", "node-2", "  desired: {setpoint: 50}")).await?;
-        plant.wait("oven-1", "in sync", |d| device_is(d, READY, "True") && reported(d, "setpoint") == Some(&json!(50))).await?;
+        plant
+            .wait("oven-1", "in sync", |d| device_is(d, READY, "True") && reported(d, "setpoint") == Some(&json!(50)))
+            .await?;
         let before = plant.writes().await?;
         cluster.machine("cut node-2").await?;
         let device = plant.wait("oven-1", "unknown", |d| device_is(d, READY, "Unknown")).await?;
@@ -219,7 +250,25 @@ fn s09_a_token_is_worth_its_own_node_only() {
         let body = r#"{"status": {"summary": "forged"}}"#;
         let patch = |name: &'static str| {
             let (cluster, token) = (cluster.clone(), token.trim().to_owned());
-            async move { cluster.kubectl_args(&["patch", "device", name, "-n", "token", "--subresource=status", "--type=merge", "-p", body, "--token", &token, "--client-certificate=", "--client-key="]).await }
+            async move {
+                cluster
+                    .kubectl_args(&[
+                        "patch",
+                        "device",
+                        name,
+                        "-n",
+                        "token",
+                        "--subresource=status",
+                        "--type=merge",
+                        "-p",
+                        body,
+                        "--token",
+                        &token,
+                        "--client-certificate=",
+                        "--client-key=",
+                    ])
+                    .await
+            }
         };
         let words = format!("{:#}", patch("far").await.err().context("should be refused")?);
         ensure!(words.contains("not placed here") && words.contains("node-1"), "{words}");
@@ -234,17 +283,31 @@ fn s10_an_edited_model_reaches_all_its_devices() {
         let cluster = installed().await?;
         let plant = Plant::build(&cluster, "model").await?;
         for name in ["oven-1", "oven-2", "oven-3"] {
-            cluster.apply(&plant.device(name, "node-1", "").replace("timeout: 500ms", "timeout: 500ms, unitId: 1")).await?;
+            cluster
+                .apply(&plant.device(name, "node-1", "").replace("timeout: 500ms", "timeout: 500ms, unitId: 1"))
+                .await?;
         }
         plant.ready("oven-3").await?;
-        cluster.apply(&plant.model("  - {name: ten, type: integer, binding: {modbus: {table: holding, address: 10, dataType: uint16}}}")).await?;
+        cluster
+            .apply(&plant.model(
+                "  - {name: ten, type: integer, binding: {modbus: {table: holding, address: 10, dataType: uint16}}}",
+            ))
+            .await?;
         for name in ["oven-1", "oven-2", "oven-3"] {
             plant.wait(name, "the new property", |d| reported(d, "ten") == Some(&json!(110))).await?;
         }
-        cluster.apply(&plant.model("  - {name: broken, type: boolean, binding: {modbus: {table: holding, address: 10, dataType: uint16}}}")).await?;
+        cluster
+            .apply(&plant.model(
+                "  - {name: broken, type: boolean, binding: {modbus: {table: holding, address: 10, dataType: uint16}}}",
+            ))
+            .await?;
         for name in ["oven-1", "oven-2", "oven-3"] {
             let device = plant.wait(name, "not accepted", |d| device_is(d, "Accepted", "False")).await?;
-            ensure!(message(&device, "Accepted").contains("DeviceModel oven: spec.properties[broken]"), "{}", message(&device, "Accepted"));
+            ensure!(
+                message(&device, "Accepted").contains("DeviceModel oven: spec.properties[broken]"),
+                "{}",
+                message(&device, "Accepted")
+            );
             ensure!(reported(&device, "ten") == Some(&json!(110)), "the last valid configuration goes on");
         }
         plant.clear().await
@@ -259,7 +322,10 @@ fn s11_the_last_device_takes_its_mapper_with_it() {
         cluster.apply(&plant.device("oven-1", "node-2", "")).await?;
         plant.ready("oven-1").await?;
         plant.devices().delete("oven-1", &DeleteParams::default()).await?;
-        until("the mapper on node-2 is gone", || async { Ok(mappers(&cluster, "node-2").await?.is_empty().then_some(())) }).await?;
+        until("the mapper on node-2 is gone", || async {
+            Ok(mappers(&cluster, "node-2").await?.is_empty().then_some(()))
+        })
+        .await?;
         let sets = Api::<DaemonSet>::namespaced(cluster.client.clone(), MAPPERS).list(&ListParams::default()).await?;
         ensure!(sets.items.len() == 1, "the class stays");
         plant.clear().await
@@ -271,9 +337,19 @@ fn s12_a_class_deleted_in_use_shows_on_its_devices() {
     story("a missing class is named on the device, and the chart brings it back", async {
         let cluster = installed().await?;
         let plant = Plant::build(&cluster, "class").await?;
-        cluster.apply(&plant.device("oven-1", "node-1", "").replace("  model: oven\n", "  model: oven\n  mapperClass: special\n")).await?;
+        cluster
+            .apply(
+                &plant
+                    .device("oven-1", "node-1", "")
+                    .replace("  model: oven\n", "  model: oven\n  mapperClass: special\n"),
+            )
+            .await?;
         let device = plant.wait("oven-1", "no class", |d| device_is(d, "Scheduled", "False")).await?;
-        ensure!(reason(&device, "Scheduled") == "MapperClassMissing" && message(&device, "Scheduled").contains("modbus"), "{:?}", device.status);
+        ensure!(
+            reason(&device, "Scheduled") == "MapperClassMissing" && message(&device, "Scheduled").contains("modbus"),
+            "{:?}",
+            device.status
+        );
         plant.clear().await
     });
 }
@@ -284,14 +360,20 @@ fn s13_helm_test_reads_a_live_value() {
         let cluster = installed().await?;
         let mut plant = Plant::build(&cluster, "helm").await?;
         cluster.apply(&plant.device("oven-1", "node-1", "  desired: {setpoint: 77}")).await?;
-        plant.wait("oven-1", "in sync", |d| device_is(d, READY, "True") && reported(d, "setpoint") == Some(&json!(77))).await?;
+        plant
+            .wait("oven-1", "in sync", |d| device_is(d, READY, "True") && reported(d, "setpoint") == Some(&json!(77)))
+            .await?;
         let said = cluster.machine("helm test pollux -n pollux-system --logs").await?;
         println!("{said}");
         ensure!(said.contains("setpoint=77") || said.contains("21.5"), "helm test prints a live value: {said}");
         let before = plant.writes().await?;
         cluster.install(&["--set", "operator.logLevel=debug"]).await?;
         plant.plc.ask("set 1 holding 20 16840 0").await?;
-        plant.wait("oven-1", "values go on after the upgrade", |d| reported(d, "temperature") == Some(&json!(25.0)) && device_is(d, READY, "True")).await?;
+        plant
+            .wait("oven-1", "values go on after the upgrade", |d| {
+                reported(d, "temperature") == Some(&json!(25.0)) && device_is(d, READY, "True")
+            })
+            .await?;
         ensure!(plant.writes().await? == before, "an upgrade writes nothing");
         plant.clear().await
     });
@@ -303,7 +385,9 @@ fn s99_uninstall_keeps_devices_and_writes_nothing() {
         let cluster = installed().await?;
         let mut plant = Plant::build(&cluster, "uninst").await?;
         cluster.apply(&plant.device("oven-1", "node-1", "  desired: {setpoint: 88}")).await?;
-        plant.wait("oven-1", "in sync", |d| reported(d, "setpoint") == Some(&json!(88)) && device_is(d, READY, "True")).await?;
+        plant
+            .wait("oven-1", "in sync", |d| reported(d, "setpoint") == Some(&json!(88)) && device_is(d, READY, "True"))
+            .await?;
         let before = plant.writes().await?;
         println!("{}", cluster.machine("helm uninstall pollux -n pollux-system --wait").await?);
         ensure!(plant.devices().get("oven-1").await.is_ok(), "Devices are kept");
