@@ -41,7 +41,9 @@ pub(crate) async fn measure(plant: &mut Plant) -> Result<()> {
         let written = log.first().and_then(|w| w["time"].as_f64()).context("the device saw a write")?;
         let wire_ms = (written - wall) * 1e3;
         rows.push(format!("{edit},{wire_ms:.2},{status_ms:.2},{base:.2},{}", log.len()));
-        (wire.push(wire_ms), status.push(status_ms), limit.push(base));
+        wire.push(wire_ms);
+        status.push(status_ms);
+        limit.push(base);
     }
     save("edit.csv", "edit,wire_ms,status_ms,api_round_trip_ms,writes_seen_by_device", &rows)?;
     let show = |what: &str, values: &mut Vec<f64>| {
@@ -84,7 +86,7 @@ where
         }
         anyhow::bail!("the watch ended")
     };
-    tokio::time::timeout(Duration::from_secs(60), seen).await.context("not seen within a minute")?
+    tokio::time::timeout(Duration::from_mins(1), seen).await.context("not seen within a minute")?
 }
 
 fn unix() -> Result<f64> {

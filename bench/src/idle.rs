@@ -5,7 +5,7 @@ use pollux_e2e::Plant;
 use std::{fmt::Write as _, time::Duration};
 
 const DEVICES: usize = 100;
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn measure(plant: &Plant) -> Result<()> {
     let mut yaml = String::new();
