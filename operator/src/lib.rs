@@ -18,6 +18,8 @@ pub mod place;
 pub mod queue;
 pub mod revisions;
 mod run;
+#[cfg(test)]
+mod testing;
 pub mod world;
 
 pub use cli::{Args, LogFormat, POLICIES};

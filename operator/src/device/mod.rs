@@ -7,6 +7,9 @@ mod scheduled;
 mod status;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Context, Error, queue::Outcome, world::keys::Id};
 
 /// One Device, made to say what is so.

@@ -10,6 +10,11 @@ pub mod secret;
 mod status;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use dereference::fact;
+
 use crate::{Context, Error, queue::Outcome, world::keys::MapperKey};
 
 /// One mapper's slices, made to say what it shall do.

@@ -146,3 +146,23 @@ impl World {
         self.slice_changed(key, chunk, fact);
     }
 }
+
+/// News that a test tells, as the watches would.
+#[cfg(test)]
+impl World {
+    pub(crate) fn learn_class(&self, id: &Id, class: MapperClass) {
+        watch::Sink::changed(&mut route::Classes, self, id.clone(), DeserializeGuard(Ok(class)));
+    }
+    pub(crate) fn learn_model(&self, id: &Id, model: DeviceModel) {
+        watch::Sink::changed(&mut route::Models, self, id.clone(), DeserializeGuard(Ok(model)));
+    }
+    pub(crate) fn learn_node(&self, id: &Id, node: views::NodeView) {
+        watch::Sink::changed(&mut route::Nodes, self, id.clone(), node);
+    }
+    pub(crate) fn learn_device(&self, id: &Id, device: Option<Device>) {
+        match device {
+            Some(device) => watch::Sink::changed(&mut route::Devices, self, id.clone(), DeserializeGuard(Ok(device))),
+            None => watch::Sink::<Guarded<Device>>::gone(&mut route::Devices, self, id),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Stories of slices, on an API server in memory.
+use crate::testing::Plant;
+use proptest::prelude::*;
+use std::time::Duration;
+
+async fn within<F: Future>(story: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), story).await.expect("the story did not end")
+}
+fn live(uid: &str, generation: i64) -> (String, i64, bool) {
+    (uid.into(), generation, false)
+}
+fn tombstone(uid: &str, generation: i64) -> (String, i64, bool) {
+    (uid.into(), generation, true)
+}
+
+#[tokio::test]
+async fn a_device_reaches_its_slice_after_its_place_stands_in_status() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        assert_eq!(plant.entries("a"), [live("u", 1)]);
+        let writes = plant.api.take_writes();
+        let at = |needle: &str| {
+            writes.iter().position(|w| w.contains(needle)).unwrap_or_else(|| panic!("{needle}: {writes:#?}"))
+        };
+        // Status lets the mapper write; the revision and the account are there before what names or needs them.
+        assert!(at("/devices/d/status") < at("/devicemodelrevisions"));
+        assert!(at("/devicemodelrevisions") < at("/deviceslices"));
+        assert!(at("/roles/slice.modbus.a") < at("/deviceslices"));
+        assert!(at("/deviceslices") < at("/nodes/a"));
+        plant.settle().await.unwrap();
+        assert_eq!(plant.api.take_writes(), Vec::<String>::new(), "nothing changed, so nothing is written");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_invalid_edit_keeps_the_last_valid_entry_also_when_another_replica_leads() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        plant.device("d", "u", 2, "b", 2_000.0);
+        plant.settle().await.unwrap();
+        let plant = plant.successor();
+        plant.settle().await.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![live("u", 1)], vec![]));
+        assert_eq!(plant.condition("d", "Accepted"), ("False".into(), "LastValidKept".into(), 2));
+        let desired = &plant.slice("a").unwrap().spec.devices[0].desired;
+        assert_eq!(desired["setpoint"].0, 20.0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_moved_device_waits_until_the_old_mapper_let_go_and_takes_what_it_acknowledged_along() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        let path = Plant::device_path("d");
+        let mut device = plant.api.get(&path).unwrap();
+        device["status"]["applied"] = serde_json::json!({
+            "setpoint": {"value": 20, "binding": "h"}, "forgotten": {"value": 1, "binding": "h"},
+        });
+        plant.api.put(&path, device);
+        plant.device("d", "u", 2, "b", 20.0);
+        plant.settle().await.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![tombstone("u", 1)], vec![]));
+        assert_eq!(plant.condition("d", "Scheduled").1, "PreviousNodeUnreachable");
+        plant.mapper_acts("a");
+        plant.settle().await.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![], vec![live("u", 2)]));
+        let applied = plant.slice("b").unwrap().spec.devices[0].applied.clone();
+        assert_eq!(applied.keys().collect::<Vec<_>>(), ["setpoint"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn force_release_names_the_node_and_opens_only_that_one() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.device("d", "u", 2, "b", 20.0);
+        plant.annotate("d", pollux_crds::FORCE_RELEASE_ANNOTATION, "b");
+        plant.settle().await.unwrap();
+        assert_eq!(plant.entries("b"), []);
+        plant.annotate("d", pollux_crds::FORCE_RELEASE_ANNOTATION, "a");
+        plant.settle().await.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![], vec![live("u", 2)]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_the_last_device_label_slices_and_account_go_in_that_order() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        plant.delete_device("d");
+        plant.settle().await.unwrap();
+        assert_eq!(plant.entries("a"), [tombstone("u", 1)]);
+        plant.api.take_writes();
+        plant.mapper_acts("a");
+        plant.settle().await.unwrap();
+        let writes = plant.api.take_writes();
+        let at = |needle: &str| {
+            writes.iter().position(|w| w.contains(needle)).unwrap_or_else(|| panic!("{needle}: {writes:#?}"))
+        };
+        assert!(at("PATCH /api/v1/nodes/a") < at("DELETE /apis/pollux.rs"));
+        assert!(at("DELETE /apis/pollux.rs") < at("serviceaccounts/slice.modbus.a"));
+        assert_eq!(plant.slice("a"), None);
+    })
+    .await;
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Edit { node: bool, valid: bool },
+    Remake { node: bool },
+    Delete,
+    MapperActs { node: bool },
+    Settle,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        (any::<bool>(), prop::bool::weighted(0.8)).prop_map(|(node, valid)| Act::Edit { node, valid }),
+        any::<bool>().prop_map(|node| Act::Remake { node }),
+        Just(Act::Delete),
+        any::<bool>().prop_map(|node| Act::MapperActs { node }),
+        Just(Act::Settle),
+        Just(Act::Settle),
+    ];
+    prop::collection::vec(act, 1..25)
+}
+
+/// What a mapper drives: what it took, until it said that it let go.
+fn driven(plant: &Plant, node: &str) -> Vec<String> {
+    let Some(slice) = plant.slice(node) else { return vec![] };
+    let taken = slice.status.unwrap_or_default().taken;
+    let in_spec = slice.spec.devices.iter().filter(|e| !e.released).map(|e| e.uid.clone());
+    in_spec.chain(taken.into_keys()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+    /// Whatever people do and however slow mappers are: one device, under whatever uid, is driven on one node at most.
+    #[test]
+    fn one_device_is_never_driven_on_two_nodes(acts in acts()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(within(async {
+            let plant = Plant::new();
+            let (mut generation, mut uid) = (0, 0);
+            let name = |second: bool| if second { "b" } else { "a" };
+            for act in acts {
+                generation += 1;
+                match act {
+                    Act::Edit { node, valid } => {
+                        let setpoint = if valid { 20.0 } else { 1e6 };
+                        plant.device("d", &format!("u{uid}"), generation, name(node), setpoint);
+                    }
+                    Act::Remake { node } => {
+                        uid += 1;
+                        plant.delete_device("d");
+                        plant.device("d", &format!("u{uid}"), generation, name(node), 20.0);
+                    }
+                    Act::Delete => {
+                        uid += 1;
+                        plant.delete_device("d");
+                    }
+                    Act::MapperActs { node } => plant.mapper_acts(name(node)),
+                    Act::Settle => plant.settle().await.unwrap(),
+                }
+                let (a, b) = (driven(&plant, "a"), driven(&plant, "b"));
+                assert!(a.is_empty() || b.is_empty(), "on a: {a:?}, on b: {b:?}");
+            }
+            // And it is never stuck: with mappers that answer, the device ends where it is wanted.
+            plant.device("d", &format!("u{uid}"), generation + 1, "b", 20.0);
+            for _ in 0..3 {
+                plant.settle().await.unwrap();
+                plant.mapper_acts("a");
+                plant.mapper_acts("b");
+            }
+            plant.settle().await.unwrap();
+            assert_eq!(plant.entries("b"), [live(&format!("u{uid}"), generation + 1)]);
+            assert_eq!(plant.entries("a"), []);
+        }));
+    }
+}

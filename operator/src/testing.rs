@@ -1,0 +1,267 @@
+//! For tests: an API server in memory, and a cluster of one operator and two nodes on it.
+use crate::{
+    Context, Error, device,
+    events::Events,
+    mapper,
+    metrics::Metrics,
+    world::{
+        World,
+        keys::{Id, MapperKey, id},
+        views::NodeView,
+    },
+};
+use http::{Method, Request, Response, StatusCode};
+use kube::{Client, client::Body};
+use pollux_crds::{DeviceSlice, MAPPERS_NAMESPACE, slice_name};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json, json};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+/// Objects by path. It keeps what the operator counts on: resource versions and their conflicts, uids, 404 and 409.
+#[derive(Clone, Default)]
+pub(crate) struct FakeApi(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    objects: BTreeMap<String, Json>,
+    version: u64,
+    /// Verb and path of each write, in order.
+    writes: Vec<String>,
+}
+
+impl FakeApi {
+    pub(crate) fn client(&self) -> Client {
+        let api = self.clone();
+        let answer = move |request: Request<Body>| {
+            let api = api.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let bytes = body.collect_bytes().await.unwrap();
+                let body = serde_json::from_slice(&bytes).unwrap_or_default();
+                let merge = parts.headers.get("content-type").is_some_and(|t| t == "application/merge-patch+json");
+                let (status, json) = api.0.lock().unwrap().answer(&parts.method, parts.uri.path(), body, merge);
+                let response = Response::builder().status(status).body(Body::from(json.to_string().into_bytes()));
+                Ok::<_, Infallible>(response.unwrap())
+            }
+        };
+        Client::new(tower::service_fn(answer), "default")
+    }
+    pub(crate) fn get(&self, path: &str) -> Option<Json> {
+        self.0.lock().unwrap().objects.get(path).cloned()
+    }
+    pub(crate) fn put(&self, path: &str, object: Json) -> Json {
+        self.0.lock().unwrap().store(path, object).1
+    }
+    pub(crate) fn remove(&self, path: &str) {
+        self.0.lock().unwrap().objects.remove(path);
+    }
+    pub(crate) fn take_writes(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().writes)
+    }
+}
+
+fn refusal(code: StatusCode, reason: &str) -> (StatusCode, Json) {
+    (code, json!({"kind": "Status", "status": "Failure", "reason": reason, "message": reason, "code": code.as_u16()}))
+}
+
+impl State {
+    fn store(&mut self, path: &str, mut object: Json) -> (StatusCode, Json) {
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.objects.insert(path.into(), object.clone());
+        (StatusCode::OK, object)
+    }
+
+    fn answer(&mut self, method: &Method, path: &str, body: Json, merge: bool) -> (StatusCode, Json) {
+        if method != Method::GET {
+            self.writes.push(format!("{method} {path}"));
+        }
+        let object = path.strip_suffix("/status").unwrap_or(path);
+        let old = self.objects.get(object).cloned();
+        let named = |body: &Json| format!("{path}/{}", body["metadata"]["name"].as_str().unwrap());
+        match (method.as_str(), old) {
+            ("POST", _) if self.objects.contains_key(&named(&body)) => refusal(StatusCode::CONFLICT, "AlreadyExists"),
+            ("POST", _) => self.store(&named(&body), body),
+            ("GET", Some(old)) => (StatusCode::OK, old),
+            ("DELETE", Some(old)) => {
+                self.objects.remove(object);
+                (StatusCode::OK, old)
+            }
+            ("PUT", Some(old)) if old["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"] => {
+                refusal(StatusCode::CONFLICT, "Conflict")
+            }
+            ("PUT", Some(old)) => {
+                let mut new = body;
+                new["status"] = old["status"].clone(); // a PUT of the object leaves its status as it is
+                self.store(object, new)
+            }
+            ("PATCH", Some(old)) => {
+                let uid = &body["metadata"]["uid"];
+                if !uid.is_null() && *uid != old["metadata"]["uid"] {
+                    return refusal(StatusCode::CONFLICT, "Conflict");
+                }
+                let mut new = old;
+                overlay(&mut new, body);
+                self.store(object, new)
+            }
+            ("PATCH", None) if !merge && object == path => self.store(object, body),
+            _ => refusal(StatusCode::NOT_FOUND, "NotFound"),
+        }
+    }
+}
+
+fn overlay(old: &mut Json, new: Json) {
+    match (old, new) {
+        (Json::Object(old), Json::Object(new)) => {
+            for (key, value) in new {
+                if value.is_null() {
+                    old.remove(&key);
+                } else {
+                    overlay(old.entry(key).or_insert_with(|| Json::Object(Map::new())), value);
+                }
+            }
+        }
+        (old, new) => *old = new,
+    }
+}
+
+/// One operator, nodes a and b, class modbus, model m in namespace n.
+pub(crate) struct Plant {
+    pub(crate) api: FakeApi,
+    pub(crate) cx: Context,
+}
+
+fn typed<T: DeserializeOwned>(json: &Json) -> T {
+    serde_json::from_value(json.clone()).unwrap()
+}
+
+impl Plant {
+    /// With mappers that run where there is something to do.
+    pub(crate) fn new() -> Self {
+        Self::over(FakeApi::default())
+    }
+    /// Another replica that begins to lead: it knows what the API server knows.
+    pub(crate) fn successor(&self) -> Self {
+        let next = Self::over(self.api.clone());
+        for node in ["a", "b"] {
+            if let Some(slice) = next.slice(node) {
+                next.cx.world.slice_seen(&MapperKey::new("modbus", node), 0, Some(crate::mapper::fact(&slice)));
+            }
+        }
+        for name in self.names() {
+            next.look_at_device(crate::world::keys::parts(&name).1);
+        }
+        next
+    }
+    fn over(api: FakeApi) -> Self {
+        let client = api.client();
+        let (world, metrics) = (Arc::new(World::new(vec![])), Arc::new(Metrics::default()));
+        let events = Events::start(client.clone(), "test", metrics.clone(), tokio_util::sync::CancellationToken::new());
+        let plant = Self { api, cx: Context { client, world, metrics, events, budget: 200.0 } };
+        let class = json!({"metadata": {"name": "modbus", "uid": "class"}, "spec": {"image": "i"}});
+        plant.cx.world.learn_class(&"modbus".into(), typed(&class));
+        let property = json!({"name": "setpoint", "type": "number", "access": "ReadWrite", "maximum": 100,
+            "binding": {"modbus": {"table": "holding", "address": 0, "dataType": "float32"}}});
+        let model = json!({"metadata": {"name": "m", "namespace": "n"}, "spec": {"properties": [property]}});
+        plant.cx.world.learn_model(&"n/m".into(), typed(&model));
+        for node in ["a", "b"] {
+            plant.node(node, "True");
+        }
+        plant
+    }
+    pub(crate) fn node(&self, name: &str, ready: &str) {
+        let path = format!("/api/v1/nodes/{name}");
+        let old = self.api.get(&path).unwrap_or_else(|| json!({"metadata": {"name": name, "labels": {}}}));
+        let node = json!({"metadata": old["metadata"], "status": {"conditions": [{"type": "Ready", "status": ready}]}});
+        self.api.put(&path, node);
+        self.look_at_node(name);
+    }
+    fn look_at_node(&self, name: &str) {
+        let node: NodeView = typed(&self.api.get(&format!("/api/v1/nodes/{name}")).unwrap());
+        self.cx.world.learn_node(&name.into(), node);
+    }
+    pub(crate) fn device_path(name: &str) -> String {
+        format!("/apis/pollux.rs/v1alpha1/namespaces/n/devices/{name}")
+    }
+    /// A person makes or edits a Device.
+    pub(crate) fn device(&self, name: &str, uid: &str, generation: i64, node: &str, setpoint: f64) {
+        let path = Self::device_path(name);
+        let old = self.api.get(&path).filter(|old| old["metadata"]["uid"] == uid).unwrap_or_else(|| {
+            json!({"metadata": {"name": name, "namespace": "n", "uid": uid, "creationTimestamp": "2026-01-01T00:00:00Z"}})
+        });
+        let mut new = old;
+        new["metadata"]["generation"] = json!(generation);
+        new["spec"] = json!({"model": "m", "nodeName": node, "desired": {"setpoint": setpoint},
+            "protocol": {"modbus": {"tcp": {"host": name}}}});
+        self.api.put(&path, new);
+        self.look_at_device(name);
+    }
+    pub(crate) fn annotate(&self, name: &str, key: &str, value: &str) {
+        let path = Self::device_path(name);
+        if let Some(mut device) = self.api.get(&path) {
+            device["metadata"]["annotations"][key] = json!(value);
+            self.api.put(&path, device);
+            self.look_at_device(name);
+        }
+    }
+    pub(crate) fn delete_device(&self, name: &str) {
+        self.api.remove(&Self::device_path(name));
+        self.look_at_device(name);
+    }
+    fn look_at_device(&self, name: &str) {
+        let device = self.api.get(&Self::device_path(name)).map(|json| typed(&json));
+        self.cx.world.learn_device(&id("n", name), device);
+    }
+    fn slice_path(node: &str) -> String {
+        let name = slice_name("modbus", node, 0);
+        format!("/apis/pollux.rs/v1alpha1/namespaces/{MAPPERS_NAMESPACE}/deviceslices/{name}")
+    }
+    pub(crate) fn slice(&self, node: &str) -> Option<DeviceSlice> {
+        self.api.get(&Self::slice_path(node)).map(|json| typed(&json))
+    }
+    /// The mapper on a node looks at its slice, lets go of tombstones, takes the rest, and says so.
+    pub(crate) fn mapper_acts(&self, node: &str) {
+        let Some(slice) = self.slice(node) else { return };
+        let entries = &slice.spec.devices;
+        let taken: BTreeMap<_, _> = entries.iter().filter(|e| !e.released).map(|e| (&e.uid, e.generation)).collect();
+        let released: Vec<_> = entries.iter().filter(|e| e.released).map(|e| &e.uid).collect();
+        let mut json = self.api.get(&Self::slice_path(node)).unwrap();
+        json["status"] = json!({"taken": taken, "released": released});
+        let stored = self.api.put(&Self::slice_path(node), json);
+        self.cx.world.slice_seen(&MapperKey::new("modbus", node), 0, Some(crate::mapper::fact(&typed(&stored))));
+    }
+    /// Everything is reconciled, as often as news could make it due.
+    pub(crate) async fn settle(&self) -> Result<(), Error> {
+        for _ in 0..3 {
+            for name in self.names() {
+                device::reconcile(&self.cx, &name).await?;
+                self.look_at_device(crate::world::keys::parts(&name).1);
+            }
+            for node in ["a", "b"] {
+                mapper::reconcile(&self.cx, &MapperKey::new("modbus", node)).await?;
+                self.look_at_node(node);
+            }
+        }
+        Ok(())
+    }
+    fn names(&self) -> Vec<Id> {
+        self.cx.world.devices.ids()
+    }
+    /// Status and reason of a Device's condition, and its generation.
+    pub(crate) fn condition(&self, name: &str, type_: &str) -> (String, String, i64) {
+        let device = self.api.get(&Self::device_path(name)).unwrap();
+        let conditions = device["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let found = conditions.into_iter().find(|c| c["type"] == type_).unwrap();
+        let text = |key: &str| found[key].as_str().unwrap().to_owned();
+        (text("status"), text("reason"), found["observedGeneration"].as_i64().unwrap())
+    }
+    /// Entries of a node's slice: uid, generation, tombstone.
+    pub(crate) fn entries(&self, node: &str) -> Vec<(String, i64, bool)> {
+        let entries = self.slice(node).map(|s| s.spec.devices).unwrap_or_default();
+        entries.into_iter().map(|e| (e.uid, e.generation, e.released)).collect()
+    }
+}
