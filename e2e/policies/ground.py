@@ -199,8 +199,9 @@ class Ground:
         gone = ["--ignore-not-found", "--wait=false"]
         kubectl("delete", "clusterrolebinding,clusterrole", WIDE, *gone)
         kubectl("delete", "pods", *(f"policies-{x}" for x in "0123s"), "-n", MAPPERS, "--force", "--grace-period=0", *gone, check=False)
-        for name in NODES:                                           # a case that failed may have left a finalizer
-            self.admin("PATCH", f"/api/v1/nodes/{name}", {"metadata": {"finalizers": None}}, MERGE)
+        for stuck in (path("Device", "d1"), *(f"/api/v1/nodes/{name}" for name in NODES)):
+            # A case that failed may have left a finalizer.
+            self.admin("PATCH", stuck, {"metadata": {"finalizers": None}}, MERGE)
         kubectl("delete", "nodes", *NODES, *gone)
         kubectl("delete", "mapperclass", BUS, *gone)
         kubectl("delete", "devicemodelrevision", "policies-r1", "-n", MAPPERS, *gone)
