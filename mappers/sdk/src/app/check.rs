@@ -69,7 +69,8 @@ fn one<P: Protocol>(
         serde_json::from_value(device.config.clone()).map_err(|e| vec![(own.clone(), e.to_string())])?;
     let endpoint = protocol.endpoint(&config).map_err(|e| vec![(own.clone(), e.text)])?;
     let bound = addresses::<P>(device)?;
-    let points: Vec<_> = bound.iter().enumerate().map(|(at, (property, address))| point(at, property, address)).collect();
+    let points: Vec<_> =
+        bound.iter().enumerate().map(|(at, (property, address))| point(at, property, address)).collect();
     let unit = protocol
         .prepare(&config, &points)
         .map_err(|errors| errors.into_iter().map(|e| wrong(e, &own, &points)).collect::<Errors>())?;
@@ -83,7 +84,9 @@ fn one<P: Protocol>(
     readable.for_each(|(at, point)| due.entry(point.interval).or_default().push(at));
     for (interval, due) in due {
         lines.push(match interval {
-            Interval::Every(span) => format!("  every {}", Span::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))),
+            Interval::Every(span) => {
+                format!("  every {}", Span::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+            }
             Interval::OnConnect => "  once after connecting".into(),
         });
         for exchange in protocol.plan(&unit, &due) {

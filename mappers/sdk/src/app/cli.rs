@@ -103,6 +103,8 @@ struct Whole {
 pub(super) fn command(protocol: &str) -> Command {
     let name = format!("pollux-{protocol}");
     let after = AFTER.replace("{bin}", &name);
-    let about = format!("Pollux mapper for {protocol}: mirrors field devices into Kubernetes, or runs from the same YAML files");
+    let about = format!(
+        "Pollux mapper for {protocol}: mirrors field devices into Kubernetes, or runs from the same YAML files"
+    );
     <Whole as clap::CommandFactory>::command().name(name.clone()).bin_name(name).about(about).after_help(after)
 }

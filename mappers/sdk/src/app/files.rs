@@ -3,7 +3,7 @@ use super::{
     Exit,
     cli::{LogFormat, Options},
     print, say, serve, signals,
-    start::{Given, Mapper},
+    start::{Given, Parts, join},
 };
 use crate::{
     Cx, Protocol, Store, StoreError,
@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tokio::sync::watch;
 
 pub(super) async fn run<P: Protocol>(protocol: Arc<P>, options: Options) -> Exit {
     let stop = match signals::stop() {
@@ -28,8 +29,12 @@ pub(super) async fn run<P: Protocol>(protocol: Arc<P>, options: Options) -> Exit
     };
     let writes = if options.allow_writes { Writes::Enabled } else { Writes::Disabled };
     let (source, report) = FileSource::open(options.files, P::NAME, writes);
-    report.problems.iter().for_each(|problem| drop(say(&problem.to_string(), Exit::Usage)));
-    report.notes.iter().for_each(|note| tracing::info!("{note}"));
+    for problem in &report.problems {
+        say(&problem.to_string(), Exit::Usage);
+    }
+    for note in &report.notes {
+        tracing::info!("{note}");
+    }
     if report.devices == 0 {
         return say(&format!("there is no device of protocol {} that could be driven", P::NAME), Exit::Usage);
     }
@@ -39,26 +44,26 @@ pub(super) async fn run<P: Protocol>(protocol: Arc<P>, options: Options) -> Exit
     };
     let cx = Cx { secrets: source.secrets(), state_dir: store.folder().map(Path::to_owned), ..Cx::default() };
     let given = Given { config: source.config(), store, cx, node: String::new() };
-    let mapper = Mapper::start(protocol, given, stop.clone());
+    let parts = Parts::new();
+    let (_set, ready) = watch::channel(true); // the files were read
+    let serving = serve::start(listener, &parts, vec![], ready, stop.clone());
+    let mapper = parts.start(protocol, given, stop.clone());
     welcome(options.listen, &report, options.allow_writes);
     let follow = tokio::spawn(source.follow(stop.clone(), tell));
-    let serve = tokio::spawn(serve::serve(listener, &mapper, options.allow_writes, stop.clone()));
     if options.log_format == LogFormat::Text {
         tokio::spawn(print::changes(mapper.hub.clone(), stop.clone()));
     }
     stop.cancelled().await;
     mapper.ended().await;
-    for task in [follow, serve] {
-        if let Err(error) = task.await {
-            tracing::error!(%error, "a part ended abnormally");
-        }
-    }
+    join("files", follow).await;
+    join("local API", serving).await;
     Exit::Ok
 }
 
 fn welcome(listen: std::net::SocketAddr, report: &Report, writes: bool) {
     let devices = report.devices;
-    let what = if writes { "bringing them to their desired values" } else { "reading only; --allow-writes turns control on" };
+    let what =
+        if writes { "bringing them to their desired values" } else { "reading only; --allow-writes turns control on" };
     let lines = format!("local API on http://{listen}/v1/devices\n{devices} devices, {what}");
     writeln!(std::io::stdout(), "{lines}").ok(); // who reads may have left
 }
@@ -76,14 +81,13 @@ fn tell(report: &Report) {
 }
 
 fn store<P: Protocol>(given: Option<&Path>) -> Result<Store, StoreError> {
-    let folder = given.map(Path::to_owned).or_else(|| default_folder(P::NAME, |name| std::env::var_os(name).map(PathBuf::from)));
-    match folder {
-        Some(folder) => Store::open(&folder),
-        None => {
-            tracing::warn!("no HOME and no --state-dir: what was acknowledged is forgotten at the end");
-            Ok(Store::ephemeral())
-        }
+    let folder =
+        given.map(Path::to_owned).or_else(|| default_folder(P::NAME, |name| std::env::var_os(name).map(PathBuf::from)));
+    if let Some(folder) = folder {
+        return Store::open(&folder);
     }
+    tracing::warn!("no HOME and no --state-dir: what was acknowledged is forgotten at the end");
+    Ok(Store::ephemeral())
 }
 /// XDG Base Directory: `$XDG_STATE_HOME`, else `~/.local/state`. Relative paths there are to be ignored.
 pub(super) fn default_folder(protocol: &str, env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {

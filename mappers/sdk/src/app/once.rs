@@ -1,12 +1,9 @@
 //! Commands that run once: some devices of some files, driven for as long as it takes.
 use super::{
     Exit, say, signals,
-    start::{Given, Mapper},
+    start::{Given, Mapper, Parts},
 };
-use crate::{
-    Cx, DeviceView, NodeConfig, Protocol, Store,
-    source::file::FileSource,
-};
+use crate::{Cx, DeviceView, NodeConfig, Protocol, Store, source::file::FileSource};
 use pollux_crds::{Access, EffectiveDevice, Mode, Values, Writes};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -66,7 +63,7 @@ impl Once {
         let (config, receiver) = watch::channel(Arc::new(NodeConfig { devices: quiet, ..NodeConfig::default() }));
         let cx = Cx { secrets: source.secrets(), ..Cx::default() };
         let given = Given { config: receiver, store: Arc::new(Store::ephemeral()), cx, node: String::new() };
-        let mapper = Mapper::start(protocol, given, stop.clone());
+        let mapper = Parts::new().start(protocol, given, stop.clone());
         Ok(Self { mapper, devices, flawed: !report.problems.is_empty(), config, stop })
     }
     /// Another wish for one device, with control on.
@@ -125,7 +122,8 @@ fn looked_at(device: &EffectiveDevice) -> Arc<EffectiveDevice> {
 
 /// Every property that can be read has a value or a reason, or the device does not answer.
 pub(super) fn was_read(view: &DeviceView) -> bool {
-    let gone = pollux_crds::condition(&view.status.conditions, pollux_crds::CONNECTED).is_some_and(|c| c.status == "False");
+    let gone =
+        pollux_crds::condition(&view.status.conditions, pollux_crds::CONNECTED).is_some_and(|c| c.status == "False");
     let read = |name: &str| {
         let reason = view.status.quality_reason.get(name);
         reason.map_or(view.status.reported.contains_key(name), |reason| reason != NOT_READ)

@@ -70,7 +70,8 @@ pub(super) fn table(view: &DeviceView, out: &mut impl Write) -> io::Result<()> {
     let readable = view.device.properties.iter().filter(|p| p.access != pollux_crds::Access::WriteOnly);
     let rows: Vec<Row> = readable
         .map(|p| {
-            let value = status.reported.get(&p.name).map(|v| v.0.as_str().map_or_else(|| v.0.to_string(), str::to_owned));
+            let value =
+                status.reported.get(&p.name).map(|v| v.0.as_str().map_or_else(|| v.0.to_string(), str::to_owned));
             let reason = status.quality_reason.get(&p.name).map_or(String::new(), |reason| format!(" ({reason})"));
             let quality = match (status.quality.get(&p.name), &value) {
                 (Some(quality), _) => format!("{quality}{reason}"),
@@ -78,13 +79,20 @@ pub(super) fn table(view: &DeviceView, out: &mut impl Write) -> io::Result<()> {
                 (None, None) => "not read".into(),
             };
             let time = status.timestamps.get(&p.name).cloned().unwrap_or_default();
-            Row([p.name.clone(), value.unwrap_or_else(|| "-".into()), p.unit.clone().unwrap_or_default(), quality, time])
+            Row([
+                p.name.clone(),
+                value.unwrap_or_else(|| "-".into()),
+                p.unit.clone().unwrap_or_default(),
+                quality,
+                time,
+            ])
         })
         .collect();
     let head = Row(HEAD.map(str::to_owned));
     let all = || std::iter::once(&head).chain(&rows);
-    let widths: Vec<usize> =
-        (0..HEAD.len()).map(|at| all().filter_map(|r| r.0.get(at)).map(|t| t.chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..HEAD.len())
+        .map(|at| all().filter_map(|r| r.0.get(at)).map(|t| t.chars().count()).max().unwrap_or(0))
+        .collect();
     writeln!(out, "{}{}", view.device.name, trouble(view).map_or(String::new(), |t| format!("  {t}")))?;
     for Row(row) in all() {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(text, width)| format!("{text:width$}")).collect();

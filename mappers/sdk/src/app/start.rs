@@ -1,19 +1,22 @@
 //! A mapper at work: the runtime with what it needs, whatever its configuration comes from.
 use crate::{
-    Control, Cx, Hub, NodeConfig, Protocol, Store, control,
+    Control, Cx, Hub, NodeConfig, Protocol, Request, Store, control,
     runtime::{self, Engines, Surroundings},
 };
 use std::sync::Arc;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
-/// A mapper at work.
+/// What the runtime shares with those who look at it; there before the runtime is, so that probes are answered from the start.
 #[derive(Debug)]
-pub(super) struct Mapper {
+pub(super) struct Parts {
     pub(super) hub: Arc<Hub>,
     pub(super) control: Control,
     pub(super) engines: Arc<Engines>,
-    task: JoinHandle<()>,
+    requests: mpsc::Receiver<Request>,
 }
 
 /// What differs between a cluster, files, and a command that runs once.
@@ -24,20 +27,36 @@ pub(super) struct Given {
     pub(super) node: String,
 }
 
-impl Mapper {
-    pub(super) fn start<P: Protocol>(protocol: Arc<P>, given: Given, stop: CancellationToken) -> Self {
+/// A mapper at work.
+#[derive(Debug)]
+pub(super) struct Mapper {
+    pub(super) hub: Arc<Hub>,
+    task: JoinHandle<()>,
+}
+
+impl Parts {
+    pub(super) fn new() -> Self {
         let (control, requests) = control();
-        let (hub, engines) = (Arc::new(Hub::default()), Arc::new(Engines::default()));
-        let Given { config, store, cx, node } = given;
-        let (with_hub, with_engines) = (hub.clone(), engines.clone());
-        let with = Surroundings { config, hub: with_hub, requests, store, cx: Arc::new(cx), engines: with_engines, node };
-        let task = tokio::spawn(runtime::run(protocol, with, stop));
-        Self { hub, control, engines, task }
+        Self { hub: Arc::new(Hub::default()), control, engines: Arc::new(Engines::default()), requests }
     }
+    pub(super) fn start<P: Protocol>(self, protocol: Arc<P>, given: Given, stop: CancellationToken) -> Mapper {
+        let Self { hub, control: _, engines, requests } = self;
+        let Given { config, store, cx, node } = given;
+        let with = Surroundings { config, hub: hub.clone(), requests, store, cx: Arc::new(cx), engines, node };
+        Mapper { hub, task: tokio::spawn(runtime::run(protocol, with, stop)) }
+    }
+}
+
+impl Mapper {
     /// Resolves when nothing is under way on any wire and all records are on the disk.
     pub(super) async fn ended(self) {
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the runtime ended abnormally");
-        }
+        join("runtime", self.task).await;
+    }
+}
+
+/// Waits for a part of the process; one that ended abnormally is told.
+pub(super) async fn join(part: &str, task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, part, "ended abnormally");
     }
 }

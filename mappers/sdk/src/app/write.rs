@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{DeviceView, Protocol};
 use pollux_crds::{
-    EffectiveDevice, EffectiveProperty, EffectiveVerify, IN_SYNC, Mode, PropertyType, Value, Values, check_value, condition,
-    offline::yaml,
+    EffectiveDevice, EffectiveProperty, EffectiveVerify, IN_SYNC, Mode, PropertyType, Value, Values, check_value,
+    condition, offline::yaml,
 };
 use std::{
     io::{BufRead, IsTerminal, Write, stdin, stdout},
@@ -45,7 +45,10 @@ pub(super) async fn run<P: Protocol>(protocol: Arc<P>, words: &[String], yes: bo
 /// The values, each judged as one in `spec.desired` is.
 fn wishes(device: &EffectiveDevice, given: &[(String, String)]) -> Result<Values, String> {
     if device.mode != Mode::Control {
-        return Err(format!("{}: its mode is {:?}; a device is written in mode Control only", device.name, device.mode));
+        return Err(format!(
+            "{}: its mode is {:?}; a device is written in mode Control only",
+            device.name, device.mode
+        ));
     }
     let writable = || device.properties.iter().filter(|p| p.is_written()).map(|p| p.name.as_str()).collect::<Vec<_>>();
     let mut desired = Values::new();
@@ -87,7 +90,8 @@ async fn write(once: &Once, device: &EffectiveDevice, desired: Values, yes: bool
         return say("nothing was written", Exit::Ok);
     }
     let generation = once.desire(device, desired.clone());
-    let patience = PATIENCE + desired.keys().filter_map(|name| device.property(name)).map(|(_, p)| settling(p)).max().unwrap_or_default();
+    let patience = PATIENCE
+        + desired.keys().filter_map(|name| device.property(name)).map(|(_, p)| settling(p)).max().unwrap_or_default();
     let views = once.until(patience, |view| ended(view, generation)).await;
     match views.first() {
         Some(view) => tell(view, &desired, generation),
@@ -115,7 +119,8 @@ fn tell(view: &DeviceView, desired: &Values, generation: i64) -> Exit {
     let mut exit = Exit::Ok;
     for (name, new) in desired {
         let pending = view.status.pending.get(name);
-        let confirmed = pending.is_none() && view.status.applied.contains_key(name) && view.device.generation >= generation;
+        let confirmed =
+            pending.is_none() && view.status.applied.contains_key(name) && view.device.generation >= generation;
         let (text, ended) = match pending.map(|p| p.error.clone().unwrap_or_else(|| "not confirmed in time".into())) {
             Some(error) => (error, Exit::Fault),
             None if confirmed => (format!("{} confirmed", new.short()), Exit::Ok),
