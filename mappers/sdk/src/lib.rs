@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 
 mod app;
+pub mod api;
 mod arbiter;
 mod columns;
 mod config;
@@ -12,8 +13,10 @@ pub mod convert;
 mod driver;
 mod engine;
 mod hub;
+pub mod metrics;
 mod outbox;
 mod port;
+pub mod report;
 mod runtime;
 pub mod source;
 mod store;

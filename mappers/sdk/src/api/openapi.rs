@@ -1,0 +1,205 @@
+//! The API's description in OpenAPI 3.1, from the types it serves.
+use super::problem;
+use crate::metrics;
+use pollux_crds::{DeviceStatus, Mode};
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::{Map, Value as Json, json};
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The whole document.
+pub fn document() -> Json {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Pollux mapper",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "The devices of one mapper, as the API server has or would have them.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths(),
+        "components": {"schemas": schemas(), "parameters": parameters()},
+    })
+}
+
+fn paths() -> Json {
+    let parts = [devices(), events(), about()].into_iter().filter_map(|part| match part {
+        Json::Object(part) => Some(part),
+        _ => None,
+    });
+    Json::Object(parts.flatten().collect())
+}
+
+fn devices() -> Json {
+    json!({
+        "/v1/devices": {"get": {
+            "operationId": "listDevices",
+            "summary": "All devices of this mapper",
+            "responses": answers([ok(JSON, &reference("DeviceList"), "The devices.")]),
+        }},
+        "/v1/devices/{namespace}/{name}": {
+            "parameters": at(),
+            "get": {
+                "operationId": "getDevice",
+                "summary": "One device, spec and status",
+                "responses": answers([ok(JSON, &reference("Device"), "The device."), bad_path(), no_device()]),
+            },
+        },
+        "/v1/devices/{namespace}/{name}/read": {
+            "parameters": at(),
+            "post": {
+                "operationId": "readDevice",
+                "summary": "Read every readable property now",
+                "description": "Answers when the values are there. It writes nothing.",
+                "responses": answers([
+                    ok(JSON, &reference("Device"), "The device with what was read."),
+                    bad_path(),
+                    no_device(),
+                    refused("502", "The device does not answer, in the protocol's words."),
+                    refused("503", "The mapper is busy or shutting down; try again."),
+                    refused("504", "The device did not answer in time."),
+                ]),
+            },
+        },
+    })
+}
+
+fn events() -> Json {
+    json!({
+        "/v1/events": {"get": {
+            "operationId": "listenToEvents",
+            "summary": "Every change, as server-sent events",
+            "description": EVENTS,
+            "parameters": [{"$ref": "#/components/parameters/lastEventId"}],
+            "responses": answers([
+                ok("text/event-stream", &json!({"type": "string"}), "Events until the listener leaves, for an hour at most."),
+                refused("503", "Too many listeners; try again later."),
+            ]),
+        }},
+    })
+}
+
+/// What is not about devices.
+fn about() -> Json {
+    json!({
+        "/healthz": {"get": {
+            "operationId": "health",
+            "summary": "The process lives",
+            "responses": answers([ok(TEXT, &json!({"type": "string"}), "It does.")]),
+        }},
+        "/readyz": {"get": {
+            "operationId": "readiness",
+            "summary": "There is a configuration",
+            "responses": answers([ok(TEXT, &json!({"type": "string"}), "There is."), refused("503", "Not yet.")]),
+        }},
+        "/metrics": {"get": {
+            "operationId": "metrics",
+            "summary": "Metrics in the text format of Prometheus",
+            "responses": answers([
+                ok(metrics::CONTENT_TYPE, &json!({"type": "string"}), "The metrics."),
+                refused("500", "They cannot be written."),
+            ]),
+        }},
+        "/openapi.json": {"get": {
+            "operationId": "openapi",
+            "summary": "This document",
+            "responses": answers([ok(JSON, &json!({"type": "object"}), "The document.")]),
+        }},
+    })
+}
+
+const EVENTS: &str = "First an event `device` for each device, then one for each change; its data is the Device. `gone`: the \
+    device is no longer driven here; its data holds the metadata. `lagged`: the listener was too slow, and `device` follows for \
+    each device anew. With Last-Event-ID only what changed since then is told first.";
+
+type Answer = (&'static str, Json);
+
+fn answers<const N: usize>(answers: [Answer; N]) -> Json {
+    Json::Object(answers.into_iter().map(|(code, answer)| (code.to_owned(), answer)).collect::<Map<_, _>>())
+}
+fn answer(content_type: &str, schema: &Json, text: &str) -> Json {
+    json!({"description": text, "content": {content_type: {"schema": schema}}})
+}
+fn ok(content_type: &str, schema: &Json, text: &str) -> Answer {
+    ("200", answer(content_type, schema, text))
+}
+fn refused(code: &'static str, text: &str) -> Answer {
+    (code, answer(problem::CONTENT_TYPE, &reference("Problem"), text))
+}
+fn bad_path() -> Answer {
+    refused("400", "Namespace or name is not text in UTF-8.")
+}
+fn no_device() -> Answer {
+    refused("404", "No such device on this mapper.")
+}
+fn reference(schema: &str) -> Json {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+fn at() -> Json {
+    json!([{"$ref": "#/components/parameters/namespace"}, {"$ref": "#/components/parameters/name"}])
+}
+
+fn parameters() -> Json {
+    let path = |name: &str, text: &str| json!({"name": name, "in": "path", "required": true, "description": text, "schema": {"type": "string", "minLength": 1}});
+    json!({
+        "namespace": path("namespace", "Namespace of the Device; `default` for files that name none."),
+        "name": path("name", "Name of the Device."),
+        "lastEventId": {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": false,
+            "description": "id of the last event that was seen.",
+            "schema": {"type": "string"},
+        },
+    })
+}
+
+fn schemas() -> Json {
+    let text = json!({"type": "string"});
+    let version = json!({"const": "pollux.rs/v1alpha1"});
+    let metadata = object(&[
+        ("namespace", text.clone()),
+        ("name", text.clone()),
+        ("uid", text.clone()),
+        ("generation", json!({"type": "integer"})),
+    ]);
+    let protocol = json!({"type": "object", "minProperties": 1, "maxProperties": 1, "description": "By name of the protocol; the Channel merged in."});
+    let spec = object(&[("mode", schema::<Mode>()), ("protocol", protocol), ("desired", json!({"type": "object"}))]);
+    json!({
+        "Device": object(&[
+            ("apiVersion", version.clone()),
+            ("kind", json!({"const": "Device"})),
+            ("metadata", metadata),
+            ("spec", spec),
+            ("status", schema::<DeviceStatus>()),
+        ]),
+        "DeviceList": object(&[
+            ("apiVersion", version),
+            ("kind", json!({"const": "DeviceList"})),
+            ("items", json!({"type": "array", "items": reference("Device")})),
+        ]),
+        "Problem": object(&[
+            ("type", text.clone()),
+            ("title", text.clone()),
+            ("status", json!({"type": "integer", "minimum": 400, "maximum": 599})),
+            ("detail", text),
+        ]),
+    })
+}
+
+/// All of these and nothing else.
+fn object(properties: &[(&str, Json)]) -> Json {
+    let names: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
+    let properties: Map<_, _> = properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    json!({"type": "object", "required": names, "properties": properties, "additionalProperties": false})
+}
+
+fn schema<T: JsonSchema>() -> Json {
+    let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    for key in ["$schema", "title"] {
+        schema.remove(key);
+    }
+    schema.to_value()
+}

@@ -1,0 +1,104 @@
+//! What each address answers.
+use super::{Api, events, object, openapi, problem::Problem};
+use crate::{ControlError, DeviceView, metrics};
+use axum::{
+    Json, Router,
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use kube::Resource;
+use pollux_crds::Device;
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+
+/// Longest that a caller waits for a device to be read.
+const READ: Duration = Duration::from_secs(20);
+
+type Result<T> = std::result::Result<T, Problem>;
+type At = std::result::Result<Path<(String, String)>, PathRejection>;
+
+/// No handler takes a body, so none is ever read into memory.
+pub(super) fn router(api: Api) -> Router {
+    Router::new()
+        .route("/v1/devices", get(list))
+        .route("/v1/devices/{namespace}/{name}", get(one))
+        .route("/v1/devices/{namespace}/{name}/read", post(read))
+        .route("/v1/events", get(listen))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(scrape))
+        .route("/openapi.json", get(|| async { Json(openapi::document()) }))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_that_way)
+        .with_state(api)
+}
+
+async fn list(State(api): State<Api>) -> Response {
+    let items: Vec<_> = api.hub.devices().values().map(|view| object::device(view)).collect();
+    let kind = format!("{}List", Device::kind(&()));
+    Json(json!({"apiVersion": Device::api_version(&()), "kind": kind, "items": items})).into_response()
+}
+
+async fn one(State(api): State<Api>, at: At) -> Result<Response> {
+    Ok(Json(object::device(&*find(&api, at)?)).into_response())
+}
+
+async fn read(State(api): State<Api>, at: At) -> Result<Response> {
+    let view = find(&api, at)?;
+    let device = &view.device;
+    match tokio::time::timeout(READ, api.control.read(&device.uid)).await {
+        Ok(Ok(())) => {
+            let view = api.hub.device(&device.namespace, &device.name);
+            let view = view.ok_or_else(|| Problem::no_device(&device.namespace, &device.name))?;
+            Ok(Json(object::device(&view)).into_response())
+        }
+        Ok(Err(ControlError::NoSuchDevice)) => Err(Problem::no_device(&device.namespace, &device.name)),
+        Ok(Err(error @ ControlError::NotConnected(_))) => Err(Problem::new(StatusCode::BAD_GATEWAY, error.to_string())),
+        Ok(Err(error @ ControlError::Busy)) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+        Err(_) => {
+            let text = format!("device did not answer within {} s", READ.as_secs());
+            Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, text))
+        }
+    }
+}
+
+async fn listen(State(api): State<Api>, headers: HeaderMap) -> Result<Response> {
+    let permit = api.listeners.clone().try_acquire_owned();
+    let permit =
+        permit.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many listeners, try again later"))?;
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    Ok(events::stream(&api, seen, permit))
+}
+
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(State(api): State<Api>) -> Result<&'static str> {
+    if *api.ready.borrow() {
+        return Ok("ok\n");
+    }
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no configuration yet"))
+}
+
+async fn scrape(State(api): State<Api>) -> Result<Response> {
+    let text = api.metrics.encode();
+    let text = text.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written"))?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+}
+
+async fn nowhere(request: Request) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("nothing at {}; see /openapi.json", request.uri().path()))
+}
+
+async fn not_that_way(request: Request) -> Problem {
+    let text = format!("{} is not allowed here; see /openapi.json", request.method());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, text)
+}
+
+fn find(api: &Api, at: At) -> Result<Arc<DeviceView>> {
+    let Path((namespace, name)) = at.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    api.hub.device(&namespace, &name).ok_or_else(|| Problem::no_device(&namespace, &name))
+}

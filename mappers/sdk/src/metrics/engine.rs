@@ -1,0 +1,56 @@
+//! Endpoints and devices, as the engines count them.
+use super::{MetricsSource, Sheet, catalog};
+use crate::{
+    Counters, ErrorKind,
+    runtime::{EngineStats, Engines},
+};
+
+impl MetricsSource for Engines {
+    fn collect(&self, sheet: &mut Sheet) {
+        for (endpoint, engine) in self.all() {
+            of_endpoint(sheet, &endpoint, &engine);
+            for (key, counters) in engine.stats.devices() {
+                if let Some((namespace, name)) = engine.devices.get(&key).and_then(|device| device.split_once('/')) {
+                    of_device(sheet, [&endpoint, namespace, name], &counters);
+                }
+            }
+        }
+    }
+}
+
+fn of_endpoint(sheet: &mut Sheet, endpoint: &str, engine: &EngineStats) {
+    let stats = &engine.stats;
+    for (doc, counter) in [
+        (catalog::ENDPOINT_CONNECTS, &stats.connects),
+        (catalog::ENDPOINT_CONNECT_FAILURES, &stats.connect_failures),
+        (catalog::ENDPOINT_LOST, &stats.links_lost),
+        (catalog::ENDPOINT_ANSWERED, &stats.total.answered),
+        (catalog::ENDPOINT_LOST_PUSHES, &stats.lost_pushes),
+        (catalog::ENDPOINT_WAITING, &stats.waiting_writes),
+        (catalog::ENDPOINT_IN_FLIGHT, &stats.in_flight),
+        (catalog::ENDPOINT_POINTS, &stats.rows),
+    ] {
+        sheet.count(doc, &[endpoint], counter.get());
+    }
+}
+
+fn of_device(sheet: &mut Sheet, labels: [&str; 3], counters: &Counters) {
+    let [endpoint, namespace, name] = labels;
+    sheet.count(catalog::DEVICE_ANSWERED, &labels, counters.answered.get());
+    sheet.count(catalog::DEVICE_REFUSED, &labels, counters.refused.get());
+    sheet.count(catalog::DEVICE_MISSED, &labels, counters.missed.get());
+    for kind in ErrorKind::ALL {
+        let failed = counters.failed(kind);
+        if failed > 0 {
+            sheet.count(catalog::DEVICE_FAILED, &[endpoint, namespace, name, kind.as_str()], failed);
+        }
+    }
+    for (result, counter) in [
+        ("done", &counters.writes_done),
+        ("refused", &counters.writes_refused),
+        ("not_sent", &counters.writes_not_sent),
+        ("unknown", &counters.writes_unknown),
+    ] {
+        sheet.count(catalog::DEVICE_WRITES, &[endpoint, namespace, name, result], counter.get());
+    }
+}

@@ -1,0 +1,27 @@
+//! Devices and Channels, as the hub has them.
+use super::{MetricDoc, MetricsSource, Sheet, catalog};
+use crate::Hub;
+use pollux_crds::{CONNECTED, HEALTHY, IN_SYNC, condition};
+
+const CONDITIONS: [(&MetricDoc, &str); 3] =
+    [(catalog::DEVICE_CONNECTED, CONNECTED), (catalog::DEVICE_HEALTHY, HEALTHY), (catalog::DEVICE_IN_SYNC, IN_SYNC)];
+
+impl MetricsSource for Hub {
+    fn collect(&self, sheet: &mut Sheet) {
+        let devices = self.devices();
+        sheet.count(catalog::DEVICES, &[], devices.len() as u64);
+        for view in devices.values() {
+            let (labels, status) = ([view.device.namespace.as_str(), view.device.name.as_str()], &view.status);
+            for (doc, type_) in CONDITIONS {
+                let is = condition(&status.conditions, type_).is_some_and(|c| c.status == "True");
+                sheet.add(doc, &labels, f64::from(u8::from(is)));
+            }
+            sheet.count(catalog::DEVICE_PENDING, &labels, status.pending.len() as u64);
+            sheet.count(catalog::DEVICE_NOT_GOOD, &labels, status.quality.len() as u64);
+        }
+        for channel in self.channels() {
+            let open = f64::from(u8::from(channel.state.connected));
+            sheet.add(catalog::CHANNEL_CONNECTED, &[&channel.namespace, &channel.name], open);
+        }
+    }
+}
