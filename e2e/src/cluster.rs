@@ -48,7 +48,6 @@ impl Cluster {
     }
     /// `helm upgrade --install` as the README says, with images that the nodes have.
     pub async fn install(&self, more: &[&str]) -> Result<()> {
-        let version = format!("image.tag={}", env!("CARGO_PKG_VERSION"));
         let base = [
             "upgrade",
             "--install",
@@ -57,10 +56,6 @@ impl Cluster {
             "--namespace",
             "pollux-system",
             "--create-namespace",
-            "--set",
-            "image.registry=localhost",
-            "--set",
-            &version,
             "--wait",
             "--timeout",
             "3m",

@@ -9,7 +9,11 @@ metadata:
   name: {{ .name }}
   labels: {app.kubernetes.io/part-of: pollux}
 spec:
-  image: {{ include "pollux.image" (dict "image" .class.image "version" .root.Chart.AppVersion) | quote }}
+  {{- $image := .class.image }}
+  {{- if not (hasKey $image "registry") }}
+  {{- $image = set (deepCopy $image) "registry" .root.Values.image.registry }}
+  {{- end }}
+  image: {{ include "pollux.image" (dict "image" $image "version" .root.Chart.AppVersion) | quote }}
   {{- with .class.image.pullPolicy }}
   imagePullPolicy: {{ . }}
   {{- end }}
