@@ -3,6 +3,7 @@ mod crds;
 mod files;
 mod headings;
 mod links;
+mod metrics;
 mod pages;
 mod reference;
 
@@ -14,7 +15,7 @@ const USAGE: &str = "\
 cargo xtask generate           manifests and reference pages from the types
 cargo xtask check-generated    fails where they are not what the types say
 cargo xtask crds [--check]     the manifests only: crds/manifests and the chart's files
-cargo xtask docs [--check]     the reference only: docs/reference/fields.md
+cargo xtask docs [--check]     the reference only: docs/reference
 cargo xtask check-docs         headings and commands alike in both languages, no broken link
 cargo xtask commands           every command of the docs: page, line, how it is tested, command";
 
@@ -31,14 +32,15 @@ fn main() -> ExitCode {
 }
 
 fn run(root: &Path, arguments: &[&str]) -> Result<()> {
-    let both = || -> Result<Files> { Ok(crds::files()?.with(reference::files())) };
+    let docs = || reference::files().with(metrics::files());
+    let both = || -> Result<Files> { Ok(crds::files()?.with(docs())) };
     match arguments {
         ["generate"] => both()?.write(root),
         ["check-generated"] => both()?.check(root),
         ["crds"] => crds::files()?.write(root),
         ["crds", "--check"] => crds::files()?.check(root),
-        ["docs"] => reference::files().write(root),
-        ["docs", "--check"] => reference::files().check(root),
+        ["docs"] => docs().write(root),
+        ["docs", "--check"] => docs().check(root),
         ["check-docs"] => check_docs(root),
         ["commands"] => commands(root),
         _ => bail!("{USAGE}"),
