@@ -1,6 +1,6 @@
 //! What is to be done now.
 use super::{
-    Action, Entry, Flight, Format, Grade, Link, Now, State, Twin,
+    Action, Entry, Flight, Format, Grade, Link, Now, State, Twin, Wanted,
     write::{Facts, Next},
 };
 use crate::Value;
@@ -13,7 +13,13 @@ impl Twin {
         self.convert_outdated(format, now);
         self.find_stale(now);
         self.compute(now);
-        let (write, reads) = self.decide(format, now);
+        let verified = self.verifying();
+        let (mut write, mut reads) = self.decide(format, now);
+        if verified && !self.verifying() && write.is_none() {
+            let (then, more) = self.decide(format, now); // what stood before it in the model waited for it
+            write = then;
+            reads.extend(more);
+        }
         let mut actions = vec![];
         if let Some((position, raw)) = write
             && let Some(action) = self.send(position, raw)
@@ -36,7 +42,7 @@ impl Twin {
         let up = self.link == Link::Up && !self.off();
         let allowed = self.device.mode == Mode::Control && self.writes == Writes::Enabled;
         let (mut write, mut reads, mut wake) = (None, vec![], None::<Duration>);
-        let mut blocked = self.flight.is_some();
+        let mut blocked = self.flight.is_some() || self.verifying();
         let mut wanted = mem::take(&mut self.wanted);
         for item in &mut wanted {
             let position = item.property;
@@ -80,6 +86,9 @@ impl Twin {
         self.write_check = wake;
         (write, reads)
     }
+    fn verifying(&self) -> bool {
+        self.wanted.iter().any(Wanted::verifying)
+    }
     fn send(&mut self, position: usize, raw: Value) -> Option<Action> {
         let property = self.device.properties.get(position)?;
         let wanted = self.wanted.iter_mut().find(|w| w.property == position)?;
@@ -87,8 +96,12 @@ impl Twin {
         self.tickets += 1;
         let ticket = self.tickets;
         let (name, wiring) = (property.name.clone(), property.wiring.clone());
-        let entry = Entry { value: wanted.value.clone(), wiring: wiring.clone(), state: State::Sending };
-        let prior = self.record.values.insert(name.clone(), entry);
+        let prior = self.record.values.get(&name).cloned();
+        // What was acknowledged and is only enforced again stays so: should this write get lost, nothing is new.
+        if !prior.as_ref().is_some_and(|p| p.state == State::Acknowledged && p.wiring == wiring) {
+            let entry = Entry { value: wanted.value.clone(), wiring: wiring.clone(), state: State::Sending };
+            self.record.values.insert(name.clone(), entry);
+        }
         self.flight = Some(Flight { ticket, name, edit: wanted.edit, wiring, prior });
         (self.unsaved, self.touched) = (false, true);
         Some(Action::Write { ticket, values: vec![(position, raw)], record: self.record.clone() })

@@ -300,6 +300,9 @@ impl Wanted {
         Ok(read.zip(convert::number_of(&self.value)).is_some_and(|(read, wanted)| near(read, wanted)))
     }
 
+    pub(super) fn verifying(&self) -> bool {
+        matches!(self.phase, Phase::Verifying { .. })
+    }
     /// A refusal is not forgotten while it is tried again.
     pub(super) fn under_way(&self) -> Verdict {
         if self.refused { Verdict::Refused } else { Verdict::Writing }

@@ -4,46 +4,63 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// One property, as its owner described it.
 #[derive(Debug, Clone, Copy)]
-pub struct Kind {
-    pub write_only: bool,
+pub(crate) struct Kind {
+    pub(crate) write_only: bool,
     /// Written again whenever the device differs.
-    pub always: bool,
+    pub(crate) always: bool,
     /// The answer is enough.
-    pub by_answer: bool,
-    pub tolerance: i64,
+    pub(crate) by_answer: bool,
+    pub(crate) tolerance: i64,
 }
 
 /// What people want, as the mapper was told.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Config {
-    pub desired: BTreeMap<usize, i64>,
-    pub may_write: bool,
+pub(crate) struct Config {
+    pub(crate) desired: BTreeMap<usize, i64>,
+    pub(crate) may_write: bool,
     /// By property: changes when its binding, scale or format does.
-    pub wiring: Vec<u32>,
-    pub rewrite: u32,
+    pub(crate) wiring: Vec<u32>,
+    pub(crate) rewrite: u32,
     /// Changes when anything else but `desired` and `rewrite` does.
-    pub conduct: u32,
+    pub(crate) conduct: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Done,
     Refused,
-    NotSent,
     Unknown,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event {
+pub(crate) enum Event {
     /// A process starts. `kept`: it finds what it saved last; else what the server knows was acknowledged, by which wiring.
-    Start { config: Config, kept: bool, applied: BTreeMap<usize, (i64, u32)> },
+    Start {
+        config: Config,
+        kept: bool,
+        applied: BTreeMap<usize, (i64, u32)>,
+    },
     Config(Config),
     Connected,
     /// None: the device had no value for it.
-    Read { property: usize, value: Option<i64>, asked_at: Duration },
+    Read {
+        property: usize,
+        value: Option<i64>,
+        asked_at: Duration,
+    },
     /// The first byte left.
-    Sent { property: usize, value: i64 },
-    Answer { property: usize, answer: Answer },
+    Sent {
+        property: usize,
+        value: i64,
+    },
+    Answer {
+        property: usize,
+        answer: Answer,
+    },
+    /// It was tried, and certainly nothing left.
+    Stopped {
+        property: usize,
+    },
     /// The mapper's memory is on the disk.
     Saved,
 }
@@ -65,6 +82,8 @@ struct Belief {
     unsaved: Option<(i64, u32)>,
     /// Seen right by the present wiring since it changed.
     seen_right: bool,
+    /// Seen right at any time since it was set.
+    was_right: bool,
     /// It was set (or the annotation came) while somebody remembers; how often it may have been written since.
     set: bool,
     times: u32,
@@ -74,25 +93,31 @@ struct Belief {
     verify_from: Option<Duration>,
 }
 
+impl Belief {
+    /// All is to be written again, and what was under way with it.
+    fn rewrite(&mut self, desired: bool) {
+        (self.acknowledged, self.unsaved, self.times) = (None, None, 0);
+        (self.set, self.forced) = (desired, true);
+        (self.failed_at, self.verify_from) = (None, None);
+    }
+}
+
 struct Judge<'a> {
     kinds: &'a [Kind],
     config: Config,
     beliefs: Vec<Belief>,
     under_way: Option<usize>,
     running: bool,
+    /// The annotation was seen, and that is not on the disk yet: seen again after a crash, it is as new.
+    rewriting: bool,
 }
 
 /// Every violation, in words.
-pub fn judge(kinds: &[Kind], history: &[(Duration, Event)]) -> Vec<String> {
-    let config = Config {
-        desired: BTreeMap::new(),
-        may_write: false,
-        wiring: vec![0; kinds.len()],
-        rewrite: 0,
-        conduct: 0,
-    };
+pub(crate) fn judge(kinds: &[Kind], history: &[(Duration, Event)]) -> Vec<String> {
+    let config =
+        Config { desired: BTreeMap::new(), may_write: false, wiring: vec![0; kinds.len()], rewrite: 0, conduct: 0 };
     let beliefs = vec![Belief::default(); kinds.len()];
-    let mut judge = Judge { kinds, config, beliefs, under_way: None, running: false };
+    let mut judge = Judge { kinds, config, beliefs, under_way: None, running: false, rewriting: false };
     let mut wrong = vec![];
     for (at, event) in history {
         judge.event(*at, event, &mut |text: String| wrong.push(format!("{at:?}: {text}")));
@@ -113,6 +138,7 @@ impl Judge<'_> {
                 belief.read = Some((*value, *asked_at));
                 if let (Some(value), Some(desired)) = (value, desired) {
                     belief.seen_right |= *asked_at >= belief.read_from && (value - desired).abs() <= tolerance;
+                    belief.was_right |= belief.seen_right;
                 }
                 if belief.verify_from.is_some_and(|from| *asked_at >= from) {
                     belief.verify_from = None;
@@ -124,10 +150,18 @@ impl Judge<'_> {
                 (belief.times, belief.tried) = (belief.times + 1, true);
                 self.under_way = Some(*property);
             }
+            Event::Stopped { property } => {
+                let belief = &mut self.beliefs[*property];
+                (belief.tried, belief.failed_at) = (true, Some(at));
+            }
             Event::Answer { property, answer } => self.answer(at, *property, *answer),
             Event::Saved => {
-                for belief in &mut self.beliefs {
+                self.rewriting = false;
+                for (belief, wiring) in self.beliefs.iter_mut().zip(&self.config.wiring) {
                     belief.acknowledged = belief.unsaved.take().or(belief.acknowledged);
+                    if let Some((_, known)) = belief.acknowledged.as_mut().filter(|_| belief.seen_right) {
+                        *known = *wiring; // found right by the new wiring: that is an acknowledgement by it
+                    }
                 }
             }
         }
@@ -154,10 +188,17 @@ impl Judge<'_> {
             }
         }
         self.configure(at, config);
-        self.beliefs.iter_mut().for_each(|b| b.read_from = at);
+        self.rewriting &= kept;
+        for (property, belief) in self.beliefs.iter_mut().enumerate() {
+            belief.read_from = at;
+            if self.rewriting {
+                belief.rewrite(config.desired.contains_key(&property));
+            }
+        }
     }
     fn configure(&mut self, at: Duration, config: &Config) {
         let old = std::mem::replace(&mut self.config, config.clone());
+        self.rewriting |= old.rewrite != config.rewrite;
         let conduct = old.conduct != config.conduct || old.may_write != config.may_write || old.wiring != config.wiring;
         for (property, belief) in self.beliefs.iter_mut().enumerate() {
             let (before, now) = (old.desired.get(&property), config.desired.get(&property));
@@ -165,14 +206,12 @@ impl Judge<'_> {
                 *belief = Belief {
                     read: belief.read,
                     read_from: belief.read_from,
-                    verify_from: belief.verify_from,
                     set: now.is_some(),
                     ..Belief::default()
                 };
             }
             if old.rewrite != config.rewrite {
-                (belief.acknowledged, belief.unsaved, belief.times) = (None, None, 0);
-                (belief.set, belief.forced, belief.failed_at) = (now.is_some(), true, None);
+                belief.rewrite(now.is_some());
             }
             if old.wiring[property] != config.wiring[property] {
                 (belief.read, belief.seen_right, belief.failed_at) = (None, false, None);
@@ -187,11 +226,11 @@ impl Judge<'_> {
         let wiring = self.config.wiring[property];
         let desired = self.config.desired.get(&property).copied();
         let belief = &mut self.beliefs[property];
-        if answer != Answer::Done {
+        if answer != Answer::Done && belief.times > 0 {
             belief.failed_at = Some(at);
         }
         match answer {
-            Answer::Refused | Answer::NotSent => belief.times = belief.times.saturating_sub(1),
+            Answer::Refused => belief.times = belief.times.saturating_sub(1),
             Answer::Done | Answer::Unknown => {
                 belief.read_from = belief.read_from.max(at);
                 if belief.times > 0 {
@@ -269,7 +308,7 @@ impl Judge<'_> {
                 .filter(|(_, asked)| *asked >= belief.read_from)
                 .and_then(|(value, _)| value)
                 .is_some_and(|value| (value - desired).abs() > kind.tolerance);
-            let fresh = !belief.tried && belief.acknowledged.or(belief.unsaved).is_none() && !belief.seen_right;
+            let fresh = !belief.tried && belief.acknowledged.or(belief.unsaved).is_none() && !belief.was_right;
             if !kind.write_only && differs && fresh && belief.set {
                 say("6", "one before it in the model is due");
             }
