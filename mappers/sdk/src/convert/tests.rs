@@ -60,7 +60,11 @@ fn numbers_are_printed_as_a_person_would_write_them() {
         (1e300, 0.0, Value::from(1e300), Double, json!("Bad: NotFinite")),
         (1.0, 0.0, Value::from("x"), Double, json!("Bad: WrongType(text, not number)")),
     ] {
-        assert_eq!(read(&scaled(Number, scale, offset), raw.clone(), precision), wanted, "{raw:?} × {scale} + {offset}");
+        assert_eq!(
+            read(&scaled(Number, scale, offset), raw.clone(), precision),
+            wanted,
+            "{raw:?} × {scale} + {offset}"
+        );
     }
 }
 
@@ -80,7 +84,8 @@ fn integers_stay_exact() {
     }
     assert_eq!(read(&scaled(PropertyType::Integer, 0.1, 0.0), 213_i64, Precision::Integer), "Bad: NotAnInteger(21.3)");
     assert_eq!(read(&scaled(PropertyType::Integer, 0.1, 0.0), 210_i64, Precision::Integer), 21);
-    for (digits, raw) in [("9007199254740993", Value::Int((1 << 53) + 1)), ("18446744073709551615", Value::Uint(u64::MAX))]
+    for (digits, raw) in
+        [("9007199254740993", Value::Int((1 << 53) + 1)), ("18446744073709551615", Value::Uint(u64::MAX))]
     {
         assert_eq!(to_raw(&plain, &digits.into()), Ok(raw), "{digits}");
     }

@@ -109,7 +109,9 @@ pub(super) fn in_sync(worst: Verdict, held: &str) -> (&'static str, &'static str
     match worst {
         Verdict::Confirmed => ("True", "Confirmed", "every desired value is confirmed".into()),
         Verdict::NoReading => ("Unknown", "NoReading", "no fresh reading of".into()),
-        Verdict::UnknownWritten => ("Unknown", "UnknownWhetherWritten", "unknown whether written; set it again:".into()),
+        Verdict::UnknownWritten => {
+            ("Unknown", "UnknownWhetherWritten", "unknown whether written; set it again:".into())
+        }
         Verdict::Writing => ("False", "Writing", "to be written and read back:".into()),
         Verdict::Held if held.starts_with("mode") => ("False", "Monitor", format!("not written, {held}:")),
         Verdict::Held => ("False", "WritesDisabled", format!("not written, {held}:")),

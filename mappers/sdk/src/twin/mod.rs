@@ -177,7 +177,8 @@ impl Twin {
         format: &dyn Format,
         now: Now,
     ) {
-        let (Some(point), Some(effective)) = (self.points.get_mut(property), self.device.properties.get(property)) else {
+        let (Some(point), Some(effective)) = (self.points.get_mut(property), self.device.properties.get(property))
+        else {
             return;
         };
         point.take(result, asked_at, now);

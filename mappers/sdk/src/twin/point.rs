@@ -63,7 +63,13 @@ impl Point {
         }
     }
     /// Makes the shown value of the reading; true if it is another one.
-    pub(super) fn convert(&mut self, position: usize, property: &EffectiveProperty, format: &dyn Format, now: Now) -> bool {
+    pub(super) fn convert(
+        &mut self,
+        position: usize,
+        property: &EffectiveProperty,
+        format: &dyn Format,
+        now: Now,
+    ) -> bool {
         self.outdated = false;
         let Some((raw, _)) = &self.reading else { return false };
         match convert::from_raw(property, &raw.value, format.precision(position)) {
@@ -122,7 +128,8 @@ impl Point {
         self.reading.as_ref().map(|(raw, _)| &raw.value)
     }
     pub(super) fn shown_text(&self) -> String {
-        let text = self.value.as_ref().map_or_else(|| "another value".into(), |shown| super::summary::text(&shown.value));
+        let text =
+            self.value.as_ref().map_or_else(|| "another value".into(), |shown| super::summary::text(&shown.value));
         bounded(&text, 80)
     }
 }

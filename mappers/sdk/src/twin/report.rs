@@ -135,7 +135,8 @@ impl Twin {
             && match &self.link {
                 Link::Unknown => now < self.first_by,
                 Link::Up => {
-                    let unheard = |(p, point): (&pollux_crds::EffectiveProperty, &super::Point)| p.is_read() && !point.heard;
+                    let unheard =
+                        |(p, point): (&pollux_crds::EffectiveProperty, &super::Point)| p.is_read() && !point.heard;
                     now < self.first_by && self.device.properties.iter().zip(&self.points).any(unheard)
                 }
                 Link::Down { .. } | Link::Refused { .. } => false,
@@ -179,7 +180,9 @@ impl Twin {
                 None => "unknown whether written; set it again".into(),
             }),
             Verdict::Held => Some(format!("not written: {}", self.held())),
-            Verdict::Drifted => Some("the device was changed by others; enforce is OnChange, so it is not written again".into()),
+            Verdict::Drifted => {
+                Some("the device was changed by others; enforce is OnChange, so it is not written again".into())
+            }
             Verdict::BindingChanged => Some(BINDING_CHANGED.into()),
             Verdict::NoReading => {
                 let fault = point.and_then(super::Point::fault).map(|fault| format!("cannot be read: {fault}"));
@@ -250,7 +253,11 @@ impl Twin {
         let these: Vec<&Wanted> = self.wanted.iter().filter(|w| w.verdict == verdict).collect();
         let item = |wanted: &&Wanted| {
             let name = self.device.properties.get(wanted.property).map_or("", |p| p.name.as_str());
-            match wanted.error.as_ref().filter(|_| matches!(verdict, Verdict::Refused | Verdict::NotSticking | Verdict::Writing)) {
+            match wanted
+                .error
+                .as_ref()
+                .filter(|_| matches!(verdict, Verdict::Refused | Verdict::NotSticking | Verdict::Writing))
+            {
                 Some(error) => format!("{name} ({error})"),
                 None => name.to_owned(),
             }

@@ -46,7 +46,8 @@ impl Twin {
         let mut wanted = mem::take(&mut self.wanted);
         for item in &mut wanted {
             let position = item.property;
-            let (Some(property), Some(point)) = (self.device.properties.get(position), self.points.get(position)) else {
+            let (Some(property), Some(point)) = (self.device.properties.get(position), self.points.get(position))
+            else {
                 continue;
             };
             let flies = self.flight.as_ref().is_some_and(|f| f.edit == item.edit && f.name == property.name);
@@ -55,8 +56,7 @@ impl Twin {
                 item.verdict = item.under_way();
             } else {
                 let entry = self.record.values.get(&property.name);
-                let facts =
-                    Facts { position, property, point, entry, format, up, allowed, blocked, now: now.mono };
+                let facts = Facts { position, property, point, entry, format, up, allowed, blocked, now: now.mono };
                 let decision = item.decide(&facts);
                 item.verdict = decision.verdict;
                 blocked |= decision.blocks;
@@ -112,7 +112,8 @@ impl Twin {
             return;
         }
         for position in 0..self.points.len() {
-            let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position)) else {
+            let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position))
+            else {
                 continue;
             };
             if point.outdated {
@@ -135,7 +136,8 @@ impl Twin {
         for formula in self.formulas.iter_mut().filter(|f| f.due) {
             let (value, grade) = formula.evaluate(&self.device, &self.points);
             let position = formula.position;
-            let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position)) else {
+            let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position))
+            else {
                 continue;
             };
             if let Some(value) = value {
@@ -152,7 +154,8 @@ impl Twin {
     }
     /// How good the value of one property is now.
     pub(super) fn grade(&mut self, position: usize, now: Duration) {
-        let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position)) else {
+        let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position))
+        else {
             return;
         };
         if !matches!(property.source, Source::Binding(_)) {

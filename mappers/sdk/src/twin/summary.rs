@@ -34,7 +34,11 @@ pub(super) fn line<'a>(
     for item in items {
         let joined = if line.is_empty() { item } else { format!("{line} {item}") };
         if joined.chars().count() > LONGEST {
-            return Some(if line.is_empty() { bounded(&joined, LONGEST) } else { bounded(&format!("{line} …"), LONGEST) });
+            return Some(if line.is_empty() {
+                bounded(&joined, LONGEST)
+            } else {
+                bounded(&format!("{line} …"), LONGEST)
+            });
         }
         line = joined;
     }

@@ -112,13 +112,7 @@ fn decide(verdict: Verdict, next: Next) -> Decision {
 }
 
 impl Wanted {
-    pub(super) fn new(
-        position: usize,
-        property: &EffectiveProperty,
-        value: Twin,
-        edit: u64,
-        now: super::Now,
-    ) -> Self {
+    pub(super) fn new(position: usize, property: &EffectiveProperty, value: Twin, edit: u64, now: super::Now) -> Self {
         Self {
             property: position,
             name: property.name.clone(),
@@ -232,7 +226,13 @@ impl Wanted {
         let look_again = waits.then_some(since + HOLDS_UP);
         Decision { verdict, next: self.ask(facts.now), blocks, look_again }
     }
-    fn verify(&mut self, facts: &Facts<'_>, equal: bool, asked_at: Duration, (from, until): (Duration, Duration)) -> Decision {
+    fn verify(
+        &mut self,
+        facts: &Facts<'_>,
+        equal: bool,
+        asked_at: Duration,
+        (from, until): (Duration, Duration),
+    ) -> Decision {
         let blocks = |next| Decision { verdict: Verdict::Writing, next, blocks: true, look_again: None };
         if asked_at < from {
             return blocks(self.ask(facts.now));

@@ -203,12 +203,8 @@ impl Judge<'_> {
         for (property, belief) in self.beliefs.iter_mut().enumerate() {
             let (before, now) = (old.desired.get(&property), config.desired.get(&property));
             if before != now {
-                *belief = Belief {
-                    read: belief.read,
-                    read_from: belief.read_from,
-                    set: now.is_some(),
-                    ..Belief::default()
-                };
+                *belief =
+                    Belief { read: belief.read, read_from: belief.read_from, set: now.is_some(), ..Belief::default() };
             }
             if old.rewrite != config.rewrite {
                 belief.rewrite(now.is_some());

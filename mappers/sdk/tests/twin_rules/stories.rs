@@ -94,7 +94,8 @@ fn a_value_that_cannot_be_read_is_written_once_and_never_because_of_a_lost_recor
 
 #[test]
 fn another_wiring_writes_nothing_until_somebody_says_so() {
-    let mut world = lived(&[Op::Wait(2000), Op::Set(0, 5), Op::Set(1, 5), Op::Wait(5000), Op::Rewire(0), Op::Rewire(1)]);
+    let mut world =
+        lived(&[Op::Wait(2000), Op::Set(0, 5), Op::Set(1, 5), Op::Wait(5000), Op::Rewire(0), Op::Rewire(1)]);
     world.act(Op::Wait(6000));
     assert_eq!((world.registers[0][1], world.registers[1][1]), (0, 0));
     assert_eq!(said(&world, IN_SYNC), "False BindingChanged");
@@ -126,7 +127,10 @@ fn silence_is_never_shown_as_health() {
     world.act(Op::Mute(0, true));
     world.act(Op::Wait(3000));
     assert_eq!(said(&world, HEALTHY), "False NotGood");
-    assert_eq!((status(&world).quality["p0"].as_str(), status(&world).quality_reason["p0"].as_str()), ("Bad", "exception 4"));
+    assert_eq!(
+        (status(&world).quality["p0"].as_str(), status(&world).quality_reason["p0"].as_str()),
+        ("Bad", "exception 4")
+    );
     assert_eq!(status(&world).reported["p0"].0, json!(0), "the last good value stays");
     world.act(Op::Mute(0, false));
     world.act(Op::Disconnect);
