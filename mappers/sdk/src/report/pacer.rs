@@ -49,6 +49,8 @@ struct Entry {
     not_before: Option<Instant>,
     failures: u32,
     said: Option<String>,
+    /// It is not there any more; only a write of it is still under way.
+    gone: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +76,8 @@ impl Pacer {
     }
     /// All devices as they are now, by uid; what is not there any more is forgotten.
     pub(super) fn observe(&mut self, views: &BTreeMap<String, Arc<DeviceView>>, now: Instant) {
-        self.devices.retain(|uid, _| views.contains_key(uid));
+        // While a write is under way its device is remembered: should it come back, the next write must not overtake this one.
+        self.devices.retain(|uid, entry| views.contains_key(uid) || entry.leave());
         for (uid, view) in views {
             self.devices.entry(uid.clone()).or_insert_with(|| Entry::new(view.clone())).observe(view, now);
         }
@@ -111,7 +114,11 @@ impl Pacer {
             Err(Refusal::Busy { after, .. } | Refusal::Unreachable { after, .. }) => self.rest(*after, now, random),
             Err(_) => {}
         }
-        self.devices.get_mut(uid)?.land(result, now, random)
+        let news = self.devices.get_mut(uid)?.land(result, now, random);
+        if self.devices.get(uid).is_some_and(|entry| entry.gone) {
+            self.devices.remove(uid);
+        }
+        news
     }
     /// All that is not sent, whatever the budget says, once nothing is under way: the last words before the process ends.
     pub(super) fn last_words(&mut self) -> Vec<Arc<DeviceView>> {
@@ -143,11 +150,17 @@ impl Pacer {
 
 impl Entry {
     fn new(newest: Arc<DeviceView>) -> Self {
-        Self { newest, sent: None, flying: None, waiting: None, not_before: None, failures: 0, said: None }
+        Self { newest, sent: None, flying: None, waiting: None, not_before: None, failures: 0, said: None, gone: false }
+    }
+    /// Whether it has to be kept for a while.
+    fn leave(&mut self) -> bool {
+        (self.gone, self.waiting) = (true, None);
+        self.flying.is_some()
     }
     fn observe(&mut self, view: &Arc<DeviceView>, now: Instant) {
+        let back = std::mem::take(&mut self.gone);
         let told = self.told();
-        if Arc::ptr_eq(&self.newest, view) && (self.waiting.is_some() || told.is_some()) {
+        if !back && Arc::ptr_eq(&self.newest, view) && (self.waiting.is_some() || told.is_some()) {
             return;
         }
         let differs = told.is_none_or(|told| told.status != view.status);
@@ -181,7 +194,7 @@ impl Entry {
             Err(refusal) => refusal,
         };
         let urgent = was.urgent || self.waiting.is_some_and(|w| w.urgent);
-        self.waiting = self.unsent().then_some(Waiting { since: was.since, urgent });
+        self.waiting = (self.unsent() && !self.gone).then_some(Waiting { since: was.since, urgent });
         let bounds = match refusal {
             Refusal::Busy { .. } | Refusal::Unreachable { .. } => None, // the server's fault, not the device's
             Refusal::Forbidden(_) | Refusal::NotFound(_) => Some(NOT_OURS),

@@ -56,7 +56,7 @@ impl Cache {
         match saved {
             Some(Ok(())) => self.kept = revisions.keys().cloned().collect(),
             Some(Err(error)) => {
-                tracing::error!(error, "slices not saved: a restart without the API server would go back in time")
+                tracing::error!(error, "slices not saved: a restart without the API server would go back in time");
             }
             None => {}
         }

@@ -50,7 +50,7 @@ impl Compiler {
         Self { own, cache, out, stats, built, revisions, current: None, refused, incomplete, fetching }
     }
     /// What a mapper without API server goes by.
-    pub(super) async fn from_disk(&mut self) {
+    pub(super) async fn read_disk(&mut self) {
         if let Some((set, revisions)) = self.cache.load(&self.own).await {
             tracing::info!(devices = set.devices().count(), "started from the slices on disk");
             self.revisions = revisions;
@@ -93,7 +93,7 @@ impl Compiler {
             Ok(set) => set,
             Err(error) => {
                 if map.contains_key(&0) {
-                    self.incomplete.warn("the slices are not consistent, the last ones stay in force", error);
+                    self.incomplete.warn("the slices are not consistent, the last ones stay in force", &error);
                 }
                 return false;
             }
@@ -127,7 +127,7 @@ impl Compiler {
                 Ok(revision) => {
                     self.revisions.insert(name, Arc::new(revision));
                 }
-                Err(error) => self.fetching.warn("a revision cannot be read, trying again", format!("{name}: {error}")),
+                Err(error) => self.fetching.warn("a revision cannot be read, trying again", &format!("{name}: {error}")),
             }
         }
         drop(answers);

@@ -68,7 +68,7 @@ async fn run(options: Options, out: compile::Outlet, stats: Arc<SourceStats>) {
     let Options { class, node, access, store, hub } = options;
     let own = assemble::Own { class, node };
     let mut compiler = compile::Compiler::new(own.clone(), cache::Cache::new(store), out, stats.clone());
-    compiler.from_disk().await;
+    compiler.read_disk().await;
     let Some(access) = access else {
         tracing::info!("no API server: going on with what the disk knows");
         return std::future::pending().await;
@@ -87,7 +87,7 @@ async fn run(options: Options, out: compile::Outlet, stats: Arc<SourceStats>) {
 struct Said(Option<String>);
 
 impl Said {
-    fn warn(&mut self, what: &str, error: impl ToString) {
+    fn warn(&mut self, what: &str, error: &impl ToString) {
         let error = error.to_string();
         if self.0.as_ref() == Some(&error) {
             tracing::debug!(error, "{what}");

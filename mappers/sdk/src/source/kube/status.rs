@@ -88,7 +88,7 @@ impl Known {
                 self.failures = self.failures.saturating_add(1);
                 let own = report::backoff(self.failures, RETRY.0, RETRY.1, fastrand::f64());
                 self.not_before = Some(Instant::now() + own.max(refusal.after().unwrap_or_default()));
-                self.said.warn(&format!("status of slice {name} not written, trying again"), refusal);
+                self.said.warn(&format!("status of slice {name} not written, trying again"), &refusal);
             }
         }
     }

@@ -80,8 +80,8 @@ pub(super) async fn keep(access: &Access, own: &Own, reader: &Reader, stats: &So
                 }
                 continue;
             }
-            Ok(Err(error)) => said.warn("the right to read the slices is not obtained, trying again", error),
-            Err(_) => said.warn("the right to read the slices is not obtained, trying again", "no answer in time"),
+            Ok(Err(error)) => said.warn("the right to read the slices is not obtained, trying again", &error),
+            Err(_) => said.warn("the right to read the slices is not obtained, trying again", &"no answer in time"),
         }
         failures += 1;
         sleep(backoff(failures, RETRY.0, RETRY.1, fastrand::f64())).await;

@@ -92,7 +92,7 @@ pub(super) async fn follow(reader: &Reader, chunks: &Chunks, chunk: usize, name:
             stats.contact();
             match &seen {
                 Some(_) => said.over(&format!("slice {name} is read")),
-                None => said.warn(&what, "it is not there (yet)"),
+                None => said.warn(&what, &"it is not there (yet)"),
             }
             chunks.set(chunk, seen.map(|s| Seen { spec: s.spec, status: s.status.unwrap_or_default() }));
         };
@@ -106,7 +106,7 @@ pub(super) async fn follow(reader: &Reader, chunks: &Chunks, chunk: usize, name:
                 if matches!(trouble, Trouble::Unauthorized(_)) {
                     reader.refused();
                 }
-                said.warn(&what, trouble);
+                said.warn(&what, &trouble);
             }
         }
         sleep(backoff(failures, RETRY.0, RETRY.1, fastrand::f64())).await;
