@@ -1,11 +1,13 @@
 //! Two clients. A request that hangs must end before the Lease could be lost and taken by another replica; a watch is quiet
-//! for a minute between bookmarks, and one that is quiet for longer is cut.
+//! for minutes where nothing happens, and one that outlives its own time-out is cut.
 use kube::{Client, Config};
 use std::time::Duration;
 
 /// Longest that one request may take; see `leader::RENEW_DEADLINE`.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-const WATCH_SILENCE: Duration = Duration::from_secs(100);
+const WATCH_SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
+/// The API server ends a watch after this; it is begun anew where it ended. A connection that is dead is noticed by then too.
+pub const WATCH_SECONDS: u32 = 120;
 
 /// Clients of one API server.
 #[derive(Clone)]

@@ -212,7 +212,7 @@ impl Plant {
         self.api.remove(&Self::device_path(name));
         self.look_at_device(name);
     }
-    fn look_at_device(&self, name: &str) {
+    pub(crate) fn look_at_device(&self, name: &str) {
         let device = self.api.get(&Self::device_path(name)).map(|json| typed(&json));
         self.cx.world.learn_device(&id("n", name), device);
     }
@@ -227,8 +227,13 @@ impl Plant {
     pub(crate) fn mapper_acts(&self, node: &str) {
         let Some(slice) = self.slice(node) else { return };
         let entries = &slice.spec.devices;
-        let taken: BTreeMap<_, _> = entries.iter().filter(|e| !e.released).map(|e| (&e.uid, e.generation)).collect();
-        let released: Vec<_> = entries.iter().filter(|e| e.released).map(|e| &e.uid).collect();
+        let of = |released| entries.iter().filter(move |e| e.released == released).map(|e| &*e.uid).collect::<Vec<_>>();
+        self.mapper_says(node, &of(false), &of(true));
+    }
+    pub(crate) fn mapper_says(&self, node: &str, taken: &[&str], released: &[&str]) {
+        let slice = self.slice(node).unwrap();
+        let generation = |uid: &str| slice.spec.devices.iter().find(|e| e.uid == uid).map_or(0, |e| e.generation);
+        let taken: BTreeMap<_, _> = taken.iter().map(|uid| (*uid, generation(uid))).collect();
         let mut json = self.api.get(&Self::slice_path(node)).unwrap();
         json["status"] = json!({"taken": taken, "released": released});
         let stored = self.api.put(&Self::slice_path(node), json);

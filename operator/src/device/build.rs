@@ -23,7 +23,7 @@ pub(crate) fn build(facts: &Facts, verdict: &Verdict, now: Timestamp) -> Built {
     let all = [accepted, scheduled, ready];
     let old = &facts.status.conditions;
     let conditions: Vec<Condition> = stamp(old, &all, &now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    let news = news(transitions(old, &all));
+    let news = news(&transitions(old, &all));
     let shown = verdict.intent.shown.as_ref();
     let class = shown
         .map(|key| key.class.to_string())
@@ -40,7 +40,7 @@ pub(crate) fn build(facts: &Facts, verdict: &Verdict, now: Timestamp) -> Built {
 }
 
 /// Ready repeats the reason of what it follows from: one Event is enough.
-fn news(changed: Vec<&Fact>) -> Vec<Fact> {
+fn news(changed: &[&Fact]) -> Vec<Fact> {
     let echo = |f: &Fact| f.type_ == READY && changed.iter().any(|c| c.type_ != READY && c.reason == f.reason);
     changed.iter().filter(|f| !echo(f)).map(|f| (*f).clone()).collect()
 }

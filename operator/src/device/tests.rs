@@ -16,12 +16,15 @@ use std::time::Duration;
 
 const NOW: &str = "2026-05-01T12:00:00Z";
 
+#[allow(clippy::unnecessary_wraps, reason = "as it stands in the tables")]
 fn node(ready: &str) -> Option<NodeFact> {
     Some(NodeFact { ready: ready.into(), unschedulable: false, taints: vec![], classes: [].into() })
 }
+#[allow(clippy::unnecessary_wraps, reason = "as it stands in the tables")]
 fn pod(ready: bool, why: &str) -> Option<PodFact> {
     Some(PodFact { ready, why: why.into() })
 }
+#[allow(clippy::unnecessary_wraps, reason = "as it stands in the tables")]
 fn home(generation: i64, taken: Option<i64>) -> Option<Held> {
     let mapper = MapperKey::new("modbus", "a");
     Some(Held { mapper, uid: "u".into(), generation, tombstone: false, let_go: false, taken })

@@ -1,5 +1,5 @@
 //! Stories of slices, on an API server in memory.
-use crate::testing::Plant;
+use crate::{testing::Plant, world::keys::MapperKey};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -117,6 +117,71 @@ async fn with_the_last_device_label_slices_and_account_go_in_that_order() {
         assert!(at("PATCH /api/v1/nodes/a") < at("DELETE /apis/pollux.rs"));
         assert!(at("DELETE /apis/pollux.rs") < at("serviceaccounts/slice.modbus.a"));
         assert_eq!(plant.slice("a"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_slice_has_a_device_before_status_lets_its_mapper_write() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        crate::mapper::reconcile(&plant.cx, &MapperKey::new("modbus", "a")).await.unwrap();
+        assert_eq!(plant.entries("a"), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn slices_stay_until_the_pod_that_reads_them_is_gone() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        plant.delete_device("d");
+        plant.cx.world.learn_pod("a");
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        plant.settle().await.unwrap();
+        assert!(plant.slice("a").is_some_and(|slice| slice.spec.devices.is_empty()));
+        plant.cx.world.forget_pod("a");
+        plant.settle().await.unwrap();
+        assert_eq!(plant.slice("a"), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_only_the_mapper_changed_in_status_makes_no_work() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.cx.world.queue.open(true);
+        let path = Plant::device_path("d");
+        let mut device = plant.api.get(&path).unwrap();
+        device["status"]["reported"] = serde_json::json!({"setpoint": 21});
+        device["status"]["summary"] = serde_json::json!("setpoint=21");
+        plant.api.put(&path, device);
+        plant.look_at_device("d");
+        assert!(plant.cx.world.queue.is_empty());
+        plant.device("d", "u", 2, "a", 21.0);
+        assert_eq!(plant.cx.world.queue.len(), 3, "the Device, its mapper, its class");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_word_of_release_that_is_older_than_the_device_is_not_believed() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_says("a", &["u"], &["u"]);
+        plant.device("d", "u", 2, "b", 20.0);
+        plant.settle().await.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![tombstone("u", 1)], vec![]));
     })
     .await;
 }

@@ -159,6 +159,13 @@ impl World {
     pub(crate) fn learn_node(&self, id: &Id, node: views::NodeView) {
         watch::Sink::changed(&mut route::Nodes, self, id.clone(), node);
     }
+    pub(crate) fn learn_pod(&self, node: &str) {
+        let fact = PodFact { ready: true, why: String::new() };
+        self.change(|index| index.pod(&format!("pod-{node}").into(), Some((MapperKey::new("modbus", node), fact))));
+    }
+    pub(crate) fn forget_pod(&self, node: &str) {
+        self.change(|index| index.pod(&format!("pod-{node}").into(), None));
+    }
     pub(crate) fn learn_device(&self, id: &Id, device: Option<Device>) {
         match device {
             Some(device) => watch::Sink::changed(&mut route::Devices, self, id.clone(), DeserializeGuard(Ok(device))),

@@ -58,7 +58,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
 {
-    let config = watcher::Config::default().timeout(280);
+    let config = watcher::Config::default().timeout(crate::client::WATCH_SECONDS);
     let events = watcher(api.clone(), config).default_backoff();
     pin_mut!(events);
     let mut unseen: HashSet<Id> = HashSet::new();
