@@ -78,10 +78,8 @@ impl<P: Protocol> Driven<P> {
         twin.sample(property, raw, asked_at, &format, now);
     }
     pub(super) fn connected(&mut self, word: &Connected, now: Now) {
-        let word = match word.up {
-            true => Ok(()),
-            false => Err((word.kind.unwrap_or(crate::ErrorKind::Other), word.reason.clone())),
-        };
+        let fault = || (word.kind.unwrap_or(crate::ErrorKind::Other), word.reason.clone());
+        let word = if word.up { Ok(()) } else { Err(fault()) };
         self.twin.connected(word, now);
     }
     /// Tells the twin which points were read again, unchanged, since it was last told.

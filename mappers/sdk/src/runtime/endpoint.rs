@@ -34,7 +34,7 @@ const TELEMETRY: usize = 0;
 /// Rounds in which a twin may ask for something at one moment: it never needs more than two.
 const ROUNDS: usize = 8;
 /// Longest wait without looking at a twin.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// What an endpoint is told.
 pub(super) enum Order<P: Protocol> {
@@ -232,13 +232,17 @@ impl<P: Protocol> Endpoint<P> {
                 touched.insert(change.device);
             }
         }
-        touched.into_iter().for_each(|key| self.settle(key));
+        for key in touched {
+            self.settle(key);
+        }
     }
     fn tick(&mut self) {
         let now = self.shared.clock.now();
         let due = |d: &Driven<P>| d.twin.wake().is_some_and(|wake| wake <= now.mono);
         let keys: Vec<DeviceKey> = self.devices.iter().filter(|(_, d)| due(d)).map(|(key, _)| *key).collect();
-        keys.into_iter().for_each(|key| self.settle(key));
+        for key in keys {
+            self.settle(key);
+        }
     }
     /// Lets the twin decide, does what it says, and publishes what is worth it.
     fn settle(&mut self, key: DeviceKey) {
@@ -251,7 +255,9 @@ impl<P: Protocol> Endpoint<P> {
             if actions.is_empty() {
                 break;
             }
-            actions.into_iter().for_each(|action| self.act(key, action, now));
+            for action in actions {
+                self.act(key, action, now);
+            }
         }
         let now = self.shared.clock.now();
         let Some(driven) = self.devices.get_mut(&key) else { return };
@@ -331,7 +337,9 @@ impl<P: Protocol> Endpoint<P> {
         let said = match result {
             Ok(changes) => {
                 if let Some(driven) = self.devices.get_mut(&key) {
-                    changes.iter().for_each(|c| driven.changed(c, asked, &self.shared.protocol, now));
+                    for change in &changes {
+                        driven.changed(change, asked, &self.shared.protocol, now);
+                    }
                 }
                 Ok(())
             }

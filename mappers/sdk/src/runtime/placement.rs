@@ -75,7 +75,7 @@ impl<P: Protocol> Placement<P> {
                     }
                     Err(_) => stop.cancelled().await, // the source ended: what it last said stays in force
                 },
-                Some(request) = requests.recv() => self.request(request).await,
+                Some(request) = requests.recv() => self.request(request),
             }
         }
         let tasks: Vec<_> = self.endpoints.drain().map(|(_, Running { orders, task })| { drop(orders); task }).collect();
@@ -85,13 +85,12 @@ impl<P: Protocol> Placement<P> {
             }
         }
     }
-    async fn request(&mut self, request: Request) {
+    fn request(&mut self, request: Request) {
         let Request::Read { uid, reply } = request;
         let Some(Known { key, place: Place::At(endpoint), .. }) = self.known.get(&uid) else {
-            let answer = match self.known.contains_key(&uid) {
-                true => ControlError::NotConnected("it is off, or its configuration was refused".into()),
-                false => ControlError::NoSuchDevice,
-            };
+            let known = self.known.contains_key(&uid);
+            let parked = || ControlError::NotConnected("it is off, or its configuration was refused".into());
+            let answer = if known { parked() } else { ControlError::NoSuchDevice };
             reply.send(Err(answer)).ok(); // who asked may have left
             return;
         };
@@ -227,14 +226,13 @@ impl<P: Protocol> Placement<P> {
             }
             Some(Err(refused)) => {
                 let message = refused.errors.join("; ");
-                match refused.twin {
-                    Some(twin) => self.park(device, writes, twin, &Parked::Refused { reason: "ConfigError", message }),
-                    // Driven here already: what was valid last stays in force, and its generation says so.
-                    None => {
-                        tracing::warn!(device = %device.key(), message, "refused: the last valid configuration stays in force");
-                        self.known.insert(device.uid.clone(), Known { key, device, writes, place: Place::At(endpoint) });
-                    }
+                if let Some(twin) = refused.twin {
+                    let why = Parked::Refused { reason: "ConfigError", message };
+                    return self.park(device, writes, twin, &why);
                 }
+                // Driven here already: what was valid last stays in force, and its generation says so.
+                tracing::warn!(device = %device.key(), message, "refused: the last valid configuration stays in force");
+                self.known.insert(device.uid.clone(), Known { key, device, writes, place: Place::At(endpoint) });
             }
             None => tracing::debug!(device = %device.key(), "not driven: shutting down"),
         }
