@@ -80,7 +80,7 @@ impl Rig {
         Self { twin: Twin::new(Arc::new(device(properties)), None, Writes::Enabled, now), ms: 0 }
     }
     fn now(&self) -> Now {
-        Now { mono: Duration::from_millis(self.ms), unix_ms: EPOCH_MS + i64::try_from(self.ms).unwrap() }
+        Now { mono: Duration::from_millis(self.ms), unix_ms: EPOCH_MS + i64::try_from(self.ms).expect("short") }
     }
     fn take(&mut self, position: usize, result: Result<Raw, PointFault>) {
         let now = self.now();

@@ -28,6 +28,7 @@ impl Raw {
         }
     }
     /// Compared as the wire has it: 3.4e38 of a 32-bit float is not the double of the same text.
+    #[expect(clippy::float_cmp, reason = "a raw value is that very one or another")]
     pub(super) fn is(self, number: f64, precision: Precision) -> bool {
         match (self, precision) {
             (Self::Whole(whole), _) => exactly(number) == Some(whole),

@@ -40,18 +40,18 @@ impl Point {
     pub(super) fn take(&mut self, result: Result<Raw, PointFault>, asked_at: Duration, now: Now) {
         self.heard = true;
         match result {
-            Ok(raw) if raw.quality == Quality::Bad => self.fail("Bad".into(), asked_at),
+            Ok(raw) if raw.quality == Quality::Bad => self.fail("Bad", asked_at),
             Ok(raw) => {
                 self.fault = None;
                 self.fresh_at = now.mono;
                 self.reading = Some((raw, asked_at));
                 self.outdated = true;
             }
-            Err(fault) => self.fail(fault.text.into_owned(), asked_at),
+            Err(fault) => self.fail(&fault.text, asked_at),
         }
     }
-    fn fail(&mut self, why: String, asked_at: Duration) {
-        (self.fault, self.failed_at) = (Some(bounded(&why, 200)), Some(asked_at));
+    fn fail(&mut self, why: &str, asked_at: Duration) {
+        (self.fault, self.failed_at) = (Some(bounded(why, 200)), Some(asked_at));
     }
     /// Read again, unchanged.
     pub(super) fn confirm(&mut self, asked_at: Duration) {

@@ -73,12 +73,12 @@ impl Twin {
                     }
                     Next::Ask => {
                         reads.push(position);
-                        wake = earlier(wake, item.ask_at);
+                        wake = Some(earlier(wake, item.ask_at));
                     }
-                    Next::Wait(until) => wake = earlier(wake, until),
+                    Next::Wait(until) => wake = Some(earlier(wake, until)),
                     Next::Write(raw) => write = Some((position, raw)),
                 }
-                wake = decision.look_again.map_or(wake, |at| earlier(wake, at));
+                wake = decision.look_again.map(|at| earlier(wake, at)).or(wake);
             }
             self.touched |= before != (item.verdict, item.attempts, item.error.clone());
         }
@@ -169,7 +169,7 @@ impl Twin {
         };
         if self.link == Link::Up && grade.reason != "Stale" {
             let stale = point.stale_at(property).filter(|at| *at > now);
-            self.stale_check = stale.map_or(self.stale_check, |at| earlier(self.stale_check, at));
+            self.stale_check = stale.map(|at| earlier(self.stale_check, at)).or(self.stale_check);
         }
         if point.grade != grade {
             point.grade = grade;
@@ -194,6 +194,6 @@ impl Twin {
     }
 }
 
-fn earlier(a: Option<Duration>, b: Duration) -> Option<Duration> {
-    Some(a.map_or(b, |a| a.min(b)))
+fn earlier(a: Option<Duration>, b: Duration) -> Duration {
+    a.map_or(b, |a| a.min(b))
 }

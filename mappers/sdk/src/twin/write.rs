@@ -339,8 +339,8 @@ impl Wanted {
 pub(super) fn backoff(failures: u32, seed: u64) -> Duration {
     let doubled = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(12)).min(LAST_RETRY);
     let mixed = (seed ^ u64::from(failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56; // 0..=255
-    let quarter = doubled / 4;
-    doubled - quarter.mul_f64(f64::from(u32::try_from(mixed).unwrap_or(0)) / 256.0)
+    let less = (doubled / 4).mul_f64(f64::from(u32::try_from(mixed).unwrap_or(0)) / 256.0);
+    doubled.saturating_sub(less)
 }
 
 /// Equal in the device's own format: floats bit for bit, integers of either sign by value.

@@ -51,7 +51,9 @@ fn life() -> impl Strategy<Value = Vec<Op>> {
 fn lived(ops: &[Op], broken: Broken) -> World {
     let mut world = World::new(broken);
     world.run(Duration::from_secs(2));
-    ops.iter().for_each(|op| world.act(*op));
+    for op in ops {
+        world.act(*op);
+    }
     world
 }
 /// All faults end: the device answers, the mapper runs and may write.
@@ -64,7 +66,7 @@ fn heal(world: &mut World) {
     (0..12).for_each(|_| world.act(Op::Wait(60_000)));
 }
 fn told(world: &World) -> String {
-    world.history.iter().map(|(at, event)| format!("{at:?} {event:?}\n")).collect()
+    world.history.iter().map(|(at, event)| format!("{at:?} {event:?}")).collect::<Vec<_>>().join("\n")
 }
 fn in_sync(world: &World) -> (String, String) {
     let status = world.status.as_ref().expect("reported");

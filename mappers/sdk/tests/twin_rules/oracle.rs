@@ -72,6 +72,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the oracle believes of one property.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools)] // each is one fact of its own
 struct Belief {
     /// Newest reading: value (None: fault), and when it was asked for.
     read: Option<(Option<i64>, Duration)>,

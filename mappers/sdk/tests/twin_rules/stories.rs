@@ -12,11 +12,13 @@ fn said(world: &World, type_: &str) -> String {
 }
 fn lived(ops: &[Op]) -> World {
     let mut world = World::new(Broken::Not);
-    ops.iter().for_each(|op| world.act(*op));
+    for op in ops {
+        world.act(*op);
+    }
     world
 }
 fn error(world: &World, name: &str) -> String {
-    let pending = status(world).pending.get(name).unwrap_or_else(|| panic!("{name} is not pending"));
+    let pending = status(world).pending.get(name).expect("it is pending");
     pending.error.clone().unwrap_or_default()
 }
 const CRASH: Op = Op::Crash { disk_lost: false, server_knows: true };

@@ -116,6 +116,7 @@ pub(crate) struct World {
     polled: Duration,
     answers: Vec<(Duration, u64, usize, Answer)>,
     reads: Vec<(Duration, usize, Option<i64>, Duration)>,
+    #[allow(clippy::option_option)] // not read yet; read, and the answer was a fault
     last: [Option<Option<i64>>; KINDS.len()],
     pub(crate) history: Vec<(Duration, Event)>,
     pub(crate) reports: usize,
@@ -179,9 +180,9 @@ impl World {
     }
     fn property(&self, position: usize) -> EffectiveProperty {
         let (kind, wiring) = (KINDS[position], self.config.wiring[position]);
-        let verify = match kind.by_answer {
-            true => EffectiveVerify::Acknowledgement,
-            false => EffectiveVerify::ReadBack {
+        let verify = match kind {
+            Kind { by_answer: true, .. } => EffectiveVerify::Acknowledgement,
+            _ => EffectiveVerify::ReadBack {
                 tolerance: f64::from(i32::try_from(kind.tolerance).expect("small")),
                 delay: Span::from_millis(0),
                 within: Span::from_secs(if kind.tolerance > 0 { 3 } else { 0 }),
@@ -276,8 +277,8 @@ impl World {
     pub(crate) fn act(&mut self, op: Op) {
         self.now += TICK;
         match op {
-            Op::Set(property, value) => self.edit(|c| drop(c.desired.insert(property, value))),
-            Op::Unset(property) => self.edit(|c| drop(c.desired.remove(&property))),
+            Op::Set(property, value) => self.edit(|c| c.desired.extend([(property, value)])),
+            Op::Unset(property) => self.edit(|c| c.desired.retain(|p, _| *p != property)),
             Op::Mode(mode) => {
                 let was_off = self.mode == Mode::Off;
                 self.mode = mode;
@@ -433,7 +434,9 @@ impl World {
                 break;
             }
             assert!(round < 7, "a twin that never comes to rest: {actions:?}");
-            actions.into_iter().for_each(|action| self.carry_out(action));
+            for action in actions {
+                self.carry_out(action);
+            }
         }
         let now = self.clock();
         if let Some(twin) = &mut self.twin
@@ -449,22 +452,22 @@ impl World {
             return;
         }
         match action {
-            Action::Save { record } => self.save(record),
+            Action::Save { record } => self.save(&record),
             Action::Read { properties } => properties.into_iter().for_each(|p| self.read(p)),
             Action::Write { ticket, values, record } => {
                 assert_eq!(values.len(), 1, "one at a time");
                 let Some((property, raw)) = values.into_iter().next() else { return };
                 let value = raw.as_i128().and_then(|n| i64::try_from(n).ok()).expect("whole");
-                self.write(ticket, property, value, record);
+                self.write(ticket, property, value, &record);
             }
         }
     }
-    fn save(&mut self, record: Record) {
-        let text = serde_json::to_string(&record).expect("a record is JSON");
+    fn save(&mut self, record: &Record) {
+        let text = serde_json::to_string(record).expect("a record is JSON");
         self.disk = Some(serde_json::from_str(&text).expect("a record is read back"));
         self.log(Event::Saved);
     }
-    fn write(&mut self, ticket: u64, property: usize, value: i64, record: Record) {
+    fn write(&mut self, ticket: u64, property: usize, value: i64, record: &Record) {
         let fate = self.fates.pop().unwrap_or(Fate::Done);
         let now = self.clock();
         match fate {
