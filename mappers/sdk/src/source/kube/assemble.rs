@@ -130,4 +130,4 @@ fn compile(entry: &SliceDevice, last: Option<&Compiled>, revisions: &Revisions) 
 
 #[cfg(test)]
 #[path = "assemble_tests.rs"]
-mod tests;
+pub(super) mod tests;

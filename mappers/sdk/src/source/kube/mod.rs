@@ -102,3 +102,7 @@ impl Said {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "kube_tests.rs"]
+mod tests;
