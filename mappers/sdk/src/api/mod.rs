@@ -35,3 +35,7 @@ impl Api {
         Self { hub, control, metrics: Arc::new(metrics), ready, listeners, boot: fastrand::u64(..) }
     }
 }
+
+#[cfg(test)]
+#[path = "api_tests.rs"]
+mod tests;

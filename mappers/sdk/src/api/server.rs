@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// Connections at once; the next ones wait in the system's queue.
-const CONNECTIONS: usize = 64;
+pub(super) const CONNECTIONS: usize = 64;
 /// Longest time for a request's head, and for silence between requests.
 const HEAD: Duration = Duration::from_secs(30);
 const HEAD_BYTES: usize = 16 * 1024;

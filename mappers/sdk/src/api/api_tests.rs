@@ -1,0 +1,290 @@
+use super::{routes::router, *};
+use crate::{
+    ControlError, Request as Asked, control,
+    report::testing::{device, status},
+};
+use axum::{
+    body::{Body, BodyDataStream, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode},
+    response::Response,
+};
+use futures_util::StreamExt;
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+struct Bench {
+    api: Api,
+    hub: Arc<Hub>,
+    ready: watch::Sender<bool>,
+    asked: Option<mpsc::Receiver<Asked>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (hub, (control, asked)) = (Arc::<Hub>::default(), control());
+        let (ready, seen) = watch::channel(false);
+        let api = Api::new(hub.clone(), control, Metrics::new(vec![hub.clone()]), seen);
+        Self { api, hub, ready, asked: Some(asked) }
+    }
+    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        router(self.api.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+    async fn ask(&self, method: Method, path: &str) -> (StatusCode, HeaderMap, String) {
+        let (head, body) = self.send(method, path, &[]).await.into_parts();
+        let body = to_bytes(body, 1 << 24).await.unwrap();
+        (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+    async fn json(&self, path: &str) -> Json {
+        let (status, _, body) = self.ask(Method::GET, path).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+    async fn problem(&self, method: Method, path: &str) -> (u16, String) {
+        let (status, headers, body) = self.ask(method, path).await;
+        let problem: Json = serde_json::from_str(&body).unwrap();
+        assert_eq!(headers["content-type"], problem::CONTENT_TYPE);
+        assert_eq!(problem["status"], status.as_u16());
+        (status.as_u16(), problem["detail"].as_str().unwrap().to_owned())
+    }
+    /// A runtime that answers every read like this.
+    fn reads(&mut self, answer: Result<(), ControlError>) {
+        let (mut asked, hub) = (self.asked.take().unwrap(), self.hub.clone());
+        tokio::spawn(async move {
+            while let Some(Asked::Read { uid, reply }) = asked.recv().await {
+                hub.publish(&device(&uid, 1), status(99.0, "True"));
+                reply.send(answer.clone()).ok();
+            }
+        });
+    }
+    async fn listen(&self, last: Option<&str>) -> Listener {
+        let headers: Vec<_> = last.map(|id| ("last-event-id", id)).into_iter().collect();
+        let response = self.send(Method::GET, "/v1/events", &headers).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Listener { body: response.into_body().into_data_stream(), text: String::new() }
+    }
+}
+
+/// Reads server-sent events as the specification has them.
+struct Listener {
+    body: BodyDataStream,
+    text: String,
+}
+impl Listener {
+    /// Event, id, data.
+    async fn next(&mut self) -> (String, String, Json) {
+        loop {
+            if let Some((event, rest)) = self.text.clone().split_once("\n\n") {
+                self.text = rest.to_owned();
+                let field = |name: &str| {
+                    let line = event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+                    line.unwrap_or_default().to_owned()
+                };
+                if !event.starts_with(':') {
+                    return (field("event"), field("id"), serde_json::from_str(&field("data")).unwrap());
+                }
+                continue;
+            }
+            let more = timeout(Duration::from_mins(1), self.body.next()).await.expect("an event").unwrap().unwrap();
+            self.text.push_str(std::str::from_utf8(&more).unwrap());
+        }
+    }
+    async fn told(&mut self) -> (String, Json) {
+        let (event, _, data) = self.next().await;
+        let value = data["status"]["reported"]["temperature"].clone();
+        (format!("{event} {}", data["metadata"]["name"].as_str().unwrap_or("-")), value)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_is_shown_as_the_api_server_would_have_it() {
+    let bench = Bench::new();
+    bench.hub.publish(&device("a", 4), status(21.5, "True"));
+    let one = bench.json("/v1/devices/plant/device-a").await;
+    assert_eq!((&one["apiVersion"], &one["kind"]), (&json!("pollux.rs/v1alpha1"), &json!("Device")));
+    let metadata = json!({"namespace": "plant", "name": "device-a", "uid": "a", "generation": 4});
+    assert_eq!(one["metadata"], metadata);
+    let spec = json!({"mode": "Control", "protocol": {"custom": {"host": "10.0.0.5"}}, "desired": {"setpoint": 21.5}});
+    assert_eq!(one["spec"], spec);
+    assert_eq!(one["status"]["reported"], json!({"temperature": 21.5}));
+    assert_eq!(bench.json("/v1/devices").await["items"], json!([one]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_are_problem_objects_that_say_what_is_wrong() {
+    let bench = Bench::new();
+    let no = (404, "no device plant/nobody on this mapper".to_owned());
+    assert_eq!(bench.problem(Method::GET, "/v1/devices/plant/nobody").await, no);
+    assert_eq!(bench.problem(Method::POST, "/v1/devices/plant/nobody/read").await, no);
+    assert_eq!(bench.problem(Method::GET, "/v1/devices/plant/%ff").await.0, 400);
+    assert_eq!(bench.problem(Method::GET, "/v2").await, (404, "nothing at /v2; see /openapi.json".into()));
+    assert_eq!(bench.problem(Method::DELETE, "/v1/devices").await.0, 405);
+    let (_, headers, _) = bench.ask(Method::PUT, "/v1/devices/plant/a/read").await;
+    assert_eq!(headers["allow"], "POST");
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_answers_with_what_was_read_or_with_why_not() {
+    for (answer, expected) in [
+        (Err(ControlError::NotConnected("connection refused".into())), 502),
+        (Err(ControlError::Busy), 503),
+        (Err(ControlError::NoSuchDevice), 404),
+    ] {
+        let mut bench = Bench::new();
+        bench.hub.publish(&device("a", 1), status(1.0, "True"));
+        bench.reads(answer);
+        assert_eq!(bench.problem(Method::POST, "/v1/devices/plant/device-a/read").await.0, expected);
+    }
+    let mut bench = Bench::new();
+    bench.hub.publish(&device("a", 1), status(1.0, "True"));
+    assert_eq!(bench.problem(Method::POST, "/v1/devices/plant/device-a/read").await.0, 504, "nobody answers");
+    bench.reads(Ok(()));
+    let (code, _, body) = bench.ask(Method::POST, "/v1/devices/plant/device-a/read").await;
+    assert_eq!((code, body.contains("99.0")), (StatusCode::OK, true), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_tell_living_from_ready() {
+    let bench = Bench::new();
+    assert_eq!(bench.ask(Method::GET, "/healthz").await.0, StatusCode::OK);
+    assert_eq!(bench.problem(Method::GET, "/readyz").await, (503, "no configuration yet".into()));
+    bench.ready.send_replace(true);
+    assert_eq!(bench.ask(Method::GET, "/readyz").await.0, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_hears_how_things_stand_then_every_change_then_that_a_device_is_gone() {
+    let bench = Bench::new();
+    bench.hub.publish(&device("a", 1), status(1.0, "True"));
+    let mut listener = bench.listen(None).await;
+    assert_eq!(listener.told().await, ("device device-a".into(), json!(1.0)));
+    for value in [2.0, 3.0] {
+        bench.hub.publish(&device("a", 1), status(value, "True"));
+    }
+    bench.hub.publish(&device("b", 1), status(4.0, "True"));
+    assert_eq!(listener.told().await, ("device device-a".into(), json!(2.0)));
+    assert_eq!(listener.told().await, ("device device-a".into(), json!(3.0)));
+    assert_eq!(listener.told().await, ("device device-b".into(), json!(4.0)));
+    bench.hub.release("a");
+    assert_eq!(listener.told().await, ("gone device-a".into(), Json::Null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_comes_back_hears_only_what_it_missed() {
+    let bench = Bench::new();
+    for uid in ["a", "b"] {
+        bench.hub.publish(&device(uid, 1), status(1.0, "True"));
+    }
+    let mut listener = bench.listen(None).await;
+    listener.next().await;
+    let (_, last, _) = listener.next().await;
+    drop(listener);
+    bench.hub.publish(&device("a", 1), status(2.0, "True"));
+    let mut again = bench.listen(Some(&last)).await;
+    assert_eq!(again.told().await, ("device device-a".into(), json!(2.0)));
+    let mut of_another_process = bench.listen(Some("0-999")).await;
+    assert_eq!(of_another_process.told().await, ("device device-b".into(), json!(1.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_falls_behind_is_told_and_hears_the_newest() {
+    let bench = Bench::new();
+    bench.hub.publish(&device("a", 1), status(0.0, "True"));
+    let mut listener = bench.listen(None).await;
+    listener.told().await;
+    for value in 1..=3000 {
+        bench.hub.publish(&device("a", 1), status(f64::from(value), "True"));
+    }
+    assert_eq!(listener.next().await.0, "lagged");
+    assert_eq!(listener.told().await, ("device device-a".into(), json!(3000.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn listeners_are_bounded_and_give_their_place_back() {
+    let bench = Bench::new();
+    let mut listeners = vec![];
+    for _ in 0..LISTENERS {
+        listeners.push(bench.listen(None).await);
+    }
+    assert_eq!(bench.problem(Method::GET, "/v1/events").await.0, 503);
+    listeners.pop();
+    bench.listen(None).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_document_names_every_address_and_nothing_that_is_not_there() {
+    let bench = Bench::new();
+    let document = bench.json("/openapi.json").await;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{namespace}", "plant").replace("{name}", "nobody");
+        for method in methods.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let status = bench.send(method.clone(), &path, &[]).await.status().as_u16();
+            let documented = &document["paths"].as_object().unwrap();
+            assert_ne!(status, 405, "{method} {path}");
+            assert!(documented.values().any(|p| p.to_string().contains(&format!("\"{status}\""))), "{method} {path}: {status}");
+        }
+    }
+    assert!(!document.to_string().contains("#/$defs"), "a reference that leads nowhere");
+}
+
+/// Over a socket: one request, and the whole answer.
+async fn get(at: std::net::SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn it_serves_on_a_port_until_it_is_told_to_stop_even_with_listeners() {
+    let bench = Bench::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (at, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let task = tokio::spawn(serve(listener, bench.api.clone(), stop.clone()));
+    assert!(get(at, "/healthz").await.ends_with("ok\n"));
+    let metrics = get(at, "/metrics").await;
+    assert!(metrics.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{metrics}");
+    let mut open = TcpStream::connect(at).await.unwrap();
+    open.write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut head = [0; 12];
+    open.read_exact(&mut head).await.unwrap();
+    stop.cancel();
+    timeout(Duration::from_secs(5), task).await.expect("it ends").unwrap();
+    assert!(TcpStream::connect(at).await.is_err());
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_a_place() {
+    let bench = Bench::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, bench.api.clone(), CancellationToken::new()));
+    let mut idle = vec![];
+    for _ in 0..server::CONNECTIONS {
+        idle.push(TcpStream::connect(at).await.unwrap());
+    }
+    let waiting = tokio::spawn(get(at, "/healthz"));
+    // All the idle ones are accepted first; the next cannot be answered before one of them ends.
+    let mut first = idle.remove(0);
+    first.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut answer = [0; 15];
+    first.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    assert!(!waiting.is_finished());
+    drop(first);
+    assert!(waiting.await.unwrap().ends_with("ok\n"));
+}
