@@ -4,8 +4,8 @@ use pollux_crds::{
     Interval, Mode, PropertyType, Source, Span, Writes, condition,
 };
 use pollux_mapper::{
-    ErrorKind, PointFault, Precision, Quality, Value,
-    twin::{Format, Now, Raw, Twin},
+    ErrorKind, PointFault, Precision, Quality, Value, WriteReply, Wrote,
+    twin::{Action, Format, Now, Raw, Twin},
 };
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -281,4 +281,38 @@ fn another_limit_judges_the_reading_that_is_there() {
     let status = rig.report().unwrap();
     assert_eq!(status.quality_reason["t"], "OutOfRange");
     assert!(status.conditions.iter().all(|c| c.observed_generation == 4));
+}
+
+#[test]
+fn a_slow_device_has_the_time_that_verify_gives_it() {
+    let verify = EffectiveVerify::ReadBack { tolerance: 0.5, delay: Span::from_secs(2), within: Span::from_secs(10) };
+    let valve = EffectiveProperty { access: Access::ReadWrite, verify, stale_after: None, ..property("valve") };
+    let mut rig = Rig::new(vec![valve]);
+    rig.read(0, 0.0);
+    let desired = BTreeMap::from([("valve".to_owned(), 50.into())]);
+    let device = EffectiveDevice { desired, ..rig.twin.device().as_ref().clone() };
+    let now = rig.now();
+    rig.twin.configure(Arc::new(device), Writes::Enabled, now);
+    let actions = rig.twin.step(&Floats, now);
+    let Some(Action::Write { ticket, .. }) = actions.first() else { unreachable!("{actions:?}") };
+    rig.twin.wrote(*ticket, &WriteReply { values: vec![Wrote::Done], why: None }, now);
+    let in_sync = |rig: &mut Rig| {
+        let status = rig.status();
+        let found = condition(&status.conditions, "InSync").expect("there");
+        format!("{} {}", found.status, found.reason)
+    };
+    rig.ms += 1000;
+    rig.read(0, 50.0); // an echo of the write, before the valve moves
+    assert_eq!(in_sync(&mut rig), "False Writing");
+    rig.ms += 2000;
+    rig.read(0, 10.0);
+    assert_eq!(in_sync(&mut rig), "False Writing");
+    let wake = rig.twin.wake().expect("it is looked at again");
+    assert!(wake <= Duration::from_secs(4), "{wake:?}");
+    rig.ms += 6000;
+    rig.read(0, 49.5);
+    assert_eq!(in_sync(&mut rig), "True Confirmed");
+    rig.ms += 5000;
+    rig.read(0, 49.4);
+    assert_eq!(in_sync(&mut rig), "False Drifted");
 }

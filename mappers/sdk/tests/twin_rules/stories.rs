@@ -172,3 +172,40 @@ fn an_old_stamp_means_unchanged_and_confirmed() {
     assert_eq!(status(&world).timestamps["p1"], before.timestamps["p1"]);
     assert_eq!(world.reports, reports + 1);
 }
+
+#[test]
+fn a_reading_older_than_the_edit_confirms_nothing() {
+    let mut world = lived(&[Op::Wait(2000), Op::Drift(0, 3), Op::Set(0, 0)]);
+    assert_eq!(said(&world, IN_SYNC), "False Writing");
+    world.act(Op::Wait(4000));
+    assert_eq!((world.registers[0][0], said(&world, IN_SYNC)), (0, "True Confirmed".into()));
+}
+
+#[test]
+fn a_rewrite_that_a_crash_interrupts_goes_on_after_it() {
+    let mut world = lived(&[Op::Wait(2000), Op::Set(0, 5), Op::Wait(3000), Op::Drift(0, 1), Op::Wait(2000)]);
+    world.act(Op::Fate(Fate::NotSent, 1));
+    for op in [Op::Rewrite, CRASH, Op::Wait(4000)] {
+        world.act(op);
+    }
+    assert_eq!((world.registers[0][0], said(&world, IN_SYNC)), (5, "True Confirmed".into()));
+}
+
+#[test]
+fn what_certainly_did_not_leave_is_sent_after_a_crash_too() {
+    for fate in [Fate::NotSent, Fate::Refused] {
+        let mut world =
+            lived(&[Op::Wait(2000), Op::Fate(fate, 1), Op::Set(2, 5), Op::Wait(500), CRASH, Op::Wait(3000)]);
+        assert_eq!((world.registers[2][0], said(&world, IN_SYNC)), (5, "True Confirmed".into()), "{fate:?}");
+        world.act(Op::Wait(1000));
+    }
+}
+
+#[test]
+fn a_value_that_is_only_enforced_again_stays_acknowledged_through_a_crash() {
+    let mut world = lived(&[Op::Wait(2000), Op::Set(1, 5), Op::Wait(4000), Op::Fate(Fate::CrashAfterSave, 1)]);
+    for op in [Op::Drift(1, 0), Op::Wait(6000), Op::Rewire(1), Op::Start, Op::Wait(6000)] {
+        world.act(op);
+    }
+    assert_eq!((world.registers[1][1], said(&world, IN_SYNC)), (0, "False BindingChanged".into()));
+}
