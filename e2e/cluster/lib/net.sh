@@ -22,7 +22,9 @@ plug() {
   local ns=$PX-$1 i nodes
   ip netns add "$ns"
   ip -n "$ns" link set lo up
-  ip -n "$PX-sw" link add "$3" type veth peer name eth0 netns "$ns"
+  # The hardware address follows from the network address: who gets the address of a peer that left is not looked for under
+  # that one's hardware address, which neighbours remember for half a minute.
+  ip -n "$PX-sw" link add "$3" type veth peer name eth0 address "$(printf '02:00:0a:4d:00:%02x' "$2")" netns "$ns"
   ip -n "$PX-sw" link set "$3" master br0 up
   ip -n "$ns" addr add "$NET.$2/24" dev eth0
   ip -n "$ns" link set eth0 up
