@@ -234,7 +234,10 @@ async fn the_document_names_every_address_and_nothing_that_is_not_there() {
             let status = bench.send(method.clone(), &path, &[]).await.status().as_u16();
             let documented = &document["paths"].as_object().unwrap();
             assert_ne!(status, 405, "{method} {path}");
-            assert!(documented.values().any(|p| p.to_string().contains(&format!("\"{status}\""))), "{method} {path}: {status}");
+            assert!(
+                documented.values().any(|p| p.to_string().contains(&format!("\"{status}\""))),
+                "{method} {path}: {status}"
+            );
         }
     }
     assert!(!document.to_string().contains("#/$defs"), "a reference that leads nowhere");

@@ -17,7 +17,7 @@ use pacer::{Pacer, Step};
 use pollux_crds::{Device, DeviceStatus};
 use serde_json::{Value as Json, json};
 pub use server::FIELD_MANAGER;
-pub(crate) use server::{Refusal, apply_status};
+pub(crate) use server::{Refusal, apply_status, explain};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -169,7 +169,8 @@ fn landed(pacer: &mut Pacer, stats: &ReportStats, view: &DeviceView, result: &Re
 }
 
 /// The mapper's whole part of the status: what is not in it is dropped from the object, so nothing of an older state stays. The
-/// operator's fields are left out whatever stands in the view: claimed once, they could never be taken away again.
+/// operator's fields are left out whatever stands in the view: claimed once, they could never be taken away again. `status.uid` is
+/// what an admission policy compares with the object's; `metadata.uid` would be no precondition here (tried).
 fn body(view: &DeviceView) -> Json {
     let device = &view.device;
     let mut status = DeviceStatus {
@@ -185,7 +186,7 @@ fn body(view: &DeviceView) -> Json {
     json!({
         "apiVersion": Device::api_version(&()),
         "kind": Device::kind(&()),
-        "metadata": {"namespace": device.namespace, "name": device.name, "uid": device.uid},
+        "metadata": {"namespace": device.namespace, "name": device.name},
         "status": status,
     })
 }

@@ -37,6 +37,8 @@ pub(super) struct Pacer {
     pause: Option<Instant>,
     /// Such refusals in a row.
     refusals: u32,
+    /// What was said of it last.
+    said: Option<String>,
 }
 
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Waiting {
 impl Pacer {
     pub(super) fn new(writes_per_second: f64, now: Instant) -> Self {
         let bucket = Bucket::new(writes_per_second, now);
-        Self { devices: BTreeMap::new(), bucket, in_flight: 0, pause: None, refusals: 0 }
+        Self { devices: BTreeMap::new(), bucket, in_flight: 0, pause: None, refusals: 0, said: None }
     }
     pub(super) fn set_rate(&mut self, writes_per_second: f64, now: Instant) {
         self.bucket.set_rate(writes_per_second, now);
@@ -109,12 +111,18 @@ impl Pacer {
         random: f64,
     ) -> Option<String> {
         self.in_flight = self.in_flight.saturating_sub(1);
-        match result {
-            Ok(()) => (self.refusals, self.pause) = (0, None),
-            Err(Refusal::Busy { after, .. } | Refusal::Unreachable { after, .. }) => self.rest(*after, now, random),
-            Err(_) => {}
-        }
-        let news = self.devices.get_mut(uid)?.land(result, now, random);
+        let of_server = match result {
+            Ok(()) => {
+                (self.refusals, self.pause) = (0, None);
+                over(&mut self.said)
+            }
+            Err(refusal) if refusal.is_the_servers() => {
+                self.rest(refusal.after(), now, random);
+                say(&mut self.said, refusal)
+            }
+            Err(_) => None,
+        };
+        let news = of_server.or(self.devices.get_mut(uid)?.land(result, now, random));
         if self.devices.get(uid).is_some_and(|entry| entry.gone) {
             self.devices.remove(uid);
         }
@@ -189,29 +197,35 @@ impl Entry {
         let refusal = match result {
             Ok(()) => {
                 (self.sent, self.not_before, self.failures) = (Some(view), None, 0);
-                return self.said.take().map(|_| "status is written again".into());
+                return over(&mut self.said);
             }
             Err(refusal) => refusal,
         };
         let urgent = was.urgent || self.waiting.is_some_and(|w| w.urgent);
         self.waiting = (self.unsent() && !self.gone).then_some(Waiting { since: was.since, urgent });
-        let bounds = match refusal {
-            Refusal::Busy { .. } | Refusal::Unreachable { .. } => None, // the server's fault, not the device's
-            Refusal::Forbidden(_) | Refusal::NotFound(_) => Some(NOT_OURS),
-            Refusal::Invalid { .. } => Some(NOT_TAKEN),
+        let (first, most) = match refusal {
+            Refusal::Busy { .. } | Refusal::Unreachable { .. } => return None, // not the device's fault
+            Refusal::Forbidden(_) | Refusal::NotFound(_) => NOT_OURS,
+            Refusal::Invalid { .. } => NOT_TAKEN,
         };
-        if let Some((first, most)) = bounds {
-            self.failures = self.failures.saturating_add(1);
-            self.not_before = Some(now + backoff(self.failures, first, most, random));
-        }
-        let text = refusal.to_string();
-        let news = self.said.as_ref() != Some(&text);
-        self.said = Some(text.clone());
-        news.then_some(text)
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = Some(now + backoff(self.failures, first, most, random));
+        say(&mut self.said, refusal)
     }
     fn unsent(&self) -> bool {
         self.sent.as_ref().is_none_or(|sent| sent.status != self.newest.status)
     }
+}
+
+/// A trouble that lasts is told once, and once that it is over.
+fn say(said: &mut Option<String>, refusal: &Refusal) -> Option<String> {
+    let text = refusal.to_string();
+    let news = said.as_ref() != Some(&text);
+    *said = Some(text.clone());
+    news.then_some(text)
+}
+fn over(said: &mut Option<String>) -> Option<String> {
+    said.take().map(|_| "status is written again".into())
 }
 
 /// What somebody may be waiting for: the answer to an edit, or a change of health.

@@ -92,7 +92,8 @@ async fn one_forced_apply_of_the_mappers_whole_part_and_of_nothing_else() {
     assert_eq!(one.path, "/apis/pollux.rs/v1alpha1/namespaces/plant/devices/device-a/status");
     let query: Vec<_> = one.query.split('&').filter(|q| !q.is_empty()).collect();
     assert!(query.contains(&"fieldManager=pollux-mapper") && query.contains(&"force=true"), "{query:?}");
-    assert_eq!(one.body["metadata"], json!({"namespace": "plant", "name": "device-a", "uid": "a"}));
+    assert_eq!(one.body["metadata"], json!({"namespace": "plant", "name": "device-a"}));
+    assert_eq!(one.body["status"]["uid"], "a", "of whom it speaks");
     let status = one.body["status"].as_object().unwrap();
     assert_eq!(status.keys().collect::<Vec<_>>(), ["conditions", "reported", "uid"]);
     assert_eq!(status["conditions"].as_array().unwrap().len(), 1, "Ready is the operator's");
@@ -102,7 +103,8 @@ async fn one_forced_apply_of_the_mappers_whole_part_and_of_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_hangs_holds_up_no_other_and_is_given_up_for_the_newest_state() {
-    let mut bench = Bench::new(|one| if one.path.contains("device-a") && one.temperature() < 2.0 { None } else { taken(one) });
+    let mut bench =
+        Bench::new(|one| if one.path.contains("device-a") && one.temperature() < 2.0 { None } else { taken(one) });
     bench.publish("a", 1.0);
     bench.publish("b", 1.0);
     let first = [bench.arrives().await.path, bench.arrives().await.path];
@@ -124,9 +126,12 @@ async fn a_write_that_hangs_holds_up_no_other_and_is_given_up_for_the_newest_sta
 #[tokio::test(start_paused = true)]
 async fn a_device_placed_elsewhere_is_left_alone_and_its_neighbours_are_not() {
     let no = "not placed here: token is of node edge-1, object is on edge-2";
-    let mut bench = Bench::new(move |one| {
-        if one.path.contains("device-a") { refused(StatusCode::FORBIDDEN, no) } else { taken(one) }
-    });
+    let mut bench =
+        Bench::new(
+            move |one| {
+                if one.path.contains("device-a") { refused(StatusCode::FORBIDDEN, no) } else { taken(one) }
+            },
+        );
     for value in 0..60 {
         bench.publish("a", f64::from(value));
         bench.publish("b", f64::from(value));
@@ -143,7 +148,11 @@ async fn a_server_that_is_away_gets_no_queue_of_old_states_when_it_is_back() {
     let away = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let gone = away.clone();
     let mut bench = Bench::new(move |one| {
-        if gone.load(std::sync::atomic::Ordering::Relaxed) { refused(StatusCode::SERVICE_UNAVAILABLE, "away") } else { taken(one) }
+        if gone.load(std::sync::atomic::Ordering::Relaxed) {
+            refused(StatusCode::SERVICE_UNAVAILABLE, "away")
+        } else {
+            taken(one)
+        }
     });
     for value in 0..600 {
         bench.publish("a", f64::from(value));

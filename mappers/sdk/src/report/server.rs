@@ -51,6 +51,10 @@ impl Refusal {
             Self::Invalid { .. } => "invalid",
         }
     }
+    /// It says nothing about the object that was to be written.
+    pub(crate) fn is_the_servers(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unreachable { .. })
+    }
     /// When the server wants to be asked again, where it said so.
     pub(crate) fn after(&self) -> Option<Duration> {
         match self {
@@ -58,9 +62,20 @@ impl Refusal {
             Self::Forbidden(_) | Self::NotFound(_) | Self::Invalid { .. } => None,
         }
     }
-    fn unreachable(text: &impl ToString) -> Self {
-        Self::Unreachable { after: None, text: shorten(&text.to_string()) }
+    fn unreachable(text: &str) -> Self {
+        Self::Unreachable { after: None, text: shorten(text) }
     }
+}
+
+/// The server's own words, or how far we came: the causes of an error, outermost first. (Its `Display` names the outermost only,
+/// and shows a Status as a Rust value.)
+pub(crate) fn explain(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return format!("{} ({})", status.message, status.code);
+    }
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let causes: Vec<_> = causes.map(ToString::to_string).collect();
+    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }
 
 /// Applies `body` to the status of an object as [`FIELD_MANAGER`], forced: nobody else has a word in these fields.
@@ -71,10 +86,11 @@ pub(crate) async fn apply_status(client: &Client, url: &str, name: &str, body: &
         .map_err(|error| Refusal::Invalid { code: 0, text: error.to_string() })?;
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(METADATA_ONLY));
     let answer = async {
-        let response = client.send(request.map(Body::from)).await.map_err(|error| Refusal::unreachable(&error))?;
+        let response =
+            client.send(request.map(Body::from)).await.map_err(|error| Refusal::unreachable(&explain(&error)))?;
         let (head, body) = response.into_parts();
         // Read to its end also where nothing is wrong: only then the connection can be used again.
-        let body = body.collect_bytes().await.map_err(|error| Refusal::unreachable(&error))?;
+        let body = body.collect_bytes().await.map_err(|error| Refusal::unreachable(&explain(&error)))?;
         judge(head.status, &head.headers, &body)
     };
     let late = || Refusal::unreachable(&format!("no answer within {} s", TIMEOUT.as_secs()));

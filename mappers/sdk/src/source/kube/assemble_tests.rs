@@ -62,7 +62,9 @@ fn slices_of_another_node_are_not_ours_whatever_they_are_called() {
 #[test]
 fn what_the_api_server_makes_of_numbers_does_not_change_the_hash() {
     let mut device = entry("a", 1, &revision(1.0));
-    for (name, text) in [("a", "21.0"), ("b", "0.1"), ("c", "1e300"), ("d", "-3"), ("e", "9007199254740993"), ("f", "1e21")] {
+    for (name, text) in
+        [("a", "21.0"), ("b", "0.1"), ("c", "1e300"), ("d", "-3"), ("e", "9007199254740993"), ("f", "1e21")]
+    {
         device.desired.insert(name.into(), serde_json::from_str(text).unwrap());
     }
     // As Go prints what it parsed: whole floats of up to 21 digits lose their point. The operator reads values from there, so that is

@@ -6,7 +6,10 @@ use super::{
     token::Reader,
     watch::{Chunks, Map, follow},
 };
-use crate::{Instant, NodeConfig, report::backoff};
+use crate::{
+    Instant, NodeConfig,
+    report::{backoff, explain},
+};
 use futures_util::{StreamExt, stream};
 use kube::{Api, Client};
 use pollux_crds::{DeviceModelRevision, DeviceModelRevisionSpec, MAPPERS_NAMESPACE};
@@ -127,7 +130,9 @@ impl Compiler {
                 Ok(revision) => {
                     self.revisions.insert(name, Arc::new(revision));
                 }
-                Err(error) => self.fetching.warn("a revision cannot be read, trying again", &format!("{name}: {error}")),
+                Err(error) => {
+                    self.fetching.warn("a revision cannot be read, trying again", &format!("{name}: {error}"));
+                }
             }
         }
         drop(answers);
@@ -173,7 +178,7 @@ async fn at(instant: Option<Instant>) {
 async fn get(client: Client, name: String) -> (String, Result<DeviceModelRevisionSpec, String>) {
     let api = Api::<DeviceModelRevision>::namespaced(client, MAPPERS_NAMESPACE);
     let answer = match timeout(REVISION, api.get(&name)).await {
-        Ok(answer) => answer.map(|revision| revision.spec).map_err(|error| error.to_string()),
+        Ok(answer) => answer.map(|revision| revision.spec).map_err(|error| explain(&error)),
         Err(_) => Err("no answer in time".into()),
     };
     (name, answer)

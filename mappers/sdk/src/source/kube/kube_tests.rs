@@ -94,7 +94,8 @@ impl Server {
         inner.version += 1;
         object["apiVersion"] = "pollux.rs/v1alpha1".into();
         object["kind"] = "DeviceSlice".into();
-        object["metadata"] = json!({"name": name, "namespace": "pollux-mappers", "resourceVersion": inner.version.to_string()});
+        object["metadata"] =
+            json!({"name": name, "namespace": "pollux-mappers", "resourceVersion": inner.version.to_string()});
         let type_ = if inner.slices.contains_key(name) { "MODIFIED" } else { "ADDED" };
         inner.slices.insert(name.to_owned(), object.clone());
         inner.changes.send((name.to_owned(), json!({"type": type_, "object": object}))).ok();
@@ -113,7 +114,7 @@ impl Server {
                 let next = timeout(Duration::from_secs(60).min(end - Instant::now()), changes.recv()).await;
                 let line = match next {
                     _ if server.lock().mute => continue,
-                    Ok(Ok((changed, event))) if changed == name => event,
+                    Ok(Ok((of, event))) if of == name => event,
                     Ok(_) => continue,
                     Err(_) if Instant::now() >= end => return None,
                     Err(_) => bookmark(server.lock().version),

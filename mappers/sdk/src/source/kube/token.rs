@@ -1,7 +1,7 @@
 //! The reader's token: the right to read the slices of this class and node and nothing else. Obtained with the Pod's own token,
 //! bound to the Node, kept in memory only, renewed long before it ends.
 use super::{Access, Said, SourceStats, assemble::Own};
-use crate::report::backoff;
+use crate::report::{backoff, explain};
 use k8s_openapi::{
     api::{
         authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
@@ -91,7 +91,7 @@ pub(super) async fn keep(access: &Access, own: &Own, reader: &Reader, stats: &So
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 enum MintError {
-    #[error(transparent)]
+    #[error("{}", explain(.0))]
     Refused(#[from] kube::Error),
     #[error("the API server's answer holds no token")]
     Empty,

@@ -2,7 +2,10 @@
 //! long forgotten by the server), then WATCH for a few minutes, then LIST again, so that a watch that died silently cannot
 //! hide an edit for longer.
 use super::{Said, SourceStats, token::Reader};
-use crate::{Instant, report::backoff};
+use crate::{
+    Instant,
+    report::{backoff, explain},
+};
 use futures_util::{TryStreamExt, pin_mut};
 use kube::{
     Api,
@@ -68,7 +71,7 @@ enum Trouble {
     Forbidden(String),
     #[error("the token is not known (any more): {0}")]
     Unauthorized(String),
-    #[error(transparent)]
+    #[error("{}", explain(.0))]
     Other(kube::Error),
 }
 impl From<kube::Error> for Trouble {
