@@ -20,7 +20,7 @@ pub mod report;
 mod runtime;
 pub mod source;
 mod store;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod twin;
 mod value;

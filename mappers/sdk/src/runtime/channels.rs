@@ -1,6 +1,6 @@
 //! How the Channels stand on this node: the mapper's word for `DeviceSlice.status.channels`.
 use crate::{Hub, LinkState};
-use pollux_crds::{ChannelNode, SliceChannel};
+use pollux_crds::{ChannelNode, EffectiveDevice, SliceChannel};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -11,6 +11,11 @@ const MESSAGE: usize = 1024;
 
 /// Namespace and name.
 pub(crate) type ChannelName = (String, String);
+
+/// The Channel of a device.
+pub(super) fn channel(device: &EffectiveDevice) -> Option<ChannelName> {
+    device.channel.clone().map(|name| (device.namespace.clone(), name))
+}
 
 /// Written by the endpoints, read through the hub.
 #[derive(Debug)]

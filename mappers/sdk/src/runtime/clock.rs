@@ -9,7 +9,6 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Begins a little in the past, so that "before the start" can be told.
     pub(crate) fn new() -> Self {
         Self { start: Instant::now() }
     }

@@ -1,11 +1,14 @@
 //! An effective device becomes what the engine takes: typed configuration, points, and one hash of all that `prepare` sees.
-use crate::{DeviceKey, DeviceSpec, Interval, PointSpec, Protocol};
+use crate::{DeviceKey, DeviceSpec, Interval, Point, PointSpec, Protocol, Slot};
 use pollux_crds::{Access, EffectiveDevice, EffectiveProperty, Source, hash};
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use std::time::Duration;
 
 /// Time-out of one exchange where neither Device nor Channel gives one.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// Characters of a block that a message repeats.
+const BRIEF: usize = 120;
 
 /// Positions of properties in the engine's points, and back: a property with an expression is no point.
 #[derive(Debug, Clone, Default)]
@@ -38,20 +41,19 @@ pub(super) struct Compiled<P: Protocol> {
     pub(super) points: Points,
 }
 
-/// Errors name the field, in the driver's words: what only the driver can judge.
+/// All that only the driver can judge is judged here, before anything of the device is touched: a configuration that it
+/// refuses leaves the last valid one in force. Errors name the field, in the driver's words.
 pub(super) fn compile<P: Protocol>(
-    protocol: &P, key: DeviceKey, device: &EffectiveDevice,
-) -> Result<Compiled<P>, String> {
-    let block = |what: &str, json: &Json, error: serde_json::Error| format!("{what}: {error}, is {}", brief(json));
-    let config: P::Device = serde_json::from_value(device.config.clone())
-        .map_err(|error| block(&format!("spec.protocol.{}", device.protocol), &device.config, error))?;
-    let endpoint = protocol.endpoint(&config).map_err(|error| format!("spec.protocol.{}: {}", device.protocol, error.text))?;
-    let mut points = vec![];
-    for property in &device.properties {
-        let Source::Binding(json) = &property.source else { continue };
-        let address: P::Address = serde_json::from_value(json.clone())
-            .map_err(|error| block(&format!("spec.properties[{}].binding", property.name), json, error))?;
-        points.push(point(property, address));
+    protocol: &P,
+    key: DeviceKey,
+    device: &EffectiveDevice,
+) -> Result<Compiled<P>, Vec<String>> {
+    let block = format!("spec.protocol.{}", device.protocol);
+    let config: P::Device = parse(&block, &device.config).map_err(|error| vec![error])?;
+    let endpoint = protocol.endpoint(&config).map_err(|error| vec![format!("{block}: {}", error.text)])?;
+    let (points, errors) = bindings(device);
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let spec = DeviceSpec {
         key,
@@ -62,7 +64,56 @@ pub(super) fn compile<P: Protocol>(
         timeout: device.timeout.map_or(TIMEOUT, pollux_crds::Span::duration),
         offline_after: device.offline_after,
     };
-    Ok(Compiled { endpoint, spec, points: Points::of(device) })
+    let compiled = Compiled { endpoint, spec, points: Points::of(device) };
+    rehearse(protocol, device, &compiled)?;
+    Ok(compiled)
+}
+
+/// The driver's errors, each with the field that it is about.
+pub(super) fn named(device: &EffectiveDevice, points: &Points, errors: Vec<crate::ConfigError>) -> Vec<String> {
+    let property = |point: Option<usize>| device.properties.get(points.property(point?)?);
+    let name = |error: crate::ConfigError| match property(error.point) {
+        Some(property) => format!("{}: {}", field_of(property), error.text),
+        None => format!("spec.protocol.{}: {}", device.protocol, error.text),
+    };
+    errors.into_iter().map(name).collect()
+}
+
+fn rehearse<P: Protocol>(protocol: &P, device: &EffectiveDevice, compiled: &Compiled<P>) -> Result<(), Vec<String>> {
+    let specs = compiled.spec.points.iter().zip(0..);
+    let points: Vec<_> = specs.map(|(spec, slot)| as_driver_sees(spec, Slot(slot))).collect();
+    let prepared = protocol.prepare(&compiled.spec.config, &points);
+    prepared.map(drop).map_err(|errors| named(device, &compiled.points, errors))
+}
+fn as_driver_sees<A>(spec: &PointSpec<A>, slot: Slot) -> Point<'_, A> {
+    Point {
+        slot,
+        name: &spec.name,
+        address: &spec.address,
+        readable: spec.readable,
+        writable: spec.writable,
+        interval: spec.interval,
+        read_group: spec.read_group.as_deref(),
+    }
+}
+
+fn bindings<A: DeserializeOwned>(device: &EffectiveDevice) -> (Vec<PointSpec<A>>, Vec<String>) {
+    let (mut points, mut errors) = (vec![], vec![]);
+    for property in &device.properties {
+        let Source::Binding(json) = &property.source else { continue };
+        match parse(&field_of(property), json) {
+            Ok(address) => points.push(point(property, address)),
+            Err(error) => errors.push(error),
+        }
+    }
+    (points, errors)
+}
+fn field_of(property: &EffectiveProperty) -> String {
+    format!("spec.properties[{}].binding", property.name)
+}
+fn parse<T: DeserializeOwned>(field: &str, json: &Json) -> Result<T, String> {
+    let brief = || json.to_string().chars().take(BRIEF).collect::<String>();
+    T::deserialize(json).map_err(|error| format!("{field}: {error}, is {}", brief()))
 }
 
 fn point<A>(property: &EffectiveProperty, address: A) -> PointSpec<A> {
@@ -92,8 +143,4 @@ fn wiring(device: &EffectiveDevice) -> u64 {
         .collect();
     let text = hash(&(&device.config, points));
     u64::from_str_radix(text.get(..16).unwrap_or_default(), 16).unwrap_or_default()
-}
-
-fn brief(json: &Json) -> String {
-    json.to_string().chars().take(120).collect()
 }

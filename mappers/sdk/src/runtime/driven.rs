@@ -1,10 +1,10 @@
 //! One device that is driven: its twin, and where its values stand in the engine.
 use super::{Clock, compile::Points};
 use crate::{
-    Change, Connected, Instant, Layout, PointFault, Precision, Protocol, Value,
-    twin::{Format, Now, Raw, Twin},
+    Change, Connected, Instant, Layout, PointFault, Precision, Protocol, Value, WriteReply, Wrote,
+    twin::{Action, Format, Now, Raw, Twin},
 };
-use pollux_crds::EffectiveDevice;
+use pollux_crds::{EffectiveDevice, Writes};
 use std::{sync::Arc, time::Duration};
 
 /// One device that is driven.
@@ -13,11 +13,24 @@ pub(super) struct Driven<P: Protocol> {
     pub(super) points: Points,
     pub(super) layout: Layout<P>,
     pub(super) twin: Twin,
+    pub(super) writes: Writes,
+    pub(super) flight: Option<Flight>,
     /// Up to when each point was known to be fresh when the twin was last told.
     told: Vec<Option<Instant>>,
-    /// When the last write was handed to the engine, and its answer came.
-    write: (Option<Duration>, Option<Duration>),
+    /// When the last write was decided upon, and when its answer came.
+    window: (Option<Duration>, Option<Duration>),
     timeout: Duration,
+}
+
+/// A write from its decision to its answer. Positions are those of the layout of that moment.
+pub(super) struct Flight {
+    pub(super) ticket: u64,
+    pub(super) values: Vec<(usize, Value)>,
+    generation: u16,
+    device: Arc<EffectiveDevice>,
+    writes: Writes,
+    /// Names, and what was read before.
+    before: Vec<(String, Option<Value>)>,
 }
 
 /// The driver's word about the format of a device's values, by position of the property.
@@ -39,30 +52,84 @@ impl<P: Protocol> Format for View<'_, P> {
     }
 }
 
+/// A configuration as the engine took it.
+pub(super) struct Settings<P: Protocol> {
+    pub(super) device: Arc<EffectiveDevice>,
+    pub(super) points: Points,
+    pub(super) layout: Layout<P>,
+    pub(super) timeout: Duration,
+}
+
 impl<P: Protocol> Driven<P> {
-    pub(super) fn new(
-        device: Arc<EffectiveDevice>, points: Points, layout: Layout<P>, twin: Twin, timeout: Duration,
-    ) -> Self {
+    pub(super) fn new(settings: Settings<P>, twin: Twin, writes: Writes, now: Now) -> Self {
+        let Settings { device, points, layout, timeout } = settings;
         let told = vec![None; layout.slots as usize];
-        Self { device, points, layout, twin, told, write: (None, None), timeout }
+        let mut new = Self { device, points, layout, twin, writes, flight: None, told, window: (None, None), timeout };
+        new.allow(writes, now);
+        new
     }
-    /// The twin, and the driver's word that it needs.
-    pub(super) fn with_format<'a>(&'a mut self, protocol: &'a P) -> (&'a mut Twin, View<'a, P>) {
-        (&mut self.twin, View { protocol, layout: &self.layout, points: &self.points })
+    /// Another configuration. What is under way is still answered, and still no word on what came after it.
+    pub(super) fn renew(&mut self, settings: Settings<P>, writes: Writes, now: Now) {
+        let Settings { device, points, layout, timeout } = settings;
+        if layout.generation != self.layout.generation {
+            self.told = vec![None; layout.slots as usize];
+        }
+        (self.device, self.points, self.layout) = (device, points, layout);
+        self.timeout = self.timeout.max(timeout); // what was sent before waits as long as it was told
+        self.allow(writes, now);
     }
-    pub(super) fn write_began(&mut self, now: Now) {
-        self.write = (Some(now.mono), None);
+    /// Whether it may be written to.
+    pub(super) fn allow(&mut self, writes: Writes, now: Now) {
+        self.writes = writes;
+        self.twin.configure(self.device.clone(), writes, now);
     }
-    pub(super) fn write_ended(&mut self, now: Now) {
-        self.write.1 = Some(now.mono);
+    pub(super) fn step(&mut self, protocol: &P, clock: &Clock, now: Now) -> Vec<Action> {
+        self.freshen(clock, now);
+        let Self { twin, layout, points, .. } = self;
+        twin.step(&View { protocol, layout, points }, now)
     }
-    /// A reading that may have been begun before the last write was answered is no word on that write: only what the engine
-    /// confirms, or what was asked for later, is.
-    pub(super) fn asked_at(&self, now: Now) -> Duration {
-        match self.write {
-            (Some(began), None) => began,
-            (Some(began), Some(ended)) if now.mono < ended + self.timeout => began,
-            _ => now.mono,
+
+    /// The twin wants to write these properties.
+    pub(super) fn takes_off(&mut self, ticket: u64, values: Vec<(usize, Value)>, now: Now) {
+        let name = |p: usize| self.device.properties.get(p).map(|p| p.name.clone()).unwrap_or_default();
+        let before = values.iter().map(|(p, _)| (name(*p), self.twin.raw(*p).cloned())).collect();
+        let values = values.into_iter().filter_map(|(p, v)| Some((self.points.point(p)?, v))).collect();
+        let (generation, device, writes) = (self.layout.generation, self.device.clone(), self.writes);
+        self.flight = Some(Flight { ticket, values, generation, device, writes, before });
+        self.window = (Some(now.mono), None);
+    }
+    /// The write that was decided upon, if nothing changed since: a byte for a device that is configured otherwise by now, or
+    /// must not be written to any more, does not leave.
+    pub(super) fn cleared(&self) -> Option<&Flight> {
+        let same = |f: &&Flight| {
+            Arc::ptr_eq(&f.device, &self.device) && f.generation == self.layout.generation && f.writes == self.writes
+        };
+        self.flight.as_ref().filter(same)
+    }
+    pub(super) fn save_failed(&mut self, ticket: u64, why: &str, now: Now) {
+        self.landed(ticket, now);
+        self.twin.save_failed(ticket, why, now);
+    }
+    /// The answer to a write.
+    pub(super) fn wrote(&mut self, ticket: u64, reply: &WriteReply, now: Now) {
+        if let Some(flight) = self.landed(ticket, now) {
+            audit(&flight, reply);
+        }
+        self.twin.wrote(ticket, reply, now);
+    }
+    fn landed(&mut self, ticket: u64, now: Now) -> Option<Flight> {
+        let flight = self.flight.take_if(|flight| flight.ticket == ticket)?;
+        self.window.1 = Some(now.mono);
+        Some(flight)
+    }
+
+    /// What arrives from the decision to write until a time-out after the answer may have been asked for before it, so it is no
+    /// word on that write; only what the engine confirms is, and what was asked for later.
+    pub(super) fn asked_at(&self, arrived: Duration) -> Duration {
+        match self.window {
+            (Some(began), None) => arrived.min(began),
+            (Some(began), Some(ended)) if arrived < ended + self.timeout => arrived.min(began),
+            _ => arrived,
         }
     }
     pub(super) fn changed(&mut self, change: &Change, asked_at: Duration, protocol: &P, now: Now) {
@@ -74,8 +141,8 @@ impl<P: Protocol> Driven<P> {
             *told = Some(fresh);
         }
         let raw = change.value.clone().map(|value| Raw { value, quality: change.quality, device_time_ms: change.time });
-        let (twin, format) = self.with_format(protocol);
-        twin.sample(property, raw, asked_at, &format, now);
+        let Self { twin, layout, points, .. } = self;
+        twin.sample(property, raw, asked_at, &View { protocol, layout, points }, now);
     }
     pub(super) fn connected(&mut self, word: &Connected, now: Now) {
         let fault = || (word.kind.unwrap_or(crate::ErrorKind::Other), word.reason.clone());
@@ -83,17 +150,30 @@ impl<P: Protocol> Driven<P> {
         self.twin.connected(word, now);
     }
     /// Tells the twin which points were read again, unchanged, since it was last told.
-    pub(super) fn freshen(&mut self, clock: &Clock, now: Now) {
-        let asked_at = self.asked_at(now);
-        for (point, told) in self.told.iter_mut().enumerate() {
+    fn freshen(&mut self, clock: &Clock, now: Now) {
+        for point in 0..self.told.len() {
             let fresh = self.layout.fresh.last(point);
-            if fresh <= *told {
-                continue;
-            }
+            let Some(told) = self.told.get_mut(point).filter(|told| fresh > **told) else { continue };
             *told = fresh;
             if let (Some(fresh), Some(property)) = (fresh, self.points.property(point)) {
-                self.twin.confirmed(property, clock.mono(fresh).min(asked_at), now);
+                let asked_at = self.asked_at(clock.mono(fresh));
+                self.twin.confirmed(property, asked_at, now);
             }
         }
+    }
+}
+
+/// Every write on the wire leaves one record (design §3.8): device, property, old and new value as the device has them.
+fn audit(flight: &Flight, reply: &WriteReply) {
+    let (device, generation) = (flight.device.key(), flight.device.generation);
+    for (((property, old), (_, new)), result) in flight.before.iter().zip(&flight.values).zip(&reply.values) {
+        let why = reply.why.as_ref().map_or("", |why| &why.text);
+        let (result, why) = match result {
+            Wrote::Done => ("done", ""),
+            Wrote::Refused(fault) => ("refused", &*fault.text),
+            Wrote::NotSent => ("not sent", why),
+            Wrote::Unknown => ("unknown", why),
+        };
+        tracing::info!(target: "pollux::audit", %device, property, ?old, ?new, result, why, generation, "write");
     }
 }

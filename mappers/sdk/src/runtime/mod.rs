@@ -5,18 +5,19 @@ mod clock;
 mod compile;
 mod driven;
 mod endpoint;
+mod engines;
+mod links;
 mod placement;
 mod saver;
 #[cfg(test)]
 mod tests;
 
-use crate::{Cx, Hub, NodeConfig, Protocol, Request, Stats, Store};
+use crate::{Cx, Hub, NodeConfig, Protocol, Request, Store};
 use channels::Channels;
 use clock::Clock;
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+pub use engines::{EngineStats, Engines};
+use links::Links;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -28,42 +29,9 @@ struct Shared<P: Protocol> {
     cx: Arc<Cx>,
     clock: Clock,
     channels: Channels,
+    links: Links,
     engines: Arc<Engines>,
     stop: CancellationToken,
-}
-
-/// The engines that run now, for metrics: by resource, with the names of their devices.
-#[derive(Debug, Default)]
-pub struct Engines(Mutex<BTreeMap<String, EngineStats>>);
-
-/// What one engine counts.
-#[derive(Debug, Clone, Default)]
-pub struct EngineStats {
-    /// Its counters.
-    pub stats: Arc<Stats>,
-    /// `namespace/name` of its devices.
-    pub devices: BTreeMap<crate::DeviceKey, String>,
-}
-
-impl Engines {
-    /// All engines, by the resource that they have open.
-    pub fn all(&self) -> BTreeMap<String, EngineStats> {
-        self.lock().clone()
-    }
-    pub(crate) fn add(&self, resource: &str, stats: Arc<Stats>) {
-        self.lock().insert(resource.to_owned(), EngineStats { stats, devices: BTreeMap::new() });
-    }
-    pub(crate) fn name(&self, resource: &str, devices: BTreeMap<crate::DeviceKey, String>) {
-        if let Some(engine) = self.lock().get_mut(resource) {
-            engine.devices = devices;
-        }
-    }
-    pub(crate) fn remove(&self, resource: &str) {
-        self.lock().remove(resource);
-    }
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, EngineStats>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What the runtime needs of its surroundings.
@@ -95,6 +63,7 @@ impl std::fmt::Debug for Surroundings {
 pub(crate) async fn run<P: Protocol>(protocol: Arc<P>, with: Surroundings, stop: CancellationToken) {
     let Surroundings { config, hub, requests, store, cx, engines, node } = with;
     let channels = Channels::new(node, hub.clone());
-    let shared = Arc::new(Shared { protocol, hub, store, cx, clock: Clock::new(), channels, engines, stop });
+    let (clock, links) = (Clock::new(), Links::default());
+    let shared = Arc::new(Shared { protocol, hub, store, cx, clock, channels, links, engines, stop });
     placement::Placement::new(shared).run(config, requests).await;
 }

@@ -7,6 +7,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -113,11 +114,20 @@ pub struct Scripted(pub Arc<Script>);
 /// A device of the script.
 #[derive(Debug, Clone, Default, serde::Deserialize, schemars::JsonSchema)]
 pub struct Device {
-    /// The endpoint.
+    /// The endpoint: the name of the resource, and after `?` its settings.
     #[serde(default)]
     pub bus: String,
     /// Its name on the bus.
     pub name: String,
+}
+
+/// What one link serves; two of one name differ in settings.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Bus(String);
+impl fmt::Display for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.split('?').next().unwrap_or_default())
+    }
 }
 
 /// A compiled device.
@@ -162,14 +172,14 @@ impl Protocol for Scripted {
     const NAME: &'static str = "scripted";
     type Device = Device;
     type Address = String;
-    type Endpoint = String;
+    type Endpoint = Bus;
     type Unit = Unit;
     type Request = ();
     type Error = Error;
     type Link = Line;
 
-    fn endpoint(&self, device: &Device) -> Result<String, ConfigError> {
-        Ok(device.bus.clone())
+    fn endpoint(&self, device: &Device) -> Result<Bus, ConfigError> {
+        Ok(Bus(device.bus.clone()))
     }
     fn prepare(&self, device: &Device, points: &[Point<'_, String>]) -> Result<Unit, Vec<ConfigError>> {
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -197,7 +207,7 @@ impl Protocol for Scripted {
         out.extend(alone.chunks(MOST).map(|c| Exchange { points: c.to_vec(), request: () }));
         out
     }
-    async fn connect(&self, _: &String, cx: &Cx) -> Result<Line, Error> {
+    async fn connect(&self, _: &Bus, cx: &Cx) -> Result<Line, Error> {
         if *lock(&self.0.offline) {
             return Err(Error::Cut);
         }

@@ -1,0 +1,143 @@
+//! What a twin decides is done, and what came of it is told to the twin.
+use super::{Ended, Endpoint, ReadReply};
+use crate::{
+    Change, Command, ControlError, DeviceKey, ErrorKind, PointFault, Protocol, Write, WriteReply, Wrote,
+    twin::{Action, Now, Record},
+};
+use futures_util::FutureExt;
+use std::time::Duration;
+use tokio::sync::{mpsc::error::TrySendError, oneshot};
+
+/// Rounds in which a twin may ask for something at one moment: it never needs more than two.
+const ROUNDS: usize = 8;
+
+impl<P: Protocol> Endpoint<P> {
+    /// Lets the twin decide, does what it says, and publishes what is worth it.
+    pub(super) fn settle(&mut self, key: DeviceKey) {
+        for _ in 0..ROUNDS {
+            let now = self.shared.clock.now();
+            let Some(driven) = self.devices.get_mut(&key) else { return };
+            let actions = driven.step(&self.shared.protocol, &self.shared.clock, now);
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                self.act(key, action, now);
+            }
+        }
+        let now = self.shared.clock.now();
+        let Some(driven) = self.devices.get_mut(&key).filter(|_| !self.stopping) else { return };
+        if let Some(status) = driven.twin.report(now) {
+            self.shared.hub.publish(&driven.device, status);
+        }
+    }
+    fn act(&mut self, key: DeviceKey, action: Action, now: Now) {
+        let Some(driven) = self.devices.get_mut(&key) else { return };
+        match action {
+            Action::Save { record } => {
+                let uid = driven.device.uid.clone();
+                self.save(&uid, record);
+            }
+            Action::Read { properties } => {
+                let points: Vec<usize> = properties.iter().filter_map(|p| driven.points.point(*p)).collect();
+                if !points.is_empty() {
+                    self.read(key, points, None);
+                }
+            }
+            Action::Write { ticket, values, record } => {
+                driven.takes_off(ticket, values, now);
+                let saved = self.saver.save(&driven.device.uid, record);
+                self.waiting.push(saved.map(move |saved| Ended::OnRecord { key, ticket, saved }).boxed());
+            }
+        }
+    }
+    pub(super) fn save(&self, uid: &str, record: Record) {
+        self.waiting.push(self.saver.save(uid, record).map(Ended::Saved).boxed());
+    }
+    pub(super) fn read(&self, key: DeviceKey, points: Vec<usize>, answer: Option<ReadReply>) {
+        let asked = self.shared.clock.now().mono;
+        let (reply, result) = oneshot::channel();
+        // Handed over now, for positions mean the layout of now; what does not fit is dropped, and says so.
+        let busy = match self.engine.try_send(Command::ReadNow { device: key, points, reply }) {
+            Err(TrySendError::Full(_)) => "the mapper is busy",
+            _ => "shutting down",
+        };
+        let lost = move |_| Err(PointFault::new(ErrorKind::Unreachable, busy));
+        let result = result.map(move |result| result.unwrap_or_else(lost));
+        self.waiting.push(result.map(move |result| Ended::Read { key, asked, result, answer }).boxed());
+    }
+
+    pub(super) fn ended(&mut self, ended: Ended) {
+        let now = self.shared.clock.now();
+        match ended {
+            Ended::Saved(Ok(())) => {}
+            Ended::Saved(Err(error)) => {
+                tracing::error!(%error, "cannot save state: acknowledged values may be forgotten");
+            }
+            Ended::OnRecord { key, ticket, saved: Ok(()) } => self.send(key, ticket, now),
+            Ended::OnRecord { key, ticket, saved: Err(why) } => {
+                if let Some(driven) = self.devices.get_mut(&key).or(self.leaving.get_mut(&key).map(|l| &mut l.driven)) {
+                    driven.save_failed(ticket, &why, now);
+                }
+                self.landed(key);
+            }
+            Ended::Wrote { key, ticket, reply } => self.wrote(key, ticket, &reply, now),
+            Ended::Silent(key) => self.silent(key),
+            Ended::Read { key, asked, result, answer } => self.was_read(key, asked, result, answer, now),
+        }
+    }
+    /// The record is on the disk. The write leaves if it is still what is wanted: between decision and disk the device may have
+    /// been edited, taken away or switched, and the process told to stop.
+    fn send(&mut self, key: DeviceKey, ticket: u64, now: Now) {
+        let stopping = self.stopping || self.shared.stop.is_cancelled();
+        let flight = self.devices.get(&key).and_then(|driven| driven.cleared()).filter(|f| f.ticket == ticket);
+        let Some(flight) = flight.filter(|_| !stopping) else {
+            let why = if stopping { "shutting down" } else { "the device was configured anew meanwhile" };
+            return self.wrote(key, ticket, &not_sent(why), now);
+        };
+        let (reply, answer) = oneshot::channel();
+        let write = Write { device: key, values: flight.values.clone(), reply };
+        // Handed over now, for positions mean the layout of now. What is dropped unanswered was not sent.
+        let lost = match self.engine.try_send(Command::Write(write)) {
+            Err(TrySendError::Full(_)) => "the mapper is busy",
+            _ => "shutting down",
+        };
+        let answer = answer.map(move |reply| reply.unwrap_or_else(|_| not_sent(lost)));
+        self.waiting.push(answer.map(move |reply| Ended::Wrote { key, ticket, reply }).boxed());
+    }
+    fn wrote(&mut self, key: DeviceKey, ticket: u64, reply: &WriteReply, now: Now) {
+        if let Some(driven) = self.devices.get_mut(&key).or(self.leaving.get_mut(&key).map(|l| &mut l.driven)) {
+            driven.wrote(ticket, reply, now);
+        }
+        self.landed(key);
+    }
+    fn landed(&mut self, key: DeviceKey) {
+        self.settle(key);
+        self.settle_leaving(key);
+    }
+    fn was_read(
+        &mut self,
+        key: DeviceKey,
+        asked: Duration,
+        result: Result<Vec<Change>, PointFault>,
+        answer: Option<ReadReply>,
+        now: Now,
+    ) {
+        if let (Ok(changes), Some(driven)) = (&result, self.devices.get_mut(&key)) {
+            for change in changes {
+                driven.changed(change, asked, &self.shared.protocol, now);
+            }
+        }
+        self.settle(key);
+        let Some(answer) = answer else { return };
+        if let Some(driven) = self.devices.get(&key).filter(|_| result.is_ok() && !self.stopping) {
+            self.shared.hub.publish(&driven.device, driven.twin.status(now)); // whoever asks wants what was read, dead-band or not
+        }
+        let said = result.map(drop).map_err(|fault| ControlError::NotConnected(fault.text.into()));
+        answer.send(said).ok(); // who asked may have left
+    }
+}
+
+fn not_sent(why: &'static str) -> WriteReply {
+    WriteReply { values: vec![Wrote::NotSent], why: Some(PointFault::new(ErrorKind::Other, why)) }
+}

@@ -1,0 +1,305 @@
+//! One endpoint: its engine, and the twins of its devices.
+mod act;
+mod leave;
+
+use super::{
+    Shared,
+    channels::{ChannelName, channel},
+    compile::{Compiled, named},
+    driven::{Driven, Settings},
+    saver::{Saved, Saver},
+};
+use crate::{
+    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, News, PointFault, Protocol, Status,
+    WriteReply, telemetry, twin::Twin,
+};
+use futures_util::{
+    FutureExt,
+    future::BoxFuture,
+    stream::{FuturesUnordered, StreamExt},
+};
+use leave::Leaving;
+use pollux_crds::{EffectiveDevice, Writes};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinError,
+    time::{sleep_until, timeout},
+};
+
+/// Commands that may wait for the engine, which takes them as they come.
+const COMMANDS: usize = 256;
+/// Changes kept for sinks; none reads them yet, so the queue is as small as can be.
+const TELEMETRY: usize = 0;
+/// Longest wait without looking at a twin.
+const LONGEST: Duration = Duration::from_mins(1);
+/// What the disk may take for the last records when the process stops.
+const LAST_RECORDS: Duration = Duration::from_secs(3);
+
+/// What an endpoint is told.
+pub(super) enum Order<P: Protocol> {
+    /// A device, new or changed.
+    Apply {
+        device: Arc<EffectiveDevice>,
+        compiled: Compiled<P>,
+        /// What drove it elsewhere until now; None: it is driven here already.
+        twin: Option<Box<Twin>>,
+        writes: Writes,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    /// Only whether it may be written to changed.
+    Allow { key: DeviceKey, writes: Writes },
+    /// A device that is gone; answered when nothing of it is under way.
+    Remove { key: DeviceKey, reply: oneshot::Sender<Option<Box<Twin>>> },
+    /// Read a device now.
+    Read { key: DeviceKey, reply: ReadReply },
+}
+type ReadReply = oneshot::Sender<Result<(), ControlError>>;
+
+/// The driver refuses a configuration. The twin comes back of a device that is not driven here yet.
+pub(super) struct Refused {
+    pub(super) errors: Vec<String>,
+    pub(super) twin: Option<Box<Twin>>,
+}
+
+/// What ended that was waited for.
+enum Ended {
+    Saved(Saved),
+    /// The record of a write is on the disk, or cannot be.
+    OnRecord {
+        key: DeviceKey,
+        ticket: u64,
+        saved: Saved,
+    },
+    Wrote {
+        key: DeviceKey,
+        ticket: u64,
+        reply: WriteReply,
+    },
+    Read {
+        key: DeviceKey,
+        asked: Duration,
+        result: Result<Vec<Change>, PointFault>,
+        answer: Option<ReadReply>,
+    },
+    /// Nothing of it is on the wire any more.
+    Silent(DeviceKey),
+}
+
+/// One endpoint: its engine, and the twins of its devices.
+struct Endpoint<P: Protocol> {
+    shared: Arc<Shared<P>>,
+    resource: String,
+    saver: Saver,
+    engine: mpsc::Sender<Command<P>>,
+    devices: BTreeMap<DeviceKey, Driven<P>>,
+    leaving: BTreeMap<DeviceKey, Leaving<P>>,
+    waiting: FuturesUnordered<BoxFuture<'static, Ended>>,
+    link: Option<LinkState>,
+    /// Channels of its devices, and how many have each.
+    channels: BTreeMap<ChannelName, usize>,
+    /// The process stops: nothing new is sent, and nothing more is said.
+    stopping: bool,
+}
+
+/// Runs an endpoint until its orders end or the process stops. Err: a driver ended abnormally.
+pub(super) async fn run<P: Protocol>(
+    shared: Arc<Shared<P>>,
+    endpoint: P::Endpoint,
+    saver: Saver,
+    mut orders: mpsc::Receiver<Order<P>>,
+) -> Result<(), JoinError> {
+    let (telemetry, _) = telemetry(TELEMETRY);
+    let resource = endpoint.to_string();
+    let (engine, mut status) = Engine::new(shared.protocol.clone(), endpoint, telemetry);
+    shared.engines.add(&resource, engine.stats());
+    let (commands, receiver) = mpsc::channel(COMMANDS);
+    let engine = tokio::spawn(engine.run(receiver, shared.cx.clone(), shared.stop.clone()));
+    let mut this = Endpoint {
+        shared,
+        resource,
+        saver,
+        engine: commands,
+        devices: BTreeMap::new(),
+        leaving: BTreeMap::new(),
+        waiting: FuturesUnordered::new(),
+        link: None,
+        channels: BTreeMap::new(),
+        stopping: false,
+    };
+    this.serve(&mut orders, &mut status).await;
+    drop(this); // the engine's end too
+    engine.await.map(drop)
+}
+
+impl<P: Protocol> Endpoint<P> {
+    async fn serve(&mut self, orders: &mut mpsc::Receiver<Order<P>>, status: &mut Status) {
+        let stop = self.shared.stop.clone();
+        loop {
+            // Answers come before news: an answer is never newer than news that came later.
+            while let Some(Some(ended)) = self.waiting.next().now_or_never() {
+                self.ended(ended);
+            }
+            let wake = self.wake();
+            tokio::select! {
+                () = stop.cancelled(), if !self.stopping => self.stop(),
+                order = orders.recv() => match order {
+                    Some(order) => self.order(order).await,
+                    None => return self.drain().await,
+                },
+                news = status.next() => match news {
+                    Some(news) => self.news(&news),
+                    None => return self.drain().await,
+                },
+                Some(ended) = self.waiting.next() => self.ended(ended),
+                () = sleep_until(wake) => self.tick(),
+            }
+        }
+    }
+    /// From here on nothing new is written; what was acknowledged is still put on record.
+    fn stop(&mut self) {
+        self.stopping = true;
+        let now = self.shared.clock.now();
+        self.devices.values_mut().for_each(|driven| driven.allow(Writes::Disabled, now));
+        let keys: Vec<DeviceKey> = self.devices.keys().copied().collect();
+        for key in keys {
+            self.settle(key);
+        }
+    }
+    /// The engine has answered all that was under way; what it said is put on record, as far as the disk lets it.
+    async fn drain(&mut self) {
+        if !self.stopping {
+            self.stop();
+        }
+        let rest = async {
+            while let Some(ended) = self.waiting.next().await {
+                self.ended(ended);
+            }
+        };
+        if timeout(LAST_RECORDS, rest).await.is_err() {
+            tracing::error!(resource = self.resource, "the disk takes too long: the last records may be lost");
+        }
+    }
+    fn wake(&self) -> Instant {
+        let clock = &self.shared.clock;
+        let latest = Instant::now() + LONGEST;
+        let wakes = self.devices.values().filter_map(|d| d.twin.wake());
+        wakes.map(|w| clock.instant(w)).min().unwrap_or(latest).min(latest)
+    }
+
+    async fn order(&mut self, order: Order<P>) {
+        match order {
+            Order::Apply { device, compiled, twin, writes, reply } => {
+                if let Some(answer) = self.apply(device, compiled, twin, writes).await {
+                    reply.send(answer).ok(); // who asked may have ended
+                }
+            }
+            Order::Allow { key, writes } => {
+                let now = self.shared.clock.now();
+                if let Some(driven) = self.devices.get_mut(&key) {
+                    driven.allow(writes, now);
+                }
+                self.settle(key);
+            }
+            Order::Remove { key, reply } => self.remove(key, reply).await,
+            Order::Read { key, reply } => self.read(key, vec![], Some(reply)),
+        }
+    }
+    /// None: the engine has ended.
+    async fn apply(
+        &mut self,
+        device: Arc<EffectiveDevice>,
+        compiled: Compiled<P>,
+        twin: Option<Box<Twin>>,
+        writes: Writes,
+    ) -> Option<Result<(), Refused>> {
+        let Compiled { spec, points, .. } = compiled;
+        let (key, timeout) = (spec.key, spec.timeout);
+        let (reply, answer) = oneshot::channel();
+        self.engine.send(Command::Apply { spec, reply }).await.ok()?;
+        let layout = match answer.await.ok()? {
+            Ok(layout) => layout,
+            Err(errors) => return Some(Err(Refused { errors: named(&device, &points, errors), twin })),
+        };
+        let now = self.shared.clock.now();
+        self.shared.engines.came(&self.resource, key, device.key());
+        let new = channel(&device);
+        let settings = Settings { device, points, layout, timeout };
+        let old = self.devices.get(&key).map(|driven| channel(&driven.device));
+        match (self.devices.get_mut(&key), twin) {
+            (Some(driven), _) => driven.renew(settings, writes, now),
+            (None, Some(twin)) => drop(self.devices.insert(key, Driven::new(settings, *twin, writes, now))),
+            (None, None) => tracing::error!(?key, "neither driven here nor elsewhere"), // the placement knows better
+        }
+        self.joins(new);
+        self.parts(old.flatten());
+        if self.stopping {
+            self.stop();
+        }
+        self.settle(key);
+        Some(Ok(()))
+    }
+    /// One more device of a Channel.
+    fn joins(&mut self, name: Option<ChannelName>) {
+        let Some(name) = name else { return };
+        if let Some(link) = &self.link {
+            self.shared.channels.set([&name].into_iter(), link);
+        }
+        *self.channels.entry(name).or_default() += 1;
+    }
+    /// One device less of a Channel.
+    fn parts(&mut self, name: Option<ChannelName>) {
+        let Some((name, count)) = name.and_then(|name| self.channels.remove_entry(&name)) else { return };
+        if count > 1 {
+            self.channels.insert(name, count - 1);
+        } else {
+            self.shared.channels.forget([&name].into_iter());
+        }
+    }
+
+    fn news(&mut self, news: &News) {
+        let now = self.shared.clock.now();
+        let mut touched = BTreeSet::new();
+        if let Some(link) = &news.link {
+            self.linked(link);
+        }
+        for word in &news.connected {
+            if let Some(driven) = self.devices.get_mut(&word.device) {
+                driven.connected(word, now);
+                touched.insert(word.device);
+            }
+        }
+        for (changes, confirmed) in [(&news.changes, false), (&news.confirmed, true)] {
+            for change in changes {
+                let Some(driven) = self.devices.get_mut(&change.device) else { continue };
+                let asked = if confirmed { now.mono } else { driven.asked_at(now.mono) };
+                driven.changed(change, asked, &self.shared.protocol, now);
+                touched.insert(change.device);
+            }
+        }
+        for key in touched {
+            self.settle(key);
+        }
+    }
+    fn linked(&mut self, link: &LinkState) {
+        if let Some(identity) = &link.identity {
+            self.shared.links.is(&self.resource, identity);
+        }
+        if !self.stopping {
+            self.shared.channels.set(self.channels.keys(), link);
+        }
+        self.link = Some(link.clone());
+    }
+    fn tick(&mut self) {
+        let now = self.shared.clock.now();
+        let due = |d: &Driven<P>| d.twin.wake().is_some_and(|wake| wake <= now.mono);
+        let keys: Vec<DeviceKey> = self.devices.iter().filter(|(_, d)| due(d)).map(|(key, _)| *key).collect();
+        for key in keys {
+            self.settle(key);
+        }
+    }
+}

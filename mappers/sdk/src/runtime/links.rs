@@ -1,0 +1,37 @@
+//! What the resources behind the links really are, as far as their protocols can tell: by that, two names of one resource meet.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// Identities by resource: written by the endpoints, read by the placement.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    identities: Mutex<BTreeMap<String, String>>,
+    changed: Notify,
+}
+
+impl Links {
+    /// What an open link turned out to be. It is remembered when the link closes, or two names would take turns.
+    pub(super) fn is(&self, resource: &str, identity: &str) {
+        let old = self.lock().insert(resource.to_owned(), identity.to_owned());
+        if old.as_deref() != Some(identity) {
+            self.changed.notify_one();
+        }
+    }
+    pub(super) fn all(&self) -> BTreeMap<String, String> {
+        self.lock().clone()
+    }
+    /// Forgets what no device asks for any more.
+    pub(super) fn keep(&self, resources: &BTreeSet<String>) {
+        self.lock().retain(|resource, _| resources.contains(resource));
+    }
+    /// Waits until one is known that was not, or is another.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.identities.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,206 @@
+//! Which device goes to which endpoint. Level-triggered: whatever happens, the newest configuration is looked at anew, and what
+//! can be done towards it now is done. Nothing here waits for a device: one that takes its time to leave holds up only itself
+//! and what waits for its resource.
+mod apply;
+mod goals;
+
+use super::{
+    Shared,
+    channels::channel,
+    endpoint::{self, Order},
+    saver::Saver,
+};
+use crate::{ControlError, DeviceKey, NodeConfig, Protocol, Request, twin::Twin};
+use futures_util::{
+    FutureExt,
+    future::BoxFuture,
+    stream::{FuturesUnordered, StreamExt},
+};
+use goals::Why;
+use pollux_crds::{EffectiveDevice, Writes};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{mpsc, watch};
+
+/// Orders that may wait for an endpoint.
+const ORDERS: usize = 64;
+/// An endpoint whose driver ended abnormally rests so long, and up to as long again.
+const REST: Duration = Duration::from_secs(10);
+
+/// An endpoint that runs. Without a way to give orders it is closing.
+struct Running<P: Protocol> {
+    orders: Option<mpsc::Sender<Order<P>>>,
+}
+
+/// Where a device is.
+enum Place<P: Protocol> {
+    /// Driven.
+    At(P::Endpoint),
+    /// Nothing new is asked of it; where it goes is decided when it has left.
+    Leaving(P::Endpoint),
+    /// Not driven: its twin goes on saying so. None: to be said anew.
+    Parked(Box<Twin>, Option<Why>),
+}
+struct Known<P: Protocol> {
+    key: DeviceKey,
+    device: Arc<EffectiveDevice>,
+    writes: Writes,
+    place: Place<P>,
+}
+impl<P: Protocol> Known<P> {
+    fn is(&self, device: &Arc<EffectiveDevice>, writes: Writes) -> bool {
+        self.writes == writes && (Arc::ptr_eq(&self.device, device) || self.device == *device)
+    }
+}
+
+/// What happened.
+enum Event<P: Protocol> {
+    /// A device left its endpoint.
+    Left { uid: String, twin: Option<Box<Twin>> },
+    /// An endpoint ended; in order, or not.
+    Ended { endpoint: P::Endpoint, fault: Option<String> },
+    /// One that failed has rested.
+    Rested(P::Endpoint),
+}
+
+/// All devices of this mapper.
+pub(super) struct Placement<P: Protocol> {
+    shared: Arc<Shared<P>>,
+    saver: Saver,
+    config: Arc<NodeConfig>,
+    endpoints: HashMap<P::Endpoint, Running<P>>,
+    failed: HashSet<P::Endpoint>,
+    known: BTreeMap<String, Known<P>>,
+    /// The next engine's name of a device.
+    keys: u64,
+    events: FuturesUnordered<BoxFuture<'static, Event<P>>>,
+}
+
+impl<P: Protocol> Placement<P> {
+    pub(super) fn new(shared: Arc<Shared<P>>) -> Self {
+        let saver = Saver::start(shared.store.clone());
+        Self {
+            shared,
+            saver,
+            config: Arc::default(),
+            endpoints: HashMap::new(),
+            failed: HashSet::new(),
+            known: BTreeMap::new(),
+            keys: 0,
+            events: FuturesUnordered::new(),
+        }
+    }
+    pub(super) async fn run(
+        mut self,
+        mut config: watch::Receiver<Arc<NodeConfig>>,
+        mut requests: mpsc::Receiver<Request>,
+    ) {
+        let shared = self.shared.clone();
+        let mut source = true; // once it has ended, what it last said stays in force
+        config.mark_changed();
+        loop {
+            tokio::select! {
+                () = shared.stop.cancelled() => break,
+                changed = config.changed(), if source => match changed {
+                    Ok(()) => self.config = config.borrow_and_update().clone(),
+                    Err(_) => source = false,
+                },
+                () = shared.links.changed() => {}
+                Some(event) = self.events.next() => self.event(event),
+                Some(request) = requests.recv() => {
+                    self.request(request);
+                    continue;
+                }
+            }
+            self.reconcile().await;
+        }
+        self.end().await;
+    }
+    /// The endpoints saw the same signal; their engines end within five seconds.
+    async fn end(mut self) {
+        self.endpoints.values_mut().for_each(|running| running.orders = None);
+        while !self.endpoints.is_empty() {
+            match self.events.next().await {
+                Some(Event::Ended { endpoint, fault }) => {
+                    self.endpoints.remove(&endpoint);
+                    if let Some(fault) = fault {
+                        tracing::error!(%endpoint, fault, "ended abnormally");
+                    }
+                }
+                Some(Event::Left { .. } | Event::Rested(_)) => {}
+                None => return,
+            }
+        }
+    }
+    fn event(&mut self, event: Event<P>) {
+        match event {
+            Event::Left { uid, twin } => {
+                let Some(device) = self.known.get(&uid).map(|known| known.device.clone()) else { return };
+                let twin = twin.unwrap_or_else(|| Box::new(self.twin(&device)));
+                if let Some(known) = self.known.get_mut(&uid) {
+                    known.place = Place::Parked(twin, None);
+                }
+            }
+            Event::Ended { endpoint, fault } => self.ended(endpoint, fault),
+            Event::Rested(endpoint) => drop(self.failed.remove(&endpoint)),
+        }
+    }
+    /// One whose driver ended abnormally takes its twins with it: what they must not forget is on the disk.
+    fn ended(&mut self, endpoint: P::Endpoint, fault: Option<String>) {
+        self.endpoints.remove(&endpoint);
+        self.shared.engines.remove(&endpoint.to_string());
+        let Some(fault) = fault else { return };
+        tracing::error!(%endpoint, fault, "a driver ended abnormally: its endpoint rests");
+        let here = |known: &&Known<P>| matches!(&known.place, Place::At(at) if *at == endpoint);
+        let devices: Vec<_> = self.known.values().filter(here).map(|known| known.device.clone()).collect();
+        self.shared.channels.forget(devices.iter().filter_map(|device| channel(device)).collect::<Vec<_>>().iter());
+        for device in devices {
+            let twin = Box::new(self.twin(&device));
+            if let Some(known) = self.known.get_mut(&device.uid) {
+                known.place = Place::Parked(twin, None);
+            }
+        }
+        self.failed.insert(endpoint.clone());
+        let rest = tokio::time::sleep(REST.mul_f64(1.0 + fastrand::f64()));
+        self.events.push(rest.map(|()| Event::Rested(endpoint)).boxed());
+    }
+    fn request(&self, request: Request) {
+        let Request::Read { uid, reply } = request;
+        let Some(Known { key, place: Place::At(endpoint), .. }) = self.known.get(&uid) else {
+            let known = self.known.contains_key(&uid);
+            let parked = || ControlError::NotConnected("it is off, or it cannot be driven as it is configured".into());
+            let answer = if known { parked() } else { ControlError::NoSuchDevice };
+            reply.send(Err(answer)).ok(); // who asked may have left
+            return;
+        };
+        let orders = self.endpoints.get(endpoint).and_then(|running| running.orders.as_ref());
+        match orders.and_then(|orders| orders.try_reserve().ok()) {
+            Some(place) => place.send(Order::Read { key: *key, reply }),
+            None => drop(reply.send(Err(ControlError::Busy))), // who asked may have left
+        }
+    }
+    /// A twin that goes by what the disk knows of the device.
+    fn twin(&self, device: &Arc<EffectiveDevice>) -> Twin {
+        let record = self.shared.store.load_record(&device.uid);
+        Twin::new(device.clone(), record, self.config.writes, self.shared.clock.now())
+    }
+    /// The way to an endpoint, which is opened for it.
+    fn endpoint(&mut self, endpoint: &P::Endpoint) -> Option<mpsc::Sender<Order<P>>> {
+        if let Some(running) = self.endpoints.get(endpoint) {
+            return running.orders.clone();
+        }
+        let (orders, receiver) = mpsc::channel(ORDERS);
+        let running = endpoint::run(self.shared.clone(), endpoint.clone(), self.saver.clone(), receiver);
+        let (task, endpoint) = (tokio::spawn(running), endpoint.clone());
+        self.endpoints.insert(endpoint.clone(), Running { orders: Some(orders.clone()) });
+        let ended = task.map(|ended| {
+            let fault = ended.and_then(|ended| ended).err().map(|error| error.to_string());
+            Event::Ended { endpoint, fault }
+        });
+        self.events.push(ended.boxed());
+        Some(orders)
+    }
+}

@@ -1,0 +1,112 @@
+//! What comes from the field, and what is told of it.
+use super::*;
+use pollux_crds::{CONNECTED, HEALTHY};
+
+#[tokio::test(start_paused = true)]
+async fn a_configuration_becomes_values_in_the_hub() {
+    let script = script(&["a"]);
+    let plant = Plant::new(&script, config([device("a")]));
+    let status = plant.until("a", reports("temperature", 20.0)).await;
+    assert!(reports("setpoint", 20.0)(&status), "the first report has all values");
+    assert_eq!(status_of(&status, CONNECTED).0, "True");
+    assert_eq!(status_of(&status, HEALTHY).0, "True");
+    assert_eq!(status.uid.as_deref(), Some("uid-a"));
+    script.set("a", "temperature", 25.5);
+    plant.until("a", reports("temperature", 25.5)).await;
+    let engines = plant.engines.all();
+    assert_eq!(engines["bus"].devices.values().collect::<Vec<_>>(), ["plant/a"]);
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_dies_turns_connected_false_and_values_bad_until_it_is_back() {
+    let script = script(&["a"]);
+    let plant = Plant::new(&script, config([device("a")]));
+    plant.until("a", is(CONNECTED, "True", "Answers")).await;
+    *script.offline.lock().unwrap() = true;
+    script.cut();
+    let status = plant.until("a", |status| status_of(status, CONNECTED).0 == "False").await;
+    assert_eq!(status_of(&status, CONNECTED).1, "Unreachable");
+    assert_eq!(status.quality_reason["temperature"], "NotConnected");
+    assert!(reports("temperature", 20.0)(&status), "the last value stays");
+    *script.offline.lock().unwrap() = false;
+    let status = plant.until("a", |s| s.quality.is_empty() && is(CONNECTED, "True", "Answers")(s)).await;
+    assert_eq!(status_of(&status, HEALTHY).0, "True");
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connected_turns_at_most_once_in_thirty_seconds() {
+    let script = script(&["a"]);
+    let plant = Plant::new(&script, config([device("a")]));
+    plant.until("a", is(CONNECTED, "True", "Answers")).await;
+    let mut news = plant.hub.news();
+    for _ in 0..40 {
+        script.cut();
+        plant.pass(seconds(3)).await;
+    }
+    let (mut turns, mut last) = (0, "True".to_owned());
+    while let Ok(view) = news.try_recv() {
+        let now = status_of(&view.status, CONNECTED).0.to_owned();
+        turns += usize::from(now != last);
+        last = now;
+    }
+    assert!((1..=5).contains(&turns), "{turns} turns in two minutes");
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_asked_for_is_read_and_shown_at_once() {
+    let script = script(&["a", "off"]);
+    let mut slow = device("a");
+    for property in &mut slow.properties {
+        property.interval = Interval::Every(Span::from_millis(3_600_000));
+        property.stale_after = None;
+        property.report.deadband = 5.0;
+    }
+    let plant = Plant::new(&script, config([slow, with_mode(Mode::Off, device("off"))]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    script.set("a", "temperature", 21.0);
+    assert_eq!(plant.control.read("uid-a").await, Ok(()));
+    let view = plant.view("a").expect("published");
+    assert!(reports("temperature", 21.0)(&view.status), "within the dead-band too");
+    assert_eq!(plant.control.read("nobody").await, Err(ControlError::NoSuchDevice));
+    assert!(matches!(plant.control.read("uid-off").await, Err(ControlError::NotConnected(_))));
+    script.silent.lock().unwrap().insert("a".into());
+    assert!(matches!(plant.control.read("uid-a").await, Err(ControlError::NotConnected(_))));
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn readings_are_served_when_the_source_of_configuration_has_ended() {
+    let script = script(&["a"]);
+    let mut plant = Plant::new(&script, config([device("a")]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    plant.config = watch::channel(Arc::default()).0;
+    plant.pass(seconds(1)).await;
+    assert_eq!(timeout(seconds(10), plant.control.read("uid-a")).await, Ok(Ok(())));
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn channels_say_whether_their_link_is_open_and_are_forgotten_with_their_last_device() {
+    let script = script(&["a", "b"]);
+    let line = |name: &str| EffectiveDevice { channel: Some("line-1".into()), ..device(name) };
+    let plant = Plant::new(&script, config([line("a"), line("b")]));
+    plant.until("b", reports("temperature", 20.0)).await;
+    let said = plant.hub.channels();
+    assert_eq!((said.len(), said[0].name.as_str(), said[0].namespace.as_str()), (1, "line-1", "plant"));
+    assert_eq!((said[0].state.node.as_str(), said[0].state.connected), ("edge-1", true));
+    *script.offline.lock().unwrap() = true;
+    script.cut();
+    plant.poll("closed", |plant| !plant.hub.channels()[0].state.connected).await;
+    assert_eq!(plant.hub.channels()[0].state.message.as_deref(), Some("link cut"));
+    plant.set(config([line("a")]));
+    plant.poll("b is gone", |plant| plant.view("b").is_none()).await;
+    assert_eq!(plant.hub.channels().len(), 1, "a is still on it");
+    plant.set(config([EffectiveDevice { channel: Some("line-2".into()), ..line("a") }]));
+    plant.poll("renamed", |plant| plant.hub.channels().iter().map(|c| &c.name).eq(["line-2"])).await;
+    plant.set(config([]));
+    plant.poll("forgotten", |plant| plant.hub.channels().is_empty()).await;
+    plant.end().await;
+}

@@ -1,0 +1,171 @@
+//! Which device is where: moves, conflicts, refusals, and what is let go of.
+use super::*;
+use pollux_crds::CONNECTED;
+
+fn refused_with(reason: &'static str, words: &'static str) -> impl Fn(&DeviceStatus) -> bool {
+    move |status| {
+        let (connected, why, message) = status_of(status, CONNECTED);
+        (connected, why) == ("False", reason) && message.contains(words)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_is_let_go_at_its_old_endpoint_before_it_is_opened_at_the_new_one() {
+    let script = script(&["a", "b"]);
+    *script.cost.lock().unwrap() = Duration::from_millis(400);
+    let plant = Plant::new(&script, config([device("a"), device("b")]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    let before = script.seen().len();
+    plant.set(config([on("other", device("a")), device("b")]));
+    plant.poll("moved", |plant| plant.engines.all().get("other").is_some_and(|e| e.devices.len() == 1)).await;
+    plant.poll("attached", |plant| plant.script.seen()[before..].contains(&Seen::Attach("a".into()))).await;
+    let of_a = |seen: &Seen| matches!(seen, Seen::Attach(n) | Seen::Detach(n) | Seen::Read(n, _) if n == "a");
+    let after: Vec<Seen> = script.seen().split_off(before).into_iter().filter(of_a).collect();
+    let detach = after.iter().position(|seen| *seen == Seen::Detach("a".into())).expect("detached");
+    let attach = after.iter().position(|seen| *seen == Seen::Attach("a".into())).expect("attached");
+    assert!(detach < attach, "{after:?}");
+    plant.end().await;
+}
+
+/// Buses of one resource that differ in settings: what stands before `?` is the resource.
+#[tokio::test(start_paused = true)]
+async fn of_two_settings_of_one_resource_the_later_is_refused_until_the_first_goes() {
+    let script = script(&["a", "b"]);
+    let (a, b) = (on("tty?9600", device("a")), on("tty?19200", device("b")));
+    let plant = Plant::new(&script, config([a.clone(), b.clone()]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    plant.until("b", refused_with("EndpointConflict", "plant/a")).await;
+    plant.pass(seconds(10)).await;
+    assert!(!script.seen().iter().any(|seen| *seen == Seen::Attach("b".into())));
+    plant.set(config([b]));
+    plant.until("b", reports("temperature", 20.0)).await;
+    let seen = script.seen();
+    let at = |what: Seen| seen.iter().position(|seen| *seen == what).expect("seen");
+    assert!(at(Seen::Detach("a".into())) < at(Seen::Attach("b".into())), "{seen:?}");
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_names_that_turn_out_to_be_one_resource_are_not_both_kept_open() {
+    let script = script(&["a", "b", "c"]);
+    *script.identity.lock().unwrap() = Some("serial 7".into());
+    let (a, b) = (on("localhost", device("a")), on("127.0.0.1", device("b")));
+    let plant = Plant::new(&script, config([a.clone(), b.clone()]));
+    plant.until("b", refused_with("EndpointConflict", "localhost, which is open for plant/a")).await;
+    plant.until("a", reports("temperature", 20.0)).await;
+    plant.poll("closed", |plant| plant.engines.all().keys().eq(["localhost"])).await;
+    plant.pass(seconds(300)).await;
+    assert!(plant.engines.all().keys().eq(["localhost"]), "they do not take turns");
+    plant.set(config([b.clone()]));
+    plant.until("b", reports("temperature", 20.0)).await;
+    assert!(plant.engines.all().keys().eq(["127.0.0.1"]));
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_driver_refuses_shows_on_that_device_alone() {
+    let script = script(&["a", "b"]);
+    let mut bad = device("a");
+    bad.properties[0].source = Source::Binding(json!(""));
+    bad.properties[1].source = Source::Binding(json!(7));
+    let plant = Plant::new(&script, config([bad.clone(), device("b")]));
+    plant.until("b", reports("temperature", 20.0)).await;
+    plant.until("a", refused_with("ConfigError", "spec.properties[setpoint].binding")).await;
+    bad.properties.remove(1);
+    plant.set(config([edited(bad.clone()), device("b")]));
+    plant
+        .until("a", refused_with("ConfigError", "spec.properties[temperature].binding: temperature: address must"))
+        .await;
+    assert!(!script.seen().iter().any(|seen| *seen == Seen::Attach("a".into())));
+    plant.set(config([edited(edited(device("a"))), device("b")]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_whose_configuration_is_refused_holds_no_resource() {
+    let script = script(&["a", "b"]);
+    let mut bad = on("tty?9600", device("a"));
+    bad.properties[0].source = Source::Binding(json!(""));
+    let plant = Plant::new(&script, config([bad, on("tty?19200", device("b"))]));
+    plant.until("b", reports("temperature", 20.0)).await;
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_edit_leaves_the_last_valid_one_in_force() {
+    let script = script(&["a"]);
+    let plant = Plant::new(&script, config([device("a")]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    let mut bad = on("other", wants(50.0, device("a")));
+    bad.properties[0].source = Source::Binding(json!(""));
+    plant.set(config([bad.clone()]));
+    plant.pass(seconds(10)).await;
+    script.set("a", "temperature", 21.0);
+    let status = plant.until("a", reports("temperature", 21.0)).await;
+    assert_eq!((status_of(&status, CONNECTED).0, status.conditions[0].observed_generation), ("True", 1));
+    assert!(plant.engines.all().keys().eq(["bus"]), "it did not move");
+    assert!(plant.setpoints().is_empty(), "nothing of it is in force");
+    plant.set(config([on("other", device("a"))]));
+    plant.poll("moved", |plant| plant.engines.all().keys().eq(["other"])).await;
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_switch_of_the_class_reaches_a_device_whose_newest_edit_was_refused() {
+    let script = script(&["a"]);
+    let valid = wants(22.0, device("a"));
+    let plant = Plant::new(&script, config([valid.clone()]));
+    plant.until("a", |s| s.pending.is_empty() && reports("setpoint", 22.0)(s)).await;
+    let mut bad = edited(valid);
+    bad.properties[0].source = Source::Binding(json!(""));
+    bad.properties[1].enforce = Enforce::Always;
+    plant.set(NodeConfig { writes: Writes::Disabled, ..config([bad]) });
+    plant.pass(seconds(1)).await;
+    script.set("a", "setpoint", 10.0);
+    plant.until("a", reports("setpoint", 10.0)).await;
+    plant.pass(seconds(60)).await;
+    assert_eq!(plant.setpoints(), [22.0]);
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_is_acknowledged_when_the_wire_is_silent_and_its_record_goes() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a", "b"]));
+    let plant = Plant::at(folder.path(), &script, config([device("a"), device("b")]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    script.silent.lock().unwrap().insert("a".into());
+    let asked = reads(&script.seen());
+    plant.poll("a reading is under way", |plant| reads(&plant.script.seen()) > asked + 1).await;
+    let buried = || NodeConfig { tombstones: vec!["uid-a".into()], ..config([device("b")]) };
+    plant.set(buried());
+    plant.poll("released", |plant| plant.hub.released().contains("uid-a")).await;
+    assert!(script.seen().contains(&Seen::Detach("a".into())), "released before it was silent");
+    assert!(plant.view("a").is_none());
+    let since = script.seen().len();
+    plant.pass(seconds(60)).await;
+    let later = script.seen().split_off(since);
+    assert!(!later.iter().any(|seen| matches!(seen, Seen::Read(name, _) if name == "a")), "{later:?}");
+    assert!(!folder.path().join("records/uid-a").exists());
+    plant.set(config([device("b")]));
+    plant.poll("acknowledged", |plant| plant.hub.released().is_empty()).await;
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_slow_to_leave_does_not_hold_up_an_edit_of_another() {
+    let script = script(&["slow", "b"]);
+    let mut slow = on("other", device("slow"));
+    slow.timeout = Some(Span::from_millis(60_000));
+    let plant = Plant::new(&script, config([slow, device("b")]));
+    plant.until("slow", reports("temperature", 20.0)).await;
+    plant.until("b", reports("temperature", 20.0)).await;
+    script.silent.lock().unwrap().insert("slow".into());
+    plant.pass(seconds(3)).await;
+    plant.set(config([device("b")]));
+    plant.pass(Duration::from_millis(100)).await;
+    plant.set(config([wants(22.0, device("b"))]));
+    let written = plant.until("b", reports("setpoint", 22.0));
+    timeout(seconds(2), written).await.expect("at once");
+    plant.end().await;
+}
