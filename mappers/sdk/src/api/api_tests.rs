@@ -209,6 +209,8 @@ async fn a_listener_that_falls_behind_is_told_and_hears_the_newest() {
     }
     assert_eq!(listener.next().await.0, "lagged");
     assert_eq!(listener.told().await, ("device device-a".into(), json!(3000.0)));
+    bench.hub.publish(&device("a", 1), status(-1.0, "True"));
+    assert_eq!(listener.told().await, ("device device-a".into(), json!(-1.0)), "nothing older, and nothing twice");
 }
 
 #[tokio::test(start_paused = true)]

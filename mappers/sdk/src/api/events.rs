@@ -81,6 +81,7 @@ impl Listener {
                     Ok(view) => self.take(view),
                     Err(broadcast::error::RecvError::Lagged(lost)) => {
                         self.queue.push_back(Item::Lagged(lost));
+                        self.news = self.news.resubscribe(); // what is older than the snapshot is of no use
                         self.snapshot(0);
                     }
                     Err(broadcast::error::RecvError::Closed) => return None,

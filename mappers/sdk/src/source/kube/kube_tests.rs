@@ -376,4 +376,11 @@ async fn the_operator_is_told_what_is_driven_and_nothing_twice() {
     bench.hub.release("a");
     sleep(Duration::from_secs(1)).await;
     assert_eq!((server.taken(0), server.taken(1)), (Json::Null, json!({"b": 1})));
+    bench.end().await;
+
+    let version = server.lock().version;
+    let again = Bench::on(&server);
+    again.hub.publish(&testing::device("b", 1), testing::status(1.0, "True"));
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(server.lock().version, version, "what the server has is not written again after a restart");
 }

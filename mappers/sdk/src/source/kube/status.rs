@@ -32,6 +32,8 @@ pub(super) async fn speak(access: &Access, own: &Own, hub: &Hub, mut chunks: wat
     let mut version = hub.watch();
     let mut known = BTreeMap::<usize, Known>::new();
     loop {
+        // Also the first time: what drives the devices starts with us.
+        tokio::time::sleep(GATHER).await;
         version.borrow_and_update();
         let map = chunks.borrow_and_update().clone();
         known.retain(|chunk, _| map.contains_key(chunk));
@@ -50,7 +52,6 @@ pub(super) async fn speak(access: &Access, own: &Own, hub: &Hub, mut chunks: wat
             }
             retry = [retry, known.not_before].into_iter().flatten().min();
         }
-        tokio::time::sleep(GATHER).await;
         tokio::select! {
             Ok(()) = version.changed() => {}
             Ok(()) = chunks.changed() => {}
