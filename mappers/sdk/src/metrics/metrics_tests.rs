@@ -27,17 +27,16 @@ fn a_scrape_shows_each_device_as_it_stands_and_nothing_of_one_that_is_gone() {
     assert!(!metrics.encode().unwrap().contains("device-b"));
 }
 
+#[derive(Debug)]
+struct One;
+impl MetricsSource for One {
+    fn collect(&self, sheet: &mut Sheet) {
+        sheet.count(catalog::ENDPOINT_CONNECTS, &["a\"b\\c\nd"], 1);
+    }
+}
+
 #[test]
 fn what_a_label_may_hold_cannot_break_the_text() {
-    let mut sheet = Sheet::default();
-    sheet.count(catalog::ENDPOINT_CONNECTS, &["a\"b\\c\nd"], 1);
-    #[derive(Debug)]
-    struct One;
-    impl MetricsSource for One {
-        fn collect(&self, sheet: &mut Sheet) {
-            sheet.count(catalog::ENDPOINT_CONNECTS, &["a\"b\\c\nd"], 1);
-        }
-    }
     let text = Metrics::new(vec![Arc::new(One)]).encode().unwrap();
     assert!(text.contains("pollux_endpoint_connects_total{endpoint=\"a\\\"b\\\\c\\nd\"} 1.0\n"), "{text}");
 }

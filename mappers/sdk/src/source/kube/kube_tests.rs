@@ -111,7 +111,7 @@ impl Server {
                 if server.lock().mute {
                     return std::future::pending().await;
                 }
-                let next = timeout(Duration::from_secs(60).min(end - Instant::now()), changes.recv()).await;
+                let next = timeout(Duration::from_mins(1).min(end - Instant::now()), changes.recv()).await;
                 let line = match next {
                     _ if server.lock().mute => continue,
                     Ok(Ok((of, event))) if of == name => event,
@@ -182,7 +182,7 @@ async fn mint(server: &Server, request: Request) -> Response {
     let token = format!("token-{}", inner.minted.len());
     inner.valid.insert(token.clone());
     inner.minted.push((Instant::now(), body.clone()));
-    let ends = k8s_openapi::jiff::Timestamp::now() + Duration::from_secs(3600);
+    let ends = k8s_openapi::jiff::Timestamp::now() + Duration::from_hours(1);
     let status = json!({"token": token, "expirationTimestamp": ends.to_string()});
     axum::Json(json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": body["spec"], "status": status}))
         .into_response()
