@@ -1,17 +1,19 @@
-//! A custom mapper, whole: a line protocol over TCP (`get x y` → `1.5 2`, `set x 3` → `ok`).
+//! A custom mapper, whole: a line protocol over TCP (`get x y` → `1.5 2`, `set x 3` → `ok`). Its Devices name it by
+//! `spec.mapperClass: lines`; what stands in `spec.protocol.custom` and `binding.custom` is `Device` and `Address`.
 use pollux_mapper::prelude::*;
-use std::io;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
+use tokio::io::{self, AsyncBufReadExt, AsyncWriteExt, BufStream};
 use tokio::{net::TcpStream, sync::Mutex, time::timeout_at};
 
-#[derive(Debug)]
 pub struct Lines;
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct Device {
     pub address: String,
     pub prefix: String,
 }
-#[derive(Debug)]
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct Address {
+    pub name: String,
+}
 pub struct Connection(Mutex<Option<BufStream<TcpStream>>>);
 type Unit = Vec<(Slot, String)>;
 type Answer<T> = Result<T, Fault<io::Error>>;
@@ -19,7 +21,7 @@ type Answer<T> = Result<T, Fault<io::Error>>;
 impl Protocol for Lines {
     const NAME: &'static str = "lines";
     type Device = Device;
-    type Address = String;
+    type Address = Address;
     type Endpoint = String;
     type Unit = Unit;
     type Request = ();
@@ -28,8 +30,8 @@ impl Protocol for Lines {
     fn endpoint(&self, device: &Device) -> Result<String, ConfigError> {
         Ok(device.address.clone())
     }
-    fn prepare(&self, device: &Device, points: &[Point<'_, String>]) -> Result<Unit, Vec<ConfigError>> {
-        Ok(points.iter().map(|p| (p.slot, format!("{}{}", device.prefix, p.address))).collect())
+    fn prepare(&self, device: &Device, points: &[Point<'_, Address>]) -> Result<Unit, Vec<ConfigError>> {
+        Ok(points.iter().map(|p| (p.slot, format!("{}{}", device.prefix, p.address.name))).collect())
     }
     fn plan(&self, _: &Unit, due: &[usize]) -> Vec<Exchange<()>> {
         vec![Exchange { points: due.to_vec(), request: () }]
@@ -60,8 +62,7 @@ fn refused(words: &str) -> PointFault {
 impl Link<Lines> for Connection {
     async fn read(&self, unit: &Unit, e: &Exchange<()>, until: Instant, out: &mut Samples) -> Answer<Done> {
         let points: Unit = e.points.iter().filter_map(|p| unit.get(*p).cloned()).collect();
-        let line = points.iter().fold("get".to_owned(), |line, (_, name)| line + " " + name);
-        let answer = self.ask(line, until).await?;
+        let answer = self.ask(points.iter().fold("get".to_owned(), |line, (_, name)| line + " " + name), until).await?;
         for ((slot, _), word) in points.iter().zip(answer.split(' ').chain(std::iter::repeat("missing"))) {
             if let Ok(number) = word.parse::<f64>() { out.put(*slot, number) } else { out.fault(*slot, refused(word)) }
         }
@@ -79,6 +80,6 @@ impl Link<Lines> for Connection {
     }
 }
 
-fn main() {
-    println!("spec.protocol.{}: {:?}", Lines::NAME, schemars::schema_for!(Device));
+fn main() -> std::process::ExitCode {
+    pollux_mapper::run(Lines)
 }

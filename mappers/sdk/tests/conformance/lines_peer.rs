@@ -88,8 +88,17 @@ impl Harness for LinesHarness {
     fn device(&self, number: usize) -> lines::Device {
         lines::Device { address: self.address.clone(), prefix: format!("d{number}.") }
     }
-    fn points(&self) -> Vec<PointSpec<String>> {
-        crate::points()
+    fn points(&self) -> Vec<PointSpec<lines::Address>> {
+        let named = |p: PointSpec<String>| PointSpec {
+            name: p.name,
+            address: lines::Address { name: p.address },
+            interval: p.interval,
+            readable: p.readable,
+            writable: p.writable,
+            event: p.event,
+            read_group: p.read_group,
+        };
+        crate::points().into_iter().map(named).collect()
     }
     fn value(&self, number: u8) -> Value {
         Value::Float(f64::from(number) + 0.25)
