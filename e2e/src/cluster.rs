@@ -46,6 +46,12 @@ impl Cluster {
         config.read_timeout = Some(std::time::Duration::from_secs(295));
         Ok(Self { client: Client::try_from(config)? })
     }
+    /// A client that shows this token and nothing else.
+    pub async fn with_token(&self, token: &str) -> Result<Client> {
+        let mut config = kube::Config::infer().await.context("kubeconfig")?;
+        config.auth_info = kube::config::AuthInfo { token: Some(token.to_owned().into()), ..Default::default() };
+        Ok(Client::try_from(config)?)
+    }
     /// `helm upgrade --install` as the README says, with images that the nodes have.
     pub async fn install(&self, more: &[&str]) -> Result<()> {
         let base = [

@@ -8,7 +8,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use pollux_crds::{Device, READY, condition};
 use pollux_e2e::{Cluster, Peer, Plant, device_is, installed, reported, story, until};
@@ -115,7 +115,7 @@ fn s04_an_invalid_edit_changes_nothing() {
         let words = message(&device, "Accepted");
         ensure!(words.contains("spec.desired.setpoint") && words.contains("from 0 to 1000"), "{words}");
         plant.plc.ask("set 1 holding 20 16840 0").await?;
-        plant.wait("oven-1", "values go on", |d| reported(d, "temperature") == Some(&json!(25.0))).await?;
+        plant.wait("oven-1", "values go on", |d| reported(d, "temperature") == Some(&json!(25))).await?;
         ensure!(plant.register("holding", 0).await? == 200, "the last valid value stands");
         plant.patch("oven-1", r#"{"spec": {"desired": {"setpoint": 201}}}"#).await?;
         plant
@@ -135,7 +135,11 @@ fn s05_a_dead_gateway_is_seen_and_comes_back() {
         let other = Plant::build(&cluster, "neighb").await?;
         cluster.apply(&plant.device("oven-1", "node-1", "  desired: {setpoint: 222}")).await?;
         cluster.apply(&other.device("oven-1", "node-1", "")).await?;
-        plant.ready("oven-1").await?;
+        plant
+            .wait("oven-1", "in sync", |d| {
+                reported(d, "setpoint") == Some(&json!(222)) && device_is(d, "InSync", "True")
+            })
+            .await?;
         other.ready("oven-1").await?;
         let dead = std::mem::replace(
             &mut plant.plc,
@@ -179,7 +183,7 @@ fn s06_a_killed_mapper_writes_nothing_twice() {
         plant.plc.ask("set 1 holding 20 16840 0").await?;
         plant
             .wait("oven-1", "values go on", |d| {
-                reported(d, "temperature") == Some(&json!(25.0)) && device_is(d, READY, "True")
+                reported(d, "temperature") == Some(&json!(25)) && device_is(d, READY, "True")
             })
             .await?;
         ensure!(plant.writes().await? == before, "nothing is written because something restarted");
@@ -247,29 +251,10 @@ fn s09_a_token_is_worth_its_own_node_only() {
         let uid = cluster.kubectl(&format!("get pod {pod} -n {MAPPERS} -o jsonpath={{.metadata.uid}}")).await?;
         // Bound to a Pod, a token is a kubelet's to make (policy): we ask as that node's kubelet.
         let token = cluster.kubectl(&format!("create token pollux-mapper-modbus -n {MAPPERS} --bound-object-kind=Pod --bound-object-name={pod} --bound-object-uid={uid} --as=system:node:node-1 --as-group=system:nodes --as-group=system:authenticated")).await?;
-        let body = r#"{"status": {"summary": "forged"}}"#;
-        let patch = |name: &'static str| {
-            let (cluster, token) = (cluster.clone(), token.trim().to_owned());
-            async move {
-                cluster
-                    .kubectl_args(&[
-                        "patch",
-                        "device",
-                        name,
-                        "-n",
-                        "token",
-                        "--subresource=status",
-                        "--type=merge",
-                        "-p",
-                        body,
-                        "--token",
-                        &token,
-                        "--client-certificate=",
-                        "--client-key=",
-                    ])
-                    .await
-            }
-        };
+        let client = cluster.with_token(token.trim()).await?;
+        let devices: Api<Device> = Api::namespaced(client, "token");
+        let forged = Patch::Merge(json!({"status": {"summary": "forged"}}));
+        let patch = async |name: &str| devices.patch_status(name, &PatchParams::default(), &forged).await;
         let words = format!("{:#}", patch("far").await.err().context("should be refused")?);
         ensure!(words.contains("not placed here") && words.contains("node-1"), "{words}");
         patch("near").await.context("its own device is its to write")?;
@@ -371,7 +356,7 @@ fn s13_helm_test_reads_a_live_value() {
         plant.plc.ask("set 1 holding 20 16840 0").await?;
         plant
             .wait("oven-1", "values go on after the upgrade", |d| {
-                reported(d, "temperature") == Some(&json!(25.0)) && device_is(d, READY, "True")
+                reported(d, "temperature") == Some(&json!(25)) && device_is(d, READY, "True")
             })
             .await?;
         ensure!(plant.writes().await? == before, "an upgrade writes nothing");
