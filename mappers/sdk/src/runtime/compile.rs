@@ -3,7 +3,10 @@ use crate::{DeviceKey, DeviceSpec, Interval, Point, PointSpec, Protocol, Slot};
 use pollux_crds::{Access, EffectiveDevice, EffectiveProperty, Source, hash};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 /// Time-out of one exchange where neither Device nor Channel gives one.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -41,13 +44,19 @@ pub(super) struct Compiled<P: Protocol> {
     pub(super) points: Points,
 }
 
-/// All that only the driver can judge is judged here, before anything of the device is touched: a configuration that it
-/// refuses leaves the last valid one in force. Errors name the field, in the driver's words.
+/// As [`judge`]. A driver that panics over a configuration refuses it: no input may end the process.
 pub(super) fn compile<P: Protocol>(
     protocol: &P,
     key: DeviceKey,
     device: &EffectiveDevice,
 ) -> Result<Compiled<P>, Vec<String>> {
+    let judged = catch_unwind(AssertUnwindSafe(|| judge(protocol, key, device)));
+    judged.unwrap_or_else(|_| Err(vec![format!("spec.protocol.{}: the driver failed over it", device.protocol)]))
+}
+
+/// All that only the driver can judge is judged here, before anything of the device is touched: a configuration that it
+/// refuses leaves the last valid one in force. Errors name the field, in the driver's words.
+fn judge<P: Protocol>(protocol: &P, key: DeviceKey, device: &EffectiveDevice) -> Result<Compiled<P>, Vec<String>> {
     let block = format!("spec.protocol.{}", device.protocol);
     let config: P::Device = parse(&block, &device.config).map_err(|error| vec![error])?;
     let endpoint = protocol.endpoint(&config).map_err(|error| vec![format!("{block}: {}", error.text)])?;

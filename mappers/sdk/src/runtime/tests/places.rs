@@ -1,5 +1,6 @@
 //! Which device is where: moves, conflicts, refusals, and what is let go of.
 use super::*;
+use crate::testing::scripted::Answer;
 use pollux_crds::CONNECTED;
 
 fn refused_with(reason: &'static str, words: &'static str) -> impl Fn(&DeviceStatus) -> bool {
@@ -168,4 +169,76 @@ async fn a_device_that_is_slow_to_leave_does_not_hold_up_an_edit_of_another() {
     let written = plant.until("b", reports("setpoint", 22.0));
     timeout(seconds(2), written).await.expect("at once");
     plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_panics_costs_its_own_endpoint_a_rest_and_nothing_else() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a", "b"]));
+    let wanted = wants(22.0, device("a"));
+    let plant = Plant::at(folder.path(), &script, config([wanted, on("other", device("b"))]));
+    plant.until("a", |s| s.pending.is_empty() && reports("setpoint", 22.0)(s)).await;
+    plant.until("b", reports("temperature", 20.0)).await;
+    script.answers.lock().unwrap().push_back(Answer::Late(Duration::MAX)); // no clock goes so far
+    plant.poll("a driver fell", |plant| plant.engines.all().len() == 1).await;
+    let fell = if plant.engines.all().contains_key("bus") { "b" } else { "a" };
+    let status = plant.until(fell, refused_with("DriverFailed", "started again")).await;
+    assert!(status.quality.contains_key("temperature"), "its values are not shown as good");
+    let stands = if fell == "a" { "b" } else { "a" };
+    script.set(stands, "temperature", 33.0);
+    timeout(seconds(5), plant.until(stands, reports("temperature", 33.0))).await.expect("undisturbed");
+    script.set(fell, "temperature", 44.0);
+    plant.until(fell, reports("temperature", 44.0)).await;
+    assert_eq!(plant.setpoints(), [22.0], "nothing is written because something restarted");
+    plant.end().await;
+}
+
+#[test]
+fn a_driver_that_panics_over_a_configuration_refuses_it() {
+    let judged = crate::runtime::compile::compile(&Falls, crate::DeviceKey(1), &device("a"));
+    assert_eq!(judged.err(), Some(vec!["spec.protocol.scripted: the driver failed over it".to_owned()]));
+}
+
+/// Whoever asks it for an endpoint.
+struct Falls;
+impl crate::Protocol for Falls {
+    const NAME: &'static str = "falls";
+    type Device = crate::testing::scripted::Device;
+    type Address = String;
+    type Endpoint = String;
+    type Unit = ();
+    type Request = ();
+    type Error = std::io::Error;
+    type Link = Falls;
+    fn endpoint(&self, _: &Self::Device) -> Result<String, crate::ConfigError> {
+        panic!("on purpose")
+    }
+    fn prepare(&self, _: &Self::Device, _: &[crate::Point<'_, String>]) -> Result<(), Vec<crate::ConfigError>> {
+        Ok(())
+    }
+    fn plan(&self, (): &(), _: &[usize]) -> Vec<crate::Exchange<()>> {
+        vec![]
+    }
+    async fn connect(&self, _: &String, _: &crate::Cx) -> Result<Self, std::io::Error> {
+        Ok(Self)
+    }
+}
+impl crate::Link<Falls> for Falls {
+    async fn read(
+        &self,
+        (): &(),
+        _: &crate::Exchange<()>,
+        _: crate::Instant,
+        _: &mut crate::Samples,
+    ) -> Result<crate::Done, crate::Fault<std::io::Error>> {
+        Ok(crate::Done::Ok)
+    }
+    async fn write(
+        &self,
+        (): &(),
+        _: &[(usize, crate::Value)],
+        _: crate::Instant,
+        _: &mut crate::Written,
+    ) -> Result<(), crate::Fault<std::io::Error>> {
+        Ok(())
+    }
 }
