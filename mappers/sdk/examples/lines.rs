@@ -4,17 +4,17 @@ use pollux_mapper::prelude::*;
 use tokio::io::{self, AsyncBufReadExt, AsyncWriteExt, BufStream};
 use tokio::{net::TcpStream, sync::Mutex, time::timeout_at};
 
-pub struct Lines;
-#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
-pub struct Device {
-    pub address: String,
-    pub prefix: String,
+pub(crate) struct Lines;
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+pub(crate) struct Device {
+    pub(crate) address: String,
+    pub(crate) prefix: String,
 }
-#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
-pub struct Address {
-    pub name: String,
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+pub(crate) struct Address {
+    pub(crate) name: String,
 }
-pub struct Connection(Mutex<Option<BufStream<TcpStream>>>);
+pub(crate) struct Connection(Mutex<Option<BufStream<TcpStream>>>);
 type Unit = Vec<(Slot, String)>;
 type Answer<T> = Result<T, Fault<io::Error>>;
 

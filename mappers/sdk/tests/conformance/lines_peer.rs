@@ -17,7 +17,7 @@ use tokio::{
     sync::watch,
 };
 
-pub struct LinesHarness {
+pub(crate) struct LinesHarness {
     address: String,
     mood: watch::Sender<Peer>,
     values: Values,
