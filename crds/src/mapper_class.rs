@@ -32,7 +32,7 @@ pub struct MapperClassSpec {
     #[schemars(length(min = 1, max = 1024))]
     pub image: String,
     /// Always, IfNotPresent or Never; default IfNotPresent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub image_pull_policy: PullPolicy,
     /// Names of Secrets in namespace pollux-mappers with the registry's credentials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -54,7 +54,7 @@ pub struct MapperClassSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
     /// Whether the mapper uses the node's network, for devices that only the node itself reaches.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub host_network: bool,
     /// Taints of nodes that the mapper bears.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,8 +65,12 @@ pub struct MapperClassSpec {
     #[schemars(length(max = 8), regex(pattern = "^[0-9]{1,6}%?$"))]
     pub max_unavailable: Option<String>,
     /// Disabled: no mapper of this class writes anything, whatever devices desire (the plant-wide key switch).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub writes: Writes,
+}
+/// A default is not sent: who applies a class does not own what it leaves to others, such as the switch that stops writing.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Whether mappers write at all.

@@ -1,5 +1,5 @@
 //! What the operator is told when it starts.
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf};
 
 const HELP: &str = "\
@@ -20,6 +20,9 @@ What it is doing:
 #[derive(Debug, Clone, Parser)]
 #[command(name = "pollux-operator", version, after_help = HELP)]
 pub struct Args {
+    /// What to do instead of running
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Where /metrics, /healthz and /readyz are served
     #[arg(long, env = "POLLUX_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
@@ -45,6 +48,24 @@ pub struct Args {
     /// Form of the log; RUST_LOG says how much
     #[arg(long, env = "POLLUX_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// What to do instead of running.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Whether all is in order, and what a device says right now: what `helm test` runs
+    SelfTest(SelfTest),
+}
+
+/// What the self-test is told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SelfTest {
+    /// How long to wait for all to be in order, in seconds, such as 60s
+    #[arg(long, default_value = "60s")]
+    pub timeout: pollux_crds::Span,
+    /// The Device that must be Ready; default: any, if there is one
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub device: Option<String>,
 }
 
 /// Form of the log.

@@ -18,12 +18,14 @@ pub mod place;
 pub mod queue;
 pub mod revisions;
 mod run;
+mod self_test;
 #[cfg(test)]
 mod testing;
 pub mod world;
 
-pub use cli::{Args, LogFormat, POLICIES};
+pub use cli::{Args, Command, LogFormat, POLICIES, SelfTest};
 pub use run::run;
+pub use self_test::self_test;
 
 use std::sync::Arc;
 

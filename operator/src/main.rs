@@ -5,6 +5,9 @@ use std::process::ExitCode;
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = pollux_operator::Args::parse();
+    if let Some(pollux_operator::Command::SelfTest(what)) = args.command {
+        return pollux_operator::self_test(&what).await;
+    }
     match pollux_operator::run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
