@@ -374,6 +374,9 @@ fn s99_uninstall_keeps_devices_and_writes_nothing() {
             .wait("oven-1", "in sync", |d| reported(d, "setpoint") == Some(&json!(88)) && device_is(d, READY, "True"))
             .await?;
         let before = plant.writes().await?;
+        cluster.kubectl("delete mapperclasses --all").await?;
+        until("the mappers have stopped", || async { Ok(mappers(&cluster, "node-1").await?.is_empty().then_some(())) })
+            .await?;
         println!("{}", cluster.machine("helm uninstall pollux -n pollux-system --wait").await?);
         ensure!(plant.devices().get("oven-1").await.is_ok(), "Devices are kept");
         ensure!(plant.writes().await? == before, "uninstalling writes nothing");
