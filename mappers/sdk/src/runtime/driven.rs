@@ -26,7 +26,6 @@ pub(super) struct Driven<P: Protocol> {
 pub(super) struct Flight {
     pub(super) ticket: u64,
     pub(super) values: Vec<(usize, Value)>,
-    generation: u16,
     device: Arc<EffectiveDevice>,
     writes: Writes,
     /// Names, and what was read before.
@@ -94,16 +93,14 @@ impl<P: Protocol> Driven<P> {
         let name = |p: usize| self.device.properties.get(p).map(|p| p.name.clone()).unwrap_or_default();
         let before = values.iter().map(|(p, _)| (name(*p), self.twin.raw(*p).cloned())).collect();
         let values = values.into_iter().filter_map(|(p, v)| Some((self.points.point(p)?, v))).collect();
-        let (generation, device, writes) = (self.layout.generation, self.device.clone(), self.writes);
-        self.flight = Some(Flight { ticket, values, generation, device, writes, before });
+        let (device, writes) = (self.device.clone(), self.writes);
+        self.flight = Some(Flight { ticket, values, device, writes, before });
         self.window = (Some(now.mono), None);
     }
     /// The write that was decided upon, if nothing changed since: a byte for a device that is configured otherwise by now, or
     /// must not be written to any more, does not leave.
     pub(super) fn cleared(&self) -> Option<&Flight> {
-        let same = |f: &&Flight| {
-            Arc::ptr_eq(&f.device, &self.device) && f.generation == self.layout.generation && f.writes == self.writes
-        };
+        let same = |f: &&Flight| Arc::ptr_eq(&f.device, &self.device) && f.writes == self.writes;
         self.flight.as_ref().filter(same)
     }
     pub(super) fn save_failed(&mut self, ticket: u64, why: &str, now: Now) {

@@ -274,13 +274,18 @@ impl Link<Scripted> for Line {
     ) -> Result<Done, Fault<Error>> {
         let addresses = || exchange.points.iter().filter_map(|p| Self::address(unit, *p));
         self.script.log(Seen::Read(unit.name.clone(), addresses().map(|(_, a)| a.clone()).collect()));
+        // What is there when the request arrives, however late the answer is.
+        let look = |(slot, address): &(Slot, String)| {
+            (*slot, self.script.fault(&unit.name, address), self.script.get(&unit.name, address))
+        };
+        let there: Vec<_> = addresses().map(look).collect();
         if let Some(fault) = self.ask(unit, until).await? {
             return Err(Fault::Point(fault));
         }
-        for (slot, address) in addresses() {
-            match (self.script.fault(&unit.name, address), self.script.get(&unit.name, address)) {
-                (None, Some(value)) => out.put(*slot, value),
-                (fault, _) => out.fault(*slot, fault.unwrap_or(PointFault::new(ErrorKind::Other, "no value"))),
+        for answer in there {
+            match answer {
+                (slot, None, Some(value)) => out.put(slot, value),
+                (slot, fault, _) => out.fault(slot, fault.unwrap_or(PointFault::new(ErrorKind::Other, "no value"))),
             }
         }
         Ok(Done::Ok)

@@ -83,7 +83,8 @@ async fn what_a_reading_that_was_under_way_says_is_no_word_on_the_write_after_it
     let plant = Plant::new(&script, config([device.clone()]));
     plant.until("a", reports("setpoint", 20.0)).await;
     for setpoint in 30..40 {
-        script.answers.lock().unwrap().extend([Answer::Late(Duration::from_millis(900)), Answer::Normal]);
+        script.answers.lock().unwrap().push_back(Answer::Late(Duration::from_millis(900)));
+        plant.poll("a reading is under way", |plant| plant.script.answers.lock().unwrap().is_empty()).await;
         device = wants(f64::from(setpoint), device);
         plant.set(config([device.clone()]));
         plant.until("a", |s| s.pending.is_empty() && reports("setpoint", f64::from(setpoint))(s)).await;
@@ -153,4 +154,29 @@ async fn a_device_that_is_taken_away_while_it_is_written_to_keeps_what_was_ackno
     let store = Store::open(folder.path()).unwrap();
     let record: crate::twin::Record = store.load_record("uid-a").expect("a record");
     assert_eq!(record.values["setpoint"].state, crate::twin::State::Acknowledged);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_between_decision_and_disk_wins() {
+    let script = script(&["a"]);
+    let plant = Plant::new(&script, config([device("a")]));
+    plant.until("a", reports("setpoint", 20.0)).await;
+    let mut wanted = device("a");
+    for n in 0..40 {
+        wanted = wants(100.0 + f64::from(n), wanted);
+        let enabled = config([wanted.clone()]);
+        plant.set(enabled.clone());
+        for _ in 0..n {
+            tokio::task::yield_now().await;
+        }
+        plant.set(NodeConfig { writes: Writes::Disabled, ..enabled.clone() });
+        let held = is(IN_SYNC, "False", "WritesDisabled");
+        plant.until("a", |s| held(s) || (s.pending.is_empty() && reports("setpoint", 100.0 + f64::from(n))(s))).await;
+        let (written, shown) = (plant.setpoints().len(), plant.view("a").expect("shown"));
+        plant.pass(seconds(30)).await;
+        assert!(!held(&shown.status) || plant.setpoints().len() == written, "written after it was said to be held");
+        plant.set(enabled);
+        plant.until("a", |s| s.pending.is_empty() && reports("setpoint", 100.0 + f64::from(n))(s)).await;
+    }
+    plant.end().await;
 }
