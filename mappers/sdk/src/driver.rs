@@ -10,7 +10,8 @@ use std::{
 
 /// A field protocol: pure translation of configuration, and `connect`. One value serves the whole process.
 pub trait Protocol: Sized + Send + Sync + 'static {
-    /// The protocol's name: `spec.protocol.<NAME>` and `binding.<NAME>`.
+    /// The protocol's name: `spec.protocol.<NAME>` and `binding.<NAME>`. Of a protocol of your own: what its MapperClass is
+    /// called; there both blocks stand under `custom`.
     const NAME: &'static str;
     /// `spec.protocol.<NAME>` of a Device: where it is and what is its own (unit id, time-outs).
     type Device: DeserializeOwned + JsonSchema + Send + Sync;
