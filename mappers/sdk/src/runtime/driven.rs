@@ -18,7 +18,7 @@ pub(super) struct Driven<P: Protocol> {
     /// Up to when each point was known to be fresh when the twin was last told.
     told: Vec<Option<Instant>>,
     /// When the last write was decided upon, and when its answer came.
-    window: (Option<Duration>, Option<Duration>),
+    window: Option<(Duration, Duration)>,
     timeout: Duration,
 }
 
@@ -28,6 +28,7 @@ pub(super) struct Flight {
     pub(super) values: Vec<(usize, Value)>,
     device: Arc<EffectiveDevice>,
     writes: Writes,
+    began: Duration,
     /// Names, and what was read before.
     before: Vec<(String, Option<Value>)>,
 }
@@ -63,7 +64,7 @@ impl<P: Protocol> Driven<P> {
     pub(super) fn new(settings: Settings<P>, twin: Twin, writes: Writes, now: Now) -> Self {
         let Settings { device, points, layout, timeout } = settings;
         let told = vec![None; layout.slots as usize];
-        let mut new = Self { device, points, layout, twin, writes, flight: None, told, window: (None, None), timeout };
+        let mut new = Self { device, points, layout, twin, writes, flight: None, told, window: None, timeout };
         new.allow(writes, now);
         new
     }
@@ -93,9 +94,8 @@ impl<P: Protocol> Driven<P> {
         let name = |p: usize| self.device.properties.get(p).map(|p| p.name.clone()).unwrap_or_default();
         let before = values.iter().map(|(p, _)| (name(*p), self.twin.raw(*p).cloned())).collect();
         let values = values.into_iter().filter_map(|(p, v)| Some((self.points.point(p)?, v))).collect();
-        let (device, writes) = (self.device.clone(), self.writes);
-        self.flight = Some(Flight { ticket, values, device, writes, before });
-        self.window = (Some(now.mono), None);
+        let (device, writes, began) = (self.device.clone(), self.writes, now.mono);
+        self.flight = Some(Flight { ticket, values, device, writes, began, before });
     }
     /// The write that was decided upon, if nothing changed since: a byte for a device that is configured otherwise by now, or
     /// must not be written to any more, does not leave.
@@ -116,16 +116,15 @@ impl<P: Protocol> Driven<P> {
     }
     fn landed(&mut self, ticket: u64, now: Now) -> Option<Flight> {
         let flight = self.flight.take_if(|flight| flight.ticket == ticket)?;
-        self.window.1 = Some(now.mono);
+        self.window = Some((flight.began, now.mono));
         Some(flight)
     }
 
-    /// What arrives from the decision to write until a time-out after the answer may have been asked for before it, so it is no
-    /// word on that write; only what the engine confirms is, and what was asked for later.
+    /// What arrives within a time-out of the answer to a write may have been asked for before it, so it is no word on that
+    /// write; only what the engine confirms is, and what was asked for later.
     pub(super) fn asked_at(&self, arrived: Duration) -> Duration {
         match self.window {
-            (Some(began), None) => arrived.min(began),
-            (Some(began), Some(ended)) if arrived < ended + self.timeout => arrived.min(began),
+            Some((began, ended)) if arrived < ended + self.timeout => arrived.min(began),
             _ => arrived,
         }
     }

@@ -146,7 +146,7 @@ impl<P: Protocol> Endpoint<P> {
             }
             let wake = self.wake();
             tokio::select! {
-                () = stop.cancelled(), if !self.stopping => self.stop(),
+                () = stop.cancelled(), if !self.stopping => self.heed_stop(),
                 order = orders.recv() => match order {
                     Some(order) => self.order(order).await,
                     None => return self.drain().await,
@@ -158,6 +158,12 @@ impl<P: Protocol> Endpoint<P> {
                 Some(ended) = self.waiting.next() => self.ended(ended),
                 () = sleep_until(wake) => self.tick(),
             }
+        }
+    }
+    /// The engine heard it too, and says that all is down: whatever comes in, this is looked at first.
+    fn heed_stop(&mut self) {
+        if self.shared.stop.is_cancelled() && !self.stopping {
+            self.stop();
         }
     }
     /// From here on nothing new is written; what was acknowledged is still put on record.
@@ -192,6 +198,7 @@ impl<P: Protocol> Endpoint<P> {
     }
 
     async fn order(&mut self, order: Order<P>) {
+        self.heed_stop();
         match order {
             Order::Apply { device, compiled, twin, writes, reply } => {
                 if let Some(answer) = self.apply(device, compiled, twin, writes).await {
@@ -262,6 +269,7 @@ impl<P: Protocol> Endpoint<P> {
     }
 
     fn news(&mut self, news: &News) {
+        self.heed_stop();
         let now = self.shared.clock.now();
         let mut touched = BTreeSet::new();
         if let Some(link) = &news.link {

@@ -2,6 +2,7 @@
 mod field;
 mod places;
 mod restart;
+mod slow_disk;
 mod writing;
 
 use super::Surroundings;

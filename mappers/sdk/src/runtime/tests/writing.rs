@@ -2,6 +2,7 @@
 use super::*;
 use crate::testing::scripted::Answer;
 use pollux_crds::{CONNECTED, IN_SYNC};
+use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
 async fn a_desired_value_is_written_once_and_confirmed_and_so_is_each_edit() {
@@ -13,7 +14,9 @@ async fn a_desired_value_is_written_once_and_confirmed_and_so_is_each_edit() {
     assert_eq!(plant.setpoints(), [22.0]);
     assert!(matches!(script.seen()[..], [Seen::Attach(_), Seen::Read(..), ..]), "it is read first");
     plant.set(config([wants(23.0, wants(22.0, device("a")))]));
+    let edited = Instant::now();
     plant.until("a", |s| reports("setpoint", 23.0)(s) && is(IN_SYNC, "True", "Confirmed")(s)).await;
+    assert!(edited.elapsed() < Duration::from_millis(100), "by the engine's own read-back: {:?}", edited.elapsed());
     plant.pass(seconds(60)).await;
     assert_eq!(plant.setpoints(), [22.0, 23.0]);
     plant.end().await;
@@ -114,34 +117,6 @@ async fn nothing_is_sent_whose_record_cannot_be_saved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_between_decision_and_disk_wins() {
-    let script = script(&["a"]);
-    script.set("a", "pressure", 1.0);
-    let mut wanted = wants(22.0, device("a"));
-    let plant = Plant::new(&script, config([device("a")]));
-    plant.until("a", reports("setpoint", 20.0)).await;
-    for n in 0..50 {
-        // Another property comes first and goes again: positions on the wire move while records are being saved.
-        wanted = wants(100.0 + f64::from(n), wanted);
-        plant.set(config([wanted.clone()]));
-        for _ in 0..n % 8 {
-            tokio::task::yield_now().await;
-        }
-        wanted = edited(wanted);
-        if wanted.properties.len() == 2 {
-            wanted.properties.insert(0, property("pressure", Access::ReadWrite));
-        } else {
-            wanted.properties.remove(0);
-        }
-        plant.set(config([wanted.clone()]));
-        plant.until("a", |s| s.pending.is_empty() && reports("setpoint", 100.0 + f64::from(n))(s)).await;
-    }
-    let strays: Vec<_> = script.written().into_iter().filter(|(_, address, _)| address != "setpoint").collect();
-    assert_eq!(strays, []);
-    plant.end().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_device_that_is_taken_away_while_it_is_written_to_keeps_what_was_acknowledged() {
     let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a"]));
     *script.cost.lock().unwrap() = Duration::from_millis(500);
@@ -154,29 +129,4 @@ async fn a_device_that_is_taken_away_while_it_is_written_to_keeps_what_was_ackno
     let store = Store::open(folder.path()).unwrap();
     let record: crate::twin::Record = store.load_record("uid-a").expect("a record");
     assert_eq!(record.values["setpoint"].state, crate::twin::State::Acknowledged);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_switch_between_decision_and_disk_wins() {
-    let script = script(&["a"]);
-    let plant = Plant::new(&script, config([device("a")]));
-    plant.until("a", reports("setpoint", 20.0)).await;
-    let mut wanted = device("a");
-    for n in 0..40 {
-        wanted = wants(100.0 + f64::from(n), wanted);
-        let enabled = config([wanted.clone()]);
-        plant.set(enabled.clone());
-        for _ in 0..n {
-            tokio::task::yield_now().await;
-        }
-        plant.set(NodeConfig { writes: Writes::Disabled, ..enabled.clone() });
-        let held = is(IN_SYNC, "False", "WritesDisabled");
-        plant.until("a", |s| held(s) || (s.pending.is_empty() && reports("setpoint", 100.0 + f64::from(n))(s))).await;
-        let (written, shown) = (plant.setpoints().len(), plant.view("a").expect("shown"));
-        plant.pass(seconds(30)).await;
-        assert!(!held(&shown.status) || plant.setpoints().len() == written, "written after it was said to be held");
-        plant.set(enabled);
-        plant.until("a", |s| s.pending.is_empty() && reports("setpoint", 100.0 + f64::from(n))(s)).await;
-    }
-    plant.end().await;
 }
