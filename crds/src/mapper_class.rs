@@ -33,6 +33,7 @@ pub struct MapperClassSpec {
     pub image: String,
     /// Always, IfNotPresent or Never; default IfNotPresent.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "IfNotPresent"))]
     pub image_pull_policy: PullPolicy,
     /// Names of Secrets in namespace pollux-mappers with the registry's credentials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -55,6 +56,7 @@ pub struct MapperClassSpec {
     pub resources: Option<Resources>,
     /// Whether the mapper uses the node's network, for devices that only the node itself reaches.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
     pub host_network: bool,
     /// Taints of nodes that the mapper bears.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -66,6 +68,7 @@ pub struct MapperClassSpec {
     pub max_unavailable: Option<String>,
     /// Disabled: no mapper of this class writes anything, whatever devices desire (the plant-wide key switch).
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "Enabled"))]
     pub writes: Writes,
 }
 /// A default is not sent: who applies a class does not own what it leaves to others, such as the switch that stops writing.
