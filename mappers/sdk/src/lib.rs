@@ -3,8 +3,8 @@
 //! does, `columns` holds.
 #![deny(missing_docs)]
 
-mod app;
 pub mod api;
+mod app;
 mod arbiter;
 mod columns;
 mod config;
@@ -41,18 +41,18 @@ pub use engine::{
 };
 pub use hub::{DeviceView, Hub};
 pub use outbox::{Connected, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};
-pub use runtime::{EngineStats, Engines};
 pub use port::{Port, Quality, Samples};
+pub use runtime::{EngineStats, Engines};
+pub use store::{Loaded, Store, StoreError};
 /// The clock of `until`: tokio's, so that tests can pause it.
 pub use tokio::time::Instant;
-pub use store::{Loaded, Store, StoreError};
 pub use value::Value;
 pub use written::{WriteReply, Written, Wrote};
 
 /// What a driver needs, at one stroke.
 pub mod prelude {
     pub use crate::{
-        ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Interval, Limits, Link, Point, PointFault,
-        Port, Precision, Protocol, Quality, Samples, Slot, Value, Written,
+        ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Interval, Limits, Link, Point,
+        PointFault, Port, Precision, Protocol, Quality, Samples, Slot, Value, Written,
     };
 }
