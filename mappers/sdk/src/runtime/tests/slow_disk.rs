@@ -76,6 +76,8 @@ fn a_device_that_was_taken_away_is_not_written_to() {
         plant.pass(seconds(60)).await;
         assert!(plant.setpoints().is_empty());
         plant.end().await;
+        let record: crate::twin::Record = Store::open(folder.path()).unwrap().load_record("uid-a").expect("a record");
+        assert_eq!(record.values.get("setpoint"), None, "it left only when its write was answered");
     });
 }
 
@@ -110,15 +112,15 @@ fn told_to_stop_it_is_not_sent_and_its_record_says_so() {
 fn of_records_that_wait_the_newest_is_what_stands_on_the_disk() {
     with_a_slow_disk(async |_, folder| {
         let store = Arc::new(Store::open(folder.path()).unwrap());
-        let saver = super::super::saver::Saver::start(store.clone());
+        let disk_way = super::super::saver::Saver::start(store.clone());
         let (release, held) = mpsc::channel::<()>();
         let disk = tokio::task::spawn_blocking(move || held.recv().is_err());
         let record = |n: u32| crate::twin::Record { rewrite: Some(n.to_string()), ..Default::default() };
-        let saved: Vec<_> = (0..5000).map(|n| saver.save("uid-a", record(n))).collect();
-        saver.forget("uid-b");
+        let answers: Vec<_> = (0..5000).map(|n| disk_way.save("uid-a", record(n))).collect();
+        disk_way.forget("uid-b");
         drop(release);
         assert!(disk.await.unwrap());
-        for saved in saved {
+        for saved in answers {
             assert_eq!(saved.await, Ok(()));
         }
         assert_eq!(store.load_record("uid-a"), Some(record(4999)));
