@@ -93,6 +93,7 @@ async fn that_the_mapper_stops_says_nothing_of_the_device() {
         let plant = Plant::new(&script, config([device("a")]));
         plant.until("a", is(pollux_crds::CONNECTED, "True", "Answers")).await;
         let hub = plant.hub.clone();
+        plant.set(config([device("a"), on("other", device("b"))])); // so that not all parts hear of it at once
         plant.end().await;
         let last = hub.device("plant", "a").expect("shown");
         assert_eq!(status_of(&last.status, pollux_crds::CONNECTED).0, "True");
