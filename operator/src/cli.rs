@@ -1,6 +1,6 @@
 //! What the operator is told when it starts.
 use clap::{Parser, Subcommand, ValueEnum};
-use std::{net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 const HELP: &str = "\
 It reads Device, DeviceModel, Channel, MapperClass, Node and Pod, and writes
@@ -65,7 +65,32 @@ pub struct SelfTest {
     pub timeout: pollux_crds::Span,
     /// The Device that must be Ready; default: any, if there is one
     #[arg(long, value_name = "NAMESPACE/NAME")]
-    pub device: Option<String>,
+    pub device: Option<DeviceName>,
+}
+
+/// `namespace/name` of a Device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+impl FromStr for DeviceName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok(Self { namespace: namespace.into(), name: name.into() })
+            }
+            _ => Err(format!("{text:?} is not NAMESPACE/NAME, such as default/boiler-1")),
+        }
+    }
+}
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// Form of the log.
@@ -98,5 +123,23 @@ impl Args {
     pub fn identity(&self) -> String {
         let host = || std::env::var("HOSTNAME").unwrap_or_else(|_| "operator".into());
         self.identity.clone().unwrap_or_else(|| format!("{}-{:08x}", host(), fastrand::u32(..)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_self_test_runs_beside_the_default_run() {
+        let parse = |args: &[&str]| Args::try_parse_from([&["pollux-operator"], args].concat());
+        assert!(parse(&[]).unwrap().command.is_none());
+        let args = parse(&["self-test", "--timeout=5s", "--device", "default/boiler-1"]).unwrap();
+        let Some(Command::SelfTest(test)) = args.command else { panic!("no self-test") };
+        assert_eq!(test.timeout, pollux_crds::Span::from_secs(5));
+        assert_eq!(test.device.unwrap().to_string(), "default/boiler-1");
+        for wrong in ["boiler-1", "/boiler-1", "default/", "a/b/c"] {
+            assert!(parse(&["self-test", "--device", wrong]).is_err(), "{wrong}");
+        }
     }
 }

@@ -23,7 +23,7 @@ mod self_test;
 mod testing;
 pub mod world;
 
-pub use cli::{Args, Command, LogFormat, POLICIES, SelfTest};
+pub use cli::{Args, Command, DeviceName, LogFormat, POLICIES, SelfTest};
 pub use run::run;
 pub use self_test::self_test;
 
