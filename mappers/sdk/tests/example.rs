@@ -81,12 +81,13 @@ impl Drop for Program {
         self.0.wait().ok();
     }
 }
-/// The example as a program, beside the tests. Built here, because `cargo test --test example` alone does not.
+/// The example as a program: `cargo test` builds it beside the tests. (A cargo started in here would find another environment,
+/// and build half of the workspace anew each time.)
 fn example(name: &str) -> PathBuf {
-    let built = Command::new(env!("CARGO")).args(["build", "-q", "-p", "pollux-mapper", "--example", name]).status();
-    assert!(built.expect("cargo").success(), "example {name} does not compile");
     let tests = std::env::current_exe().expect("this test");
-    tests.parent().and_then(|deps| deps.parent()).expect("a target folder").join("examples").join(name)
+    let program = tests.parent().and_then(|deps| deps.parent()).expect("a target folder").join("examples").join(name);
+    assert!(program.exists(), "not built by --test alone: cargo build -p pollux-mapper --example {name}");
+    program
 }
 
 #[test]
