@@ -1,7 +1,6 @@
 //! The life of the process: watches and pages from the start, work while it leads, an orderly end on SIGTERM.
 use crate::{
-    Args, Context, Error, LogFormat, channel,
-    class::{self, built_in::BuiltIn},
+    Args, Context, Error, LogFormat, channel, class,
     client::{Clients, connect},
     device,
     events::Events,
@@ -70,7 +69,7 @@ async fn lead_for_ever(
     clients: &Clients,
     elector: &mut Elector,
     args: &Args,
-    classes: &[BuiltIn],
+    classes: &[pollux_crds::MapperClass],
     mut unready: watch::Receiver<Vec<&'static str>>,
     stop: &CancellationToken,
 ) {
@@ -112,10 +111,16 @@ async fn lead_for_ever(
 }
 
 /// What the leader does until `term` ends.
-async fn work(cx: Context, clients: Clients, classes: Vec<BuiltIn>, concurrency: usize, term: CancellationToken) {
+async fn work(
+    cx: Context,
+    clients: Clients,
+    classes: Vec<pollux_crds::MapperClass>,
+    concurrency: usize,
+    term: CancellationToken,
+) {
     for class in &classes {
         if let Err(error) = class::built_in::apply(&cx.client, class).await {
-            tracing::error!(%error, class = class.name(), "built-in class not applied");
+            tracing::error!(%error, class = class.name_any(), "built-in class not applied");
         }
     }
     // The watch may be behind: what the leader before wrote last must be known before anything is placed.
