@@ -14,7 +14,6 @@ pub mod intent;
 pub mod leader;
 pub mod mapper;
 pub mod metrics;
-pub mod owner;
 pub mod place;
 pub mod queue;
 pub mod revisions;

@@ -8,7 +8,6 @@ use crate::{
     leader::Elector,
     mapper,
     metrics::{ByKind, Kind, Metrics},
-    owner,
     queue::Outcome,
     revisions,
     world::{
@@ -35,8 +34,6 @@ use tracing_subscriber::EnvFilter;
 const DRAIN: Duration = Duration::from_secs(6);
 /// Everything is looked at once in this time, whatever the watches say.
 const RESYNC: Duration = Duration::from_mins(10);
-/// The owner of what is made for mappers has no watch: it is looked for once in this time.
-const LOOK: Duration = Duration::from_mins(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -161,7 +158,7 @@ async fn read_slices(cx: &Context, clients: &Clients) -> Result<(), Error> {
 
 async fn upkeep(cx: &Context) {
     let mut second = interval(Duration::from_secs(10));
-    let (mut resynced, mut swept, mut looked) = (Instant::now(), Instant::now(), Instant::now());
+    let (mut resynced, mut swept) = (Instant::now(), Instant::now());
     let mut level = 0.0_f64;
     loop {
         second.tick().await;
@@ -172,12 +169,6 @@ async fn upkeep(cx: &Context) {
             cx.world.touch_mappers(mappers, Duration::from_secs(30));
         }
         level = now;
-        if looked.elapsed() >= LOOK {
-            looked = Instant::now();
-            if let Err(error) = owner::look(cx).await {
-                tracing::warn!(%error, "cannot look for the owner of what is made for mappers");
-            }
-        }
         if resynced.elapsed() >= RESYNC {
             resynced = Instant::now();
             cx.world.touch_all(RESYNC);

@@ -1,9 +1,8 @@
 //! Step 3: a class's objects, and what its status shall say. Pure.
-use super::{daemon_set, dereference::Facts};
+use super::{daemon_set, dereference::Facts, owner};
 use crate::{
     conditions::{Fact, Truth},
     intent::Refusal,
-    world::made::MADE_LABEL,
 };
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
@@ -29,21 +28,18 @@ pub(crate) fn build(facts: &Facts, obstacle: Option<&Refusal>, now: Timestamp) -
         None => is(Truth::True, "Running", format!("{} of {} mappers are ready", facts.ready, facts.nodes)),
     };
     let objects = match (&facts.class.0, obstacle) {
-        (Ok(class), None) => {
-            let owners = facts.owner.references();
-            vec![account(&class.name_any(), &owners), daemon_set::daemon_set(class, &owners)]
-        }
+        (Ok(class), None) => vec![account(&class.name_any(), &owner(class)), daemon_set::daemon_set(class)],
         _ => vec![],
     };
     Built { objects, ready, now }
 }
 
-fn account(class: &str, owners: &Json) -> Json {
+fn account(class: &str, owner: &Json) -> Json {
     json!({
         "apiVersion": "v1", "kind": "ServiceAccount",
         "metadata": {
             "name": mapper_name(class), "namespace": MAPPERS_NAMESPACE,
-            "labels": {(MADE_LABEL): crate::FIELD_MANAGER}, "ownerReferences": owners,
+            "labels": {"app.kubernetes.io/managed-by": crate::FIELD_MANAGER}, "ownerReferences": [owner],
         },
     })
 }

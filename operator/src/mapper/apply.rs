@@ -1,7 +1,7 @@
 //! Step 4: revisions before the slices that name them, the account before the slices that it reads, the index after the
 //! chunks that it names, the label when all is there.
 use super::{
-    build::{Plan, Reader},
+    build::Plan,
     dereference::{Facts, fact},
     reader::READER_ANNOTATION,
 };
@@ -20,10 +20,8 @@ pub(crate) async fn apply(cx: &Context, key: &MapperKey, facts: &Facts, plan: &P
     for (name, spec) in &plan.revisions {
         revision(cx, name, spec).await?;
     }
-    if let Reader::Make(objects) = &plan.reader {
-        for object in objects {
-            apply::apply(&cx.client, object).await?;
-        }
+    for object in plan.reader.iter().flatten() {
+        apply::apply(&cx.client, object).await?;
     }
     // Until the slices are read again, or their writes are known, nobody else may take these devices.
     cx.world.change(|index| index.claim(key, plan.arrivals.iter().cloned()));
@@ -37,7 +35,7 @@ pub(crate) async fn apply(cx: &Context, key: &MapperKey, facts: &Facts, plan: &P
         remove_slice(cx, key, chunk).await?;
     }
     cx.world.change(|index| index.unclaim(key));
-    if plan.reader == Reader::Remove {
+    if plan.chunks.is_empty() && !facts.chunks.is_empty() {
         remove_reader(cx, key).await?;
     }
     match plan.label {
@@ -69,7 +67,7 @@ async fn slice(
     spec: &DeviceSliceSpec,
 ) -> Result<(), Error> {
     let old = facts.chunks.get(chunk).and_then(Option::as_ref);
-    let annotation = plan.reader_hash.as_ref().filter(|_| chunk == 0);
+    let annotation = (chunk == 0).then_some(&plan.reader_hash);
     if old.is_some_and(|old| old.spec == *spec && old.annotations().get(READER_ANNOTATION) == annotation) {
         return Ok(());
     }

@@ -5,28 +5,14 @@ use super::{
     reader::{self, READER_ANNOTATION},
     validate::Demand,
 };
-use crate::{
-    owner::Owner,
-    world::{
-        Conflicts,
-        keys::{Id, MapperKey},
-    },
+use crate::world::{
+    Conflicts,
+    keys::{Id, MapperKey},
 };
 use kube::ResourceExt;
-use pollux_crds::{DeviceModelRevisionSpec, DeviceSliceSpec, SliceDevice, SliceIndex, secret_name};
+use pollux_crds::{DeviceModelRevisionSpec, DeviceSliceSpec, SliceDevice, SliceIndex, Writes, secret_name};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What becomes of account, role, binding and Secret.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Reader {
-    /// As they are.
-    Keep,
-    /// These.
-    Make(Vec<Json>),
-    /// They go, after the slices that go.
-    Remove,
-}
 
 /// What shall be there for one mapper.
 #[derive(Debug)]
@@ -35,10 +21,10 @@ pub(crate) struct Plan {
     pub(crate) revisions: BTreeMap<String, DeviceModelRevisionSpec>,
     /// Its slices, in order; none when it has nothing to do any more.
     pub(crate) chunks: Vec<DeviceSliceSpec>,
-    /// Account, role, binding and Secret.
-    pub(crate) reader: Reader,
-    /// Hash of the reader's objects, kept at chunk 0; None: there are none.
-    pub(crate) reader_hash: Option<String>,
+    /// Account, role, binding and Secret; None: as they are.
+    pub(crate) reader: Option<Vec<Json>>,
+    /// Hash of the reader's objects, kept at chunk 0.
+    pub(crate) reader_hash: String,
     /// Devices that are new here.
     pub(crate) arrivals: BTreeSet<Id>,
     /// Devices that open what another one has open.
@@ -55,9 +41,7 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
         facts.chunks.iter().map(|s| s.as_ref().map(|s| s.spec.devices.clone()).unwrap_or_default()).collect();
     let empty = entries.is_empty();
     let devices = entries.iter().filter(|w| !w.entry.released).count();
-    // The switch that stops writing stays as it is where nobody can read how it stands.
-    let told = facts.chunks.first().and_then(Option::as_ref).and_then(|s| s.spec.index.as_ref());
-    let writes = facts.class().map(|c| c.spec.writes).or(told.map(|index| index.writes)).unwrap_or_default();
+    let writes = facts.class.as_ref().map_or(Writes::Enabled, |c| c.spec.writes);
     let chunks = spread(&current, entries);
     let index = SliceIndex {
         chunks: hashes(&chunks),
@@ -75,7 +59,11 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
     };
     let count = chunks.len();
     let specs = if remove { vec![] } else { chunks.into_iter().enumerate().map(spec).collect() };
-    let (reader, reader_hash) = reader(key, facts, count, remove);
+    let owner = facts.class.as_ref();
+    let reader_hash = reader::hash(key, count, owner);
+    let first = facts.chunks.first().and_then(Option::as_ref);
+    let known = first.and_then(|s| s.annotations().get(READER_ANNOTATION)) == Some(&reader_hash);
+    let reader = (!remove && (!known || facts.broken)).then(|| reader::objects(key, count, owner));
     Plan {
         revisions,
         chunks: specs,
@@ -88,28 +76,11 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
     }
 }
 
-/// The reader outlives neither its slices nor its class, and is not made while all is uninstalled.
-fn reader(key: &MapperKey, facts: &Facts, count: usize, remove: bool) -> (Reader, Option<String>) {
-    let first = facts.chunks.first().and_then(Option::as_ref);
-    let known = first.and_then(|s| s.annotations().get(READER_ANNOTATION));
-    if remove || (facts.class.is_none() && !facts.has_pod) {
-        let any = facts.has_reader || known.is_some();
-        return (if any { Reader::Remove } else { Reader::Keep }, None);
-    }
-    if facts.class.is_none() || facts.owner == Owner::Gone {
-        return (Reader::Keep, known.cloned());
-    }
-    let hash = reader::hash(key, count, &facts.owner);
-    let make = known != Some(&hash) || facts.broken;
-    let reader = if make { Reader::Make(reader::objects(key, count, &facts.owner)) } else { Reader::Keep };
-    (reader, Some(hash))
-}
-
 /// The label comes last and goes last. None: it stands right, or there is no node.
 fn label(labelled: Option<bool>, empty: bool, facts: &Facts) -> Option<bool> {
     // A node that is labelled starts a mapper: not without the policies. One that runs already is left alone.
-    let blocked = !facts.missing_policies.is_empty() && labelled == Some(false);
-    let wanted = !empty && facts.class().is_some();
+    let blocked = facts.missing_policies && labelled == Some(false);
+    let wanted = !empty && facts.class.is_some();
     match labelled {
         Some(is) if is != wanted && !(blocked && wanted) => {
             // A class that is gone has no DaemonSet; its label waits for it to come back.

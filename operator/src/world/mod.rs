@@ -3,18 +3,15 @@ mod devices;
 pub mod facts;
 pub mod index;
 pub mod keys;
-pub mod made;
 mod route;
 pub mod shelf;
 pub mod views;
 pub mod watch;
 
-use crate::{owner::Owner, queue::Queue};
+use crate::queue::Queue;
 use facts::{NodeFact, PodFact, SliceFact};
 use index::{Held, Index};
 use keys::{Id, MapperKey, Task};
-#[cfg(test)]
-use kube::api::PartialObjectMeta;
 use kube::core::DeserializeGuard;
 use pollux_crds::{Channel, Device, DeviceModel, MapperClass};
 use shelf::Shelf;
@@ -48,15 +45,12 @@ pub struct World {
     pub bindings: Shelf<String>,
     /// Revisions that are there.
     pub revisions: Shelf<()>,
-    /// What the operator made in pollux-mappers: `kind/name`.
-    pub made: Shelf<()>,
     /// What waits to be reconciled.
     pub queue: Queue<Task>,
     index: RwLock<Index>,
     conflicts: Mutex<HashMap<MapperKey, Arc<Conflicts>>>,
     broken: Mutex<BTreeSet<MapperKey>>,
     cost: AtomicU64,
-    owner: Mutex<Owner>,
     required: Vec<String>,
 }
 
@@ -130,16 +124,6 @@ impl World {
     pub fn take_broken(&self, key: &MapperKey) -> bool {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
     }
-    /// Who owns what the operator makes for mappers.
-    pub fn owner(&self) -> Owner {
-        self.owner.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-    /// The owner was looked for, and found or not; gives what was known and what is.
-    pub fn set_owner(&self, uid: Option<String>) -> (Owner, Owner) {
-        let mut owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = owner.after(uid);
-        (std::mem::replace(&mut *owner, new.clone()), new)
-    }
     /// What all devices together cost, in devices of 20 properties.
     pub fn total_cost(&self) -> f64 {
         f64::from_bits(self.cost.load(Ordering::Relaxed))
@@ -168,17 +152,6 @@ impl World {
 impl World {
     pub(crate) fn learn_class(&self, id: &Id, class: MapperClass) {
         watch::Sink::changed(&mut route::Classes, self, id.clone(), DeserializeGuard(Ok(class)));
-    }
-    pub(crate) fn forget_class(&self, id: &Id) {
-        watch::Sink::<Guarded<MapperClass>>::gone(&mut route::Classes, self, id);
-    }
-    /// What the watches tell of an object that somebody made in pollux-mappers.
-    pub(crate) fn learn_made<K: kube::Resource<DynamicType = ()> + Send + 'static>(
-        &self,
-        object: PartialObjectMeta<K>,
-    ) {
-        let id = keys::id(pollux_crds::MAPPERS_NAMESPACE, &kube::ResourceExt::name_any(&object));
-        watch::Sink::changed(&mut made::Made::<K>::default(), self, id, object);
     }
     pub(crate) fn learn_model(&self, id: &Id, model: DeviceModel) {
         watch::Sink::changed(&mut route::Models, self, id.clone(), DeserializeGuard(Ok(model)));

@@ -4,13 +4,12 @@ use super::{
     facts::{NodeFact, PodFact, SliceFact},
     index::Links,
     keys::{Id, MapperKey, Task, parts},
-    made::{self, For},
     views::{BindingView, NodeView, PodView, PolicyView, SliceView},
     watch::Sink,
 };
 use kube::api::PartialObjectMeta;
 use pollux_crds::{Channel, Device, DeviceModel, DeviceModelRevision, MapperClass};
-use std::{collections::BTreeSet, time::Duration};
+use std::{marker::PhantomData, time::Duration};
 
 const DEVICE: Duration = Duration::from_millis(20);
 const MAPPER: Duration = Duration::from_millis(100);
@@ -39,22 +38,13 @@ impl World {
             self.queue.add(Task::Mapper(key), within.mul_f64(0.5 + fastrand::f64() / 2.0));
         }
     }
-    pub(super) fn touch_class(&self, class: &Id) {
+    fn touch_class(&self, class: &Id) {
         self.queue.add(Task::Class(class.clone()), CLASS);
     }
     /// Everything is due, spread over `within`.
     pub fn touch_all(&self, within: Duration) {
-        let (mut mappers, channels) = (self.index().mappers(), self.channels.ids());
-        let mut classes: BTreeSet<Id> = self.classes.ids().into_iter().collect();
-        // What was made and is for nobody any more must go.
-        for made in self.made.ids() {
-            match For::of(made::name(&made)) {
-                Some(For::Class(class)) => drop(classes.insert(class)),
-                Some(For::Mapper(key)) => drop(mappers.insert(key)),
-                None => {}
-            }
-        }
-        let all = classes.into_iter().map(Task::Class);
+        let (mappers, channels) = (self.index().mappers(), self.channels.ids());
+        let all = self.classes.ids().into_iter().map(Task::Class);
         let all = all.chain(mappers.into_iter().map(Task::Mapper)).chain(channels.into_iter().map(Task::Channel));
         for task in all.chain(self.devices.ids().into_iter().map(Task::Device)) {
             self.queue.add(task, within.mul_f64(fastrand::f64()));
@@ -200,7 +190,6 @@ impl Sink<super::Guarded<MapperClass>> for Classes {
     fn gone(&mut self, world: &World, id: &Id) {
         world.classes.take(id);
         self.gone_or_new(world, id);
-        world.touch_class(id);
     }
 }
 impl Classes {
@@ -357,5 +346,29 @@ impl Sink<PartialObjectMeta<DeviceModelRevision>> for Revisions {
     }
     fn gone(&mut self, world: &World, id: &Id) {
         world.revisions.take(parts(id).1);
+    }
+}
+
+/// Objects that the operator made in pollux-mappers: only that one is deleted matters, it is made again.
+#[derive(Debug)]
+pub(super) struct Made<K>(PhantomData<fn(K)>);
+impl<K> Default for Made<K> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+impl<K: Send + 'static> Sink<PartialObjectMeta<K>> for Made<K> {
+    fn known(&self, _: &World) -> Vec<Id> {
+        vec![]
+    }
+    fn changed(&mut self, _: &World, _: Id, _: PartialObjectMeta<K>) {}
+    fn gone(&mut self, world: &World, id: &Id) {
+        let name = parts(id).1;
+        if let Some(class) = name.strip_prefix(&pollux_crds::mapper_name("")) {
+            world.touch_class(&class.into());
+        } else if let Some(key) = MapperKey::of_reader(name).or_else(|| MapperKey::of_secret(name)) {
+            world.set_broken(key.clone());
+            world.touch_mapper(key);
+        }
     }
 }
