@@ -353,7 +353,7 @@ fn s13_helm_test_reads_a_live_value() {
         println!("{said}");
         ensure!(said.contains("setpoint=77") || said.contains("21.5"), "helm test prints a live value: {said}");
         let before = plant.writes().await?;
-        cluster.install(&["--set", "operator.logLevel=debug"]).await?;
+        cluster.install(&["--set", "logLevel=debug"]).await?;
         plant.plc.ask("set 1 holding 20 16840 0").await?;
         plant
             .wait("oven-1", "values go on after the upgrade", |d| {
