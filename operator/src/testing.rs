@@ -223,6 +223,12 @@ impl Plant {
     pub(crate) fn slice(&self, node: &str) -> Option<DeviceSlice> {
         self.api.get(&Self::slice_path(node)).map(|json| typed(&json))
     }
+    /// Somebody takes the index out of a node's slice.
+    pub(crate) fn forget_index(&self, node: &str) {
+        let mut json = self.api.get(&Self::slice_path(node)).unwrap();
+        json["spec"].as_object_mut().unwrap().remove("index");
+        self.api.put(&Self::slice_path(node), json);
+    }
     /// The mapper on a node looks at its slice, lets go of tombstones, takes the rest, and says so.
     pub(crate) fn mapper_acts(&self, node: &str) {
         let Some(slice) = self.slice(node) else { return };

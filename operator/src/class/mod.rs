@@ -7,6 +7,9 @@ mod dereference;
 mod status;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Context, Error, queue::Outcome, world::keys::Id};
 use kube::{Resource, ResourceExt};
 use pollux_crds::MapperClass;

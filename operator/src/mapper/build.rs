@@ -41,7 +41,7 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
         facts.chunks.iter().map(|s| s.as_ref().map(|s| s.spec.devices.clone()).unwrap_or_default()).collect();
     let empty = entries.is_empty();
     let devices = entries.iter().filter(|w| !w.entry.released).count();
-    let writes = facts.class.as_ref().map_or(Writes::Enabled, |c| c.spec.writes);
+    let writes = writes(facts);
     let chunks = spread(&current, entries);
     let index = SliceIndex {
         chunks: hashes(&chunks),
@@ -74,6 +74,13 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
         label: label(labelled, empty, facts),
         leaving: empty && !remove,
     }
+}
+
+/// The key switch stays as the mapper was told last where nobody can read how it stands: a class that is deleted, or cannot be
+/// decoded, must not turn writing on. Where nothing was ever told, nothing is written.
+fn writes(facts: &Facts) -> Writes {
+    let told = || facts.chunks.first()?.as_ref()?.spec.index.as_ref().map(|index| index.writes);
+    facts.class.as_ref().map(|class| class.spec.writes).or_else(told).unwrap_or(Writes::Disabled)
 }
 
 /// The label comes last and goes last. None: it stands right, or there is no node.

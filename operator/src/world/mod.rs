@@ -150,8 +150,11 @@ impl World {
 /// News that a test tells, as the watches would.
 #[cfg(test)]
 impl World {
-    pub(crate) fn learn_class(&self, id: &Id, class: MapperClass) {
-        watch::Sink::changed(&mut route::Classes, self, id.clone(), DeserializeGuard(Ok(class)));
+    pub(crate) fn learn_class(&self, id: &Id, class: Guarded<MapperClass>) {
+        watch::Sink::changed(&mut route::Classes, self, id.clone(), class);
+    }
+    pub(crate) fn forget_class(&self, id: &Id) {
+        watch::Sink::<Guarded<MapperClass>>::gone(&mut route::Classes, self, id);
     }
     pub(crate) fn learn_model(&self, id: &Id, model: DeviceModel) {
         watch::Sink::changed(&mut route::Models, self, id.clone(), DeserializeGuard(Ok(model)));
