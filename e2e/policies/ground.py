@@ -5,7 +5,7 @@ import contextlib
 import json
 import time
 
-from client import APPLY, MERGE, Api, Report, Server, kubectl, must
+from client import APPLY, MERGE, Api, Report, Server, kubectl, message, must
 
 GROUP = "pollux.rs/v1alpha1"
 RBAC = "rbac.authorization.k8s.io"
@@ -180,10 +180,20 @@ class Ground:
         must(self.admin("POST", f"/apis/{RBAC}/v1/clusterrolebindings", binding(WIDE, "ClusterRole", subjects)))
         wait("RBAC to be widened", lambda: self.app("GET", path("Device", "d1"))[0] == 200)
 
+    def without_early(self):
+        """Without the mutating policy, which answers first where the API server has it, and would hide what the validating ones do."""
+        if not self.early():
+            return contextlib.nullcontext()
+        in_force = lambda: "not of your node" in message(merge(self.t2, "Device", "d1", reported())[1])  # noqa: E731
+        return self.without_binding("pollux-mapper-early", in_force, "mutatingadmissionpolicybindings")
+
+    def early(self):
+        return self.has("mutatingadmissionpolicies", "pollux-mapper-early")
+
     @contextlib.contextmanager
-    def without_binding(self, name, in_force):
+    def without_binding(self, name, in_force, resource="validatingadmissionpolicybindings"):
         """Takes a policy out of force; `in_force` tells by trying."""
-        target = f"{ADMISSION}/validatingadmissionpolicybindings/{name}"
+        target = f"{ADMISSION}/{resource}/{name}"
         old = must(self.admin("GET", target))
         old["metadata"] = {k: v for k, v in old["metadata"].items() if k in ("name", "labels", "annotations")}
         must(self.admin("DELETE", target))

@@ -45,6 +45,9 @@ def own(g, case):
     case(A, "own: again, one condition less", apply(g.t1, "Device", "d1", status={"reported": {"a": 2}, "conditions": mine[:1]}))
     case(A, "own: merge", merge(g.t1, "Device", "d1", reported(3)))
     case(A, "own: token bound to the Node, not a Pod", merge(g.forged, "Device", "d2", reported()))
+    uid = g.admin("GET", path("Device", "d1"))[1]["metadata"]["uid"]
+    case(A, "own: uid of this Device", merge(g.t1, "Device", "d1", {"status": {"uid": uid}}))
+    case(W, "own: uid of a Device that is gone", merge(g.t1, "Device", "d1", {"status": {"uid": "0" + uid[1:] if uid[0] != "0" else "1" + uid[1:]}}))
 
 
 def operators_fields(g, case):
@@ -181,9 +184,24 @@ def co_owned(g):
     g.place("d1", T1)
 
 
+def early(g):
+    """The mutating policy, where there is one, refuses nothing that is a mapper's own, and answers before the schema does."""
+    if not g.early():
+        return
+    for want, who, kind, name, body in (
+            (A, g.t1, "Device", "d1", reported()), (W, g.t2, "Device", "d1", reported()), (W, g.t1, "Device", "dn", reported()),
+            (A, g.t1, "DeviceSlice", f"{BUS}.{T1}.0", {"status": {"taken": {"u": 1}}}),
+            (W, g.t2, "DeviceSlice", f"{BUS}.{T1}.0", {"status": {"taken": {"u": 1}}})):
+        space = SPACE if kind == "Device" else MAPPERS
+        answer = merge(who, kind, name, body, space)
+        g.report.case(want, f"early: {kind} {name}", answer)
+        if want == W:
+            g.report.fact(f"early: {kind} {name}: it answers first", "not of your node" in message(answer[1]), message(answer[1]))
+
+
 def leaks(g):
     """Patches run before admission, so an error could echo what a JSON patch copied out of another node's object."""
-    if not g.has("mutatingadmissionpolicies", "pollux-mapper-early"):
+    if not g.early():
         g.report.skip("what errors echo of another node's objects: no MutatingAdmissionPolicy v1 in this cluster")
         return
     host = "/spec/protocol/modbus/tcp/host"
