@@ -43,6 +43,14 @@ renders() { # COUNT KIND HELM-ARGUMENTS…: exactly so many of a kind
   result "$count × $kind with: ${*:-default values}" $?
 }
 
+says() { # COUNT LINE HELM-ARGUMENTS…: a line that stands so often in what is rendered
+  local count=$1 line=$2
+  shift 2
+  template "$@" >"$out" 2>&1
+  [ "$(grep -cF -- "$line" "$out")" -eq "$count" ]
+  result "$count × \"$line\" with: ${*:-default values}" $?
+}
+
 all=(--values pollux/ci/all.yaml --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy)
 accepts "helm lint, default values" "${HELM[@]}" lint pollux --strict --namespace pollux-system
 accepts "helm lint, everything on" "${HELM[@]}" lint pollux --strict --namespace pollux-system --values pollux/ci/all.yaml
@@ -56,8 +64,19 @@ renders 8 ValidatingAdmissionPolicyBinding
 renders 9 ValidatingAdmissionPolicy "${all[@]}"
 renders 9 ValidatingAdmissionPolicyBinding "${all[@]}"
 renders 1 MutatingAdmissionPolicy "${all[@]}"
+renders 0 ServiceMonitor
+renders 0 PodMonitor
 renders 1 ServiceMonitor "${all[@]}"
+renders 1 PodMonitor "${all[@]}"
+# That they are rendered: the test cluster's network plugin enforces none.
+renders 2 NetworkPolicy
+renders 0 NetworkPolicy --set networkPolicy.enabled=false
+renders 1 PodDisruptionBudget
 renders 0 PodDisruptionBudget --set replicas=1
+says 1 "  maxUnavailable: 1" --show-only templates/pdb.yaml
+says 1 "  maxUnavailable: 2" --show-only templates/pdb.yaml --set replicas=3
+says 7 "helm.sh/resource-policy: keep"
+says 1 "helm.sh/resource-policy: keep" --set crds.keep=false
 refuses "unknown value" "additional properties 'replica' not allowed" --set replica=3
 refuses "no replicas" "minimum: got 0, want 1" --set replicas=0
 refuses "unknown class" "additional properties 'opcua' not allowed" --set classes.opcua.enabled=true
