@@ -3,21 +3,31 @@
 
 # what is looked for, and the package that brings it
 NEEDS="containerd:containerd runc:runc /usr/lib/cni/bridge:containernetworking-plugins iptables:iptables nft:nftables
-ip:iproute2 nsenter:util-linux setsid:util-linux flock:util-linux buildah:buildah gcc:gcc strip:binutils"
+ip:iproute2 nsenter:util-linux setsid:util-linux flock:util-linux gcc:gcc"
+IMAGE_NEEDS="buildah:buildah strip:binutils"
 
 missing_packages() {
   local need have
-  for need in $NEEDS; do
+  for need in "$@"; do
     have=${need%%:*}
     [ -x "$have" ] || command -v "$have" >/dev/null || echo "${need#*:}"
   done | sort -u
+}
+
+# What has no program of its own.
+missing_files() {
   python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
   [ -e /usr/include/stdlib.h ] || echo libc6-dev
 }
 
+# install_deps [images]
 install_deps() {
   local missing log
-  mapfile -t missing < <(missing_packages)
+  # shellcheck disable=SC2086 # words
+  case ${1:-} in
+    images) mapfile -t missing < <(missing_packages $IMAGE_NEEDS) ;;
+    *) mapfile -t missing < <(missing_packages $NEEDS $IMAGE_NEEDS; missing_files) ;;
+  esac
   [ ${#missing[@]} -gt 0 ] || return 0
   need_root
   command -v apt-get >/dev/null || die "missing: ${missing[*]} (Debian packages), and there is no apt-get to install them"

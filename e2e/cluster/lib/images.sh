@@ -63,3 +63,51 @@ load() {
   for i in "${pids[@]}"; do wait "$i" || die "could not import $1"; done
   [ -z "$tmp" ] || rm -rf "$tmp"
 }
+
+# push ARCHIVE IMAGE
+push() {
+  local id tls=()
+  [ -z "${REGISTRY_HTTP:-}" ] || tls=(--tls-verify=false)
+  id=$($BUILDAH pull -q "oci-archive:$1") || die "$1 is no image archive"
+  $BUILDAH push -q "${tls[@]}" "$id" "docker://$2" || die "could not push $2"
+  $BUILDAH rmi "$id" >/dev/null
+  say "pushed $2"
+}
+
+# Debian's registry, taken out of its package: installed, it would serve on this machine.
+registry_binary() {
+  local bin=$CACHE/docker-registry tmp
+  if [ ! -x "$bin" ]; then
+    tmp=$(mktemp -d)
+    (cd "$tmp" && { apt-get download -q docker-registry || { apt-get update && apt-get download -q docker-registry; }; } &&
+      dpkg -x docker-registry_*.deb x) >"$tmp/log" 2>&1 || die "no package docker-registry: $(tail -n 3 "$tmp/log")"
+    mv "$tmp/x/usr/bin/docker-registry" "$bin"
+    rm -rf "$tmp"
+  fi
+  echo "$bin"
+}
+
+# Nodes read certs.d anew with every pull.
+registry() {
+  local bin address i trust
+  bin=$(registry_binary)
+  address=$(field_attach registry):5000
+  if [ ! -f "$S/pid/registry" ] || ! alive registry; then
+    cat >"$S/registry.yaml" <<X
+version: 0.1
+log: {level: warn}
+storage: {filesystem: {rootdirectory: $S/registry}}
+http: {addr: ":5000"}
+X
+    # shellcheck disable=SC2046
+    spawn registry $(in_net registry) "$bin" serve "$S/registry.yaml"
+    # shellcheck disable=SC2046
+    wait_for 20 "registry" $(in_net registry) bash -c 'echo >/dev/tcp/127.0.0.1/5000'
+  fi
+  for i in $(seq "$(cat "$S/nodes")"); do
+    trust=$S/node-$i/ctrd/certs.d/$address
+    mkdir -p "$trust"
+    printf '[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n' "$address" >"$trust/hosts.toml"
+  done
+  echo "$address"
+}

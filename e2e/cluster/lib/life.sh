@@ -69,3 +69,24 @@ down() {
   clear_away
   say "cluster \"$NAME\" is gone"
 }
+
+# left: processes, mounts (in any mount namespace), network namespaces, cgroups and state of the instance.
+left() {
+  local trace found h
+  trace=$(mktemp)
+  echo "$S/" >"$trace" # a pattern on grep's command line would find grep
+  found=$(
+    members | sed 's/^/process /'
+    grep -lsFf "$trace" /proc/[0-9]*/cmdline | sed 's/^/process: /'
+    grep -hsFf "$trace" /proc/[0-9]*/mountinfo | cut -d' ' -f5 | sort -u | sed 's/^/mount: /'
+    namespaces | sed 's/^/network namespace: /'
+    for h in $(hierarchies) /sys/fs/cgroup/unified; do [ ! -d "$h/$GROUP" ] || echo "cgroup: $h/$GROUP"; done
+    [ ! -e "$S" ] || echo "state: $S"
+  )
+  rm -f "$trace"
+  if [ -n "$found" ]; then
+    printf '%s\n' "left of cluster \"$NAME\":" "$found"
+    return 1
+  fi
+  echo "nothing is left of cluster \"$NAME\""
+}

@@ -69,7 +69,7 @@ field_attach() {
 field_detach() {
   [ -f "$S/field/$1" ] || die "no field peer \"$1\" in \"$NAME\""
   remove_namespace "$PX-$1"
-  rm -f "$S/field/$1"
+  rm -f "$S/field/$1" "$S/pid/$1"
 }
 
 address_of() {

@@ -60,6 +60,8 @@ state = "$3/ctrd/state"
   sandbox_image = "localhost/pause:1"
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "$3/ctrd/certs.d"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "$3/cni"
