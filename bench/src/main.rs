@@ -11,15 +11,16 @@ async fn main() -> Result<()> {
     let cluster: Cluster = installed().await?;
     let mut plant = Plant::build(&cluster, "bench").await?;
     edit::measure(&mut plant).await?;
-    idle::measure(&plant).await?;
+    idle::measure(&mut plant).await?;
     memory::measure(&plant).await?;
     plant.clear().await
 }
 
 /// Writes one result file and shows it.
 pub(crate) fn save(name: &str, head: &str, rows: &[String]) -> Result<()> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(name);
-    std::fs::write(&path, format!("{head}\n{}\n", rows.join("\n")))?;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join(name), format!("{head}\n{}\n", rows.join("\n")))?;
     println!("bench/results/{name}: {} rows", rows.len());
     Ok(())
 }

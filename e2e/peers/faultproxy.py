@@ -7,6 +7,7 @@ Commands on stdin, each answered by one line of JSON:
   delay MS    every piece waits, both ways
   drop        connections stay, nothing gets through, what was sent is lost
   stall       requests get through, answers are lost
+  half        of each piece of an answer only the first half gets through
   corrupt N   every N-th byte of the answers is inverted
   cut N       after N more bytes of answers the connection is reset in mid-frame; then pass
   close       every connection is closed at once, new ones too
@@ -26,7 +27,7 @@ import sys
 import lines
 
 NUMBERED = {"delay", "corrupt", "cut"}
-PLAIN = {"pass", "drop", "stall", "close", "reset", "refuse"}
+PLAIN = {"pass", "drop", "stall", "half", "close", "reset", "refuse"}
 
 
 def reset(writer):
@@ -85,6 +86,8 @@ class Proxy:
             await asyncio.sleep(self.n / 1000)
         if self.mode == "drop" or (self.mode == "stall" and not up):
             return
+        if self.mode == "half" and not up:
+            data = data[: len(data) // 2]
         if self.mode == "corrupt" and not up:
             data = bytes(self.maybe_invert(b) for b in data)
         last = self.mode == "cut" and not up and len(data) >= self.n

@@ -10,6 +10,7 @@ Commands on stdin, each answered by one line of JSON; the first line says {"read
   writes                             every write request since the start or `clear`: seq, time, unit, function, address,
                                      values, exception (null when it was done)
   requests                           the same with the reads (count instead of values)
+  count [UNIT]                       how many requests there were (of a unit) since the start or `clear`
   clear
   refuse UNIT TABLE FIRST LAST CODE  writes there get this exception; code 0 allows them again
   unit UNIT CODE|silent|ok           all requests to the unit get this exception, no answer, or what they should
@@ -22,7 +23,7 @@ import logging
 import struct
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
@@ -78,6 +79,7 @@ class Store:
         self.absent = absent
         self.delay = 0.0
         self.log = deque(maxlen=100_000)
+        self.counts = Counter()
         self.seq = 0
 
     def device_ids(self):
@@ -123,6 +125,7 @@ class Store:
 
     def _received(self, pdu):
         self.seq += 1
+        self.counts[pdu.dev_id] += 1
         write = pdu.function_code in WRITES
         entry = {"seq": self.seq, "time": time.time(), "unit": pdu.dev_id, "function": pdu.function_code, "address": pdu.address}
         if write:
@@ -151,8 +154,11 @@ class Store:
             return {"values": [int(v) for v in self.units[int(args[0])].part(args[1], int(args[2]), count)]}
         elif name in ("writes", "requests"):
             return {name: self.entries(name == "writes")}
+        elif name == "count":
+            return {"count": self.counts[int(args[0])] if args else self.counts.total()}
         elif name == "clear":
             self.log.clear()
+            self.counts.clear()
         elif name == "refuse":
             unit, table, first, last, code = int(args[0]), args[1], int(args[2]), int(args[3]), int(args[4])
             self.units[unit].refused.update({(table, a): code for a in range(first, last + 1)})

@@ -73,7 +73,7 @@ spec:
     /// Waits until a Device is as it should be; says how it stands where it does not come.
     pub async fn wait(&self, name: &str, what: &str, is: impl Fn(&Device) -> bool) -> Result<Device> {
         let check = move |device: Option<&Device>| device.is_some_and(&is);
-        let waited = self.cluster.wait(self.devices(), name, &format!("{name}: {what}"), check).await;
+        let waited = Box::pin(self.cluster.wait(self.devices(), name, &format!("{name}: {what}"), check)).await;
         if waited.is_err()
             && let Ok(device) = self.devices().get(name).await
         {
@@ -94,6 +94,22 @@ spec:
     pub async fn writes(&mut self) -> Result<Vec<Json>> {
         let said = self.plc.ask("writes").await?;
         said["writes"].as_array().cloned().context("a list of writes")
+    }
+    /// How many requests the device has seen.
+    pub async fn requests(&mut self) -> Result<u64> {
+        self.plc.ask("count").await?["count"].as_u64().context("a number")
+    }
+    /// Waits until it has seen so many more: that the device is read goes on.
+    pub async fn goes_on(&mut self, more: u64) -> Result<()> {
+        let goal = self.requests().await? + more;
+        let mut pace = tokio::time::interval(std::time::Duration::from_millis(200));
+        within(&format!("{more} more requests"), async {
+            while self.requests().await? < goal {
+                pace.tick().await;
+            }
+            Ok(())
+        })
+        .await
     }
     /// What stands in a register.
     pub async fn register(&mut self, table: &str, address: u16) -> Result<Json> {
@@ -117,6 +133,16 @@ pub fn device_is(device: &Device, type_: &str, status: &str) -> bool {
     let conditions = device.status.as_ref().map_or(&[][..], |s| &s.conditions);
     let generation = device.metadata.generation;
     condition(conditions, type_).is_some_and(|c| c.status == status && Some(c.observed_generation) == generation)
+}
+
+/// The reason of a condition.
+pub fn reason<'a>(device: &'a Device, type_: &str) -> &'a str {
+    condition(device.status.as_ref().map_or(&[][..], |s| &s.conditions), type_).map_or("", |c| &c.reason)
+}
+
+/// The message of a condition.
+pub fn message<'a>(device: &'a Device, type_: &str) -> &'a str {
+    condition(device.status.as_ref().map_or(&[][..], |s| &s.conditions), type_).map_or("", |c| &c.message)
 }
 
 /// A reported value.
