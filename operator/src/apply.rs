@@ -1,5 +1,5 @@
 //! Server-side apply and deletion of objects that are built as JSON.
-use crate::{Error, FIELD_MANAGER};
+use crate::{Context, Error, FIELD_MANAGER};
 use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams},
@@ -25,19 +25,23 @@ fn api(client: &Client, kind: &str) -> Option<Api<DynamicObject>> {
 }
 
 /// Applies an object of pollux-mappers.
-pub(crate) async fn apply(client: &Client, object: &Json) -> Result<(), Error> {
+pub(crate) async fn apply(cx: &Context, object: &Json) -> Result<(), Error> {
     let kind = object.get("kind").and_then(Json::as_str).unwrap_or_default();
     let name = object.pointer("/metadata/name").and_then(Json::as_str).unwrap_or_default();
-    let api = api(client, kind).ok_or_else(|| Error::Kind(kind.into()))?;
+    let api = api(&cx.client, kind).ok_or_else(|| Error::Kind(kind.into()))?;
     api.patch(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(object)).await?;
+    cx.world.made_seen(kind, name, true);
     Ok(())
 }
 
 /// Deletes an object of pollux-mappers, if it is there.
-pub(crate) async fn delete(client: &Client, kind: &str, name: &str) -> Result<(), Error> {
-    let api = api(client, kind).ok_or_else(|| Error::Kind(kind.into()))?;
+pub(crate) async fn delete(cx: &Context, kind: &str, name: &str) -> Result<(), Error> {
+    let api = api(&cx.client, kind).ok_or_else(|| Error::Kind(kind.into()))?;
     match api.delete(name, &DeleteParams::default()).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        other => other.map(drop).map_err(Into::into),
+        Err(kube::Error::Api(status)) if status.is_not_found() => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => {}
     }
+    cx.world.made_seen(kind, name, false);
+    Ok(())
 }

@@ -42,6 +42,10 @@ pub struct Args {
     /// asked for, and a node that is broken into may then harm the devices of other nodes
     #[arg(long, value_name = "NAMES", env = "POLLUX_REQUIRE_POLICIES", value_delimiter = ',', default_values_t = POLICIES.map(String::from))]
     pub require_policies: Vec<String>,
+    /// `ConfigMap` in pollux-mappers that owns what is made for mappers, as the chart has one: deleted, as by uninstall, it takes all
+    /// mappers along, and while it is not there none is started. Empty: nobody owns them, and they stay until they are deleted
+    #[arg(long, value_name = "NAME", env = "POLLUX_OWNER", default_value = pollux_crds::MAPPERS_NAMESPACE)]
+    pub owner: String,
     /// Reconciles that run at once
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,

@@ -14,6 +14,7 @@ pub mod intent;
 pub mod leader;
 pub mod mapper;
 pub mod metrics;
+mod owner;
 pub mod place;
 pub mod queue;
 pub mod revisions;
@@ -39,6 +40,8 @@ pub(crate) struct Context {
     pub(crate) world: Arc<world::World>,
     pub(crate) metrics: Arc<metrics::Metrics>,
     pub(crate) events: events::Events,
+    /// Who owns what is made for mappers.
+    pub(crate) owner: Arc<owner::Ownership>,
     /// Status writes per second of the whole fleet.
     pub(crate) budget: f64,
 }

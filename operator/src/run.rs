@@ -8,6 +8,7 @@ use crate::{
     leader::Elector,
     mapper,
     metrics::{ByKind, Kind, Metrics},
+    owner::{self, Ownership},
     queue::Outcome,
     revisions,
     world::{
@@ -34,6 +35,8 @@ use tracing_subscriber::EnvFilter;
 const DRAIN: Duration = Duration::from_secs(6);
 /// Everything is looked at once in this time, whatever the watches say.
 const RESYNC: Duration = Duration::from_mins(10);
+/// The owner of what is made for mappers has no watch: it is looked for once in this time.
+const LOOK: Duration = Duration::from_mins(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<()> {
@@ -53,7 +56,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let identity = args.identity();
     let events = Events::start(clients.requests.clone(), &identity, metrics.clone(), stop.clone());
     let budget = f64::from(args.status_writes_per_second);
-    let cx = Context { client: clients.requests.clone(), world, metrics, events, budget };
+    let owner = Arc::new(Ownership::new(&args.owner));
+    let cx = Context { client: clients.requests.clone(), world, metrics, events, owner, budget };
     let mut elector = Elector::new(clients.requests.clone(), &args.namespace, identity);
     lead_for_ever(&cx, &clients, &mut elector, &args, &classes, unready, &stop).await;
     timeout(Duration::from_secs(2), http).await.ok(); // a client that does not hang up must not keep us
@@ -158,7 +162,7 @@ async fn read_slices(cx: &Context, clients: &Clients) -> Result<(), Error> {
 
 async fn upkeep(cx: &Context) {
     let mut second = interval(Duration::from_secs(10));
-    let (mut resynced, mut swept) = (Instant::now(), Instant::now());
+    let (mut resynced, mut swept, mut looked) = (Instant::now(), Instant::now(), Instant::now());
     let mut level = 0.0_f64;
     loop {
         second.tick().await;
@@ -169,6 +173,12 @@ async fn upkeep(cx: &Context) {
             cx.world.touch_mappers(mappers, Duration::from_secs(30));
         }
         level = now;
+        if looked.elapsed() >= LOOK {
+            looked = Instant::now();
+            if let Err(error) = owner::look(cx).await {
+                tracing::warn!(%error, "cannot look for the owner of what is made for mappers");
+            }
+        }
         if resynced.elapsed() >= RESYNC {
             resynced = Instant::now();
             cx.world.touch_all(RESYNC);

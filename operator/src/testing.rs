@@ -4,6 +4,7 @@ use crate::{
     events::Events,
     mapper,
     metrics::Metrics,
+    owner::Ownership,
     world::{
         World,
         keys::{Id, MapperKey, id},
@@ -129,6 +130,9 @@ fn overlay(old: &mut Json, new: Json) {
     }
 }
 
+/// Path of what owns all that is made for mappers.
+pub(crate) const OWNER: &str = "/api/v1/namespaces/pollux-mappers/configmaps/pollux-mappers";
+
 /// One operator, nodes a and b, class modbus, model m in namespace n.
 pub(crate) struct Plant {
     pub(crate) api: FakeApi,
@@ -142,11 +146,22 @@ fn typed<T: DeserializeOwned>(json: &Json) -> T {
 impl Plant {
     /// With mappers that run where there is something to do.
     pub(crate) fn new() -> Self {
-        Self::over(FakeApi::default())
+        let plant = Self::over(FakeApi::default(), MAPPERS_NAMESPACE);
+        plant.install("chart");
+        plant
+    }
+    /// Without the chart, by an operator that was told so.
+    pub(crate) fn without_chart() -> Self {
+        Self::over(FakeApi::default(), "")
+    }
+    /// The chart's `ConfigMap`, which owns what is made for mappers, is there.
+    pub(crate) fn install(&self, uid: &str) {
+        let owner = json!({"metadata": {"name": MAPPERS_NAMESPACE, "namespace": MAPPERS_NAMESPACE, "uid": uid}});
+        self.api.put(OWNER, owner);
     }
     /// Another replica that begins to lead: it knows what the API server knows.
     pub(crate) fn successor(&self) -> Self {
-        let next = Self::over(self.api.clone());
+        let next = Self::over(self.api.clone(), MAPPERS_NAMESPACE);
         for node in ["a", "b"] {
             if let Some(slice) = next.slice(node) {
                 next.cx.world.slice_seen(&MapperKey::new("modbus", node), 0, Some(crate::mapper::fact(&slice)));
@@ -157,11 +172,12 @@ impl Plant {
         }
         next
     }
-    fn over(api: FakeApi) -> Self {
+    fn over(api: FakeApi, owner: &str) -> Self {
         let client = api.client();
         let (world, metrics) = (Arc::new(World::new(vec![])), Arc::new(Metrics::default()));
         let events = Events::start(client.clone(), "test", metrics.clone(), tokio_util::sync::CancellationToken::new());
-        let plant = Self { api, cx: Context { client, world, metrics, events, budget: 200.0 } };
+        let owner = Arc::new(Ownership::new(owner));
+        let plant = Self { api, cx: Context { client, world, metrics, events, owner, budget: 200.0 } };
         let class = json!({"metadata": {"name": "modbus", "uid": "class"}, "spec": {"image": "i"}});
         plant.cx.world.learn_class(&"modbus".into(), typed(&class));
         let property = json!({"name": "setpoint", "type": "number", "access": "ReadWrite", "maximum": 100,

@@ -1,8 +1,9 @@
 //! Step 3: a class's objects, and what its status shall say. Pure.
-use super::{daemon_set, dereference::Facts, owner};
+use super::{daemon_set, dereference::Facts};
 use crate::{
     conditions::{Fact, Truth},
     intent::Refusal,
+    world::made::MADE_LABEL,
 };
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
@@ -28,18 +29,21 @@ pub(crate) fn build(facts: &Facts, obstacle: Option<&Refusal>, now: Timestamp) -
         None => is(Truth::True, "Running", format!("{} of {} mappers are ready", facts.ready, facts.nodes)),
     };
     let objects = match (&facts.class.0, obstacle) {
-        (Ok(class), None) => vec![account(&class.name_any(), &owner(class)), daemon_set::daemon_set(class)],
+        (Ok(class), None) => {
+            let owners = facts.owner.references();
+            vec![account(&class.name_any(), &owners), daemon_set::daemon_set(class, &owners)]
+        }
         _ => vec![],
     };
     Built { objects, ready, now }
 }
 
-fn account(class: &str, owner: &Json) -> Json {
+fn account(class: &str, owners: &Json) -> Json {
     json!({
         "apiVersion": "v1", "kind": "ServiceAccount",
         "metadata": {
             "name": mapper_name(class), "namespace": MAPPERS_NAMESPACE,
-            "labels": {"app.kubernetes.io/managed-by": crate::FIELD_MANAGER}, "ownerReferences": [owner],
+            "labels": {(MADE_LABEL): crate::FIELD_MANAGER}, "ownerReferences": owners,
         },
     })
 }

@@ -1,6 +1,5 @@
 //! The `DaemonSet` of a class. Pure.
-use super::owner;
-use crate::world::facts::CLASS_LABEL;
+use crate::world::{facts::CLASS_LABEL, made::MADE_LABEL};
 use kube::ResourceExt;
 use pollux_crds::{MAPPERS_NAMESPACE, MapperClass, PullPolicy, mapper_name, node_label};
 use serde_json::{Value as Json, json};
@@ -11,16 +10,16 @@ pub const USER: i64 = 65_532;
 pub const PORT: u16 = 8_080;
 const STATE: &str = "/state";
 
-/// The `DaemonSet`: Pods only on nodes that have devices of the class.
-pub fn daemon_set(class: &MapperClass) -> Json {
+/// The `DaemonSet`: Pods only on nodes that have devices of the class. `owners` as in metadata.
+pub fn daemon_set(class: &MapperClass, owners: &Json) -> Json {
     let name = class.name_any();
     let labels = json!({
-        "app.kubernetes.io/name": "pollux-mapper", "app.kubernetes.io/managed-by": crate::FIELD_MANAGER, (CLASS_LABEL): name,
+        "app.kubernetes.io/name": "pollux-mapper", (MADE_LABEL): crate::FIELD_MANAGER, (CLASS_LABEL): name,
     });
     json!({
         "apiVersion": "apps/v1", "kind": "DaemonSet",
         "metadata": {
-            "name": mapper_name(&name), "namespace": MAPPERS_NAMESPACE, "labels": labels, "ownerReferences": [owner(class)],
+            "name": mapper_name(&name), "namespace": MAPPERS_NAMESPACE, "labels": labels, "ownerReferences": owners,
         },
         "spec": {
             "selector": {"matchLabels": {(CLASS_LABEL): name}},
@@ -136,7 +135,7 @@ mod tests {
         serde_json::from_value(json!({"metadata": {"name": "modbus", "uid": "u1"}, "spec": spec})).unwrap()
     }
     fn typed(spec: &Json) -> DaemonSet {
-        serde_json::from_value(daemon_set(&class(spec))).unwrap()
+        serde_json::from_value(daemon_set(&class(spec), &json!([]))).unwrap()
     }
 
     #[test]

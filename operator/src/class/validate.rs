@@ -1,8 +1,8 @@
 //! Step 2: whether mappers of a class may run. Pure.
 use super::dereference::Facts;
-use crate::intent::Refusal;
+use crate::{intent::Refusal, owner::Owner};
 use kube::{Resource, ResourceExt};
-use pollux_crds::is_class_name;
+use pollux_crds::{MAPPERS_NAMESPACE, is_class_name};
 
 pub(crate) fn validate(facts: &Facts) -> Option<Refusal> {
     let name = facts.class.name_any();
@@ -15,6 +15,11 @@ pub(crate) fn validate(facts: &Facts) -> Option<Refusal> {
     }
     if facts.class.meta().deletion_timestamp.is_some() {
         return Some(Refusal::new("Deleting", "it is being deleted"));
+    }
+    if let Owner::Gone(owner) = &facts.owner {
+        let message =
+            format!("no mapper is started: ConfigMap {MAPPERS_NAMESPACE}/{owner}, which owns them, is not there");
+        return Some(Refusal::new("Uninstalled", message));
     }
     if facts.missing_policies.is_empty() {
         return None;

@@ -1,7 +1,7 @@
 //! Step 4: revisions before the slices that name them, the account before the slices that it reads, the index after the
 //! chunks that it names, the label when all is there.
 use super::{
-    build::Plan,
+    build::{Plan, Reader},
     dereference::{Facts, fact},
     reader::READER_ANNOTATION,
 };
@@ -20,8 +20,10 @@ pub(crate) async fn apply(cx: &Context, key: &MapperKey, facts: &Facts, plan: &P
     for (name, spec) in &plan.revisions {
         revision(cx, name, spec).await?;
     }
-    for object in plan.reader.iter().flatten() {
-        apply::apply(&cx.client, object).await?;
+    if let Reader::Make(objects) = &plan.reader {
+        for object in objects {
+            apply::apply(cx, object).await?;
+        }
     }
     // Until the slices are read again, or their writes are known, nobody else may take these devices.
     cx.world.change(|index| index.claim(key, plan.arrivals.iter().cloned()));
@@ -31,13 +33,17 @@ pub(crate) async fn apply(cx: &Context, key: &MapperKey, facts: &Facts, plan: &P
     if let Some(spec) = plan.chunks.first() {
         slice(cx, key, facts, plan, 0, spec).await?;
     }
-    for chunk in (plan.chunks.len()..facts.chunks.len()).rev() {
+    for chunk in (plan.chunks.len().max(1)..facts.chunks.len()).rev() {
         remove_slice(cx, key, chunk).await?;
     }
-    cx.world.change(|index| index.unclaim(key));
-    if plan.chunks.is_empty() && !facts.chunks.is_empty() {
+    if plan.reader == Reader::Remove {
         remove_reader(cx, key).await?;
     }
+    // Last: what is left half done is looked at again while it is there.
+    if plan.chunks.is_empty() && !facts.chunks.is_empty() {
+        remove_slice(cx, key, 0).await?;
+    }
+    cx.world.change(|index| index.unclaim(key));
     match plan.label {
         Some(wanted) => label(cx, key, wanted).await,
         None => Ok(()),
@@ -67,7 +73,7 @@ async fn slice(
     spec: &DeviceSliceSpec,
 ) -> Result<(), Error> {
     let old = facts.chunks.get(chunk).and_then(Option::as_ref);
-    let annotation = (chunk == 0).then_some(&plan.reader_hash);
+    let annotation = plan.reader_hash.as_ref().filter(|_| chunk == 0);
     if old.is_some_and(|old| old.spec == *spec && old.annotations().get(READER_ANNOTATION) == annotation) {
         return Ok(());
     }
@@ -101,9 +107,9 @@ async fn remove_slice(cx: &Context, key: &MapperKey, chunk: usize) -> Result<(),
 async fn remove_reader(cx: &Context, key: &MapperKey) -> Result<(), Error> {
     let name = reader_name(&key.class, &key.node);
     for kind in ["RoleBinding", "Role", "ServiceAccount"] {
-        apply::delete(&cx.client, kind, &name).await?;
+        apply::delete(cx, kind, &name).await?;
     }
-    apply::delete(&cx.client, "Secret", &super::build::secret(key)).await
+    apply::delete(cx, "Secret", &super::build::secret(key)).await
 }
 
 /// Gone is gone, whoever did it.

@@ -5,14 +5,29 @@ use super::{
     reader::{self, READER_ANNOTATION},
     validate::Demand,
 };
-use crate::world::{
-    Conflicts,
-    keys::{Id, MapperKey},
+use crate::{
+    owner::Owner,
+    world::{
+        Conflicts,
+        keys::{Id, MapperKey},
+        made::There,
+    },
 };
 use kube::ResourceExt;
 use pollux_crds::{DeviceModelRevisionSpec, DeviceSliceSpec, SliceDevice, SliceIndex, Writes, secret_name};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What becomes of account, role, binding and Secret.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Reader {
+    /// As they are.
+    Keep,
+    /// These.
+    Make(Vec<Json>),
+    /// They go, after the slices that go.
+    Remove,
+}
 
 /// What shall be there for one mapper.
 #[derive(Debug)]
@@ -21,10 +36,10 @@ pub(crate) struct Plan {
     pub(crate) revisions: BTreeMap<String, DeviceModelRevisionSpec>,
     /// Its slices, in order; none when it has nothing to do any more.
     pub(crate) chunks: Vec<DeviceSliceSpec>,
-    /// Account, role, binding and Secret; None: as they are.
-    pub(crate) reader: Option<Vec<Json>>,
-    /// Hash of the reader's objects, kept at chunk 0.
-    pub(crate) reader_hash: String,
+    /// Account, role, binding and Secret.
+    pub(crate) reader: Reader,
+    /// Hash of the reader's objects, kept at chunk 0; None: there are none.
+    pub(crate) reader_hash: Option<String>,
     /// Devices that are new here.
     pub(crate) arrivals: BTreeSet<Id>,
     /// Devices that open what another one has open.
@@ -41,16 +56,16 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
         facts.chunks.iter().map(|s| s.as_ref().map(|s| s.spec.devices.clone()).unwrap_or_default()).collect();
     let empty = entries.is_empty();
     let devices = entries.iter().filter(|w| !w.entry.released).count();
-    let writes = writes(facts);
     let chunks = spread(&current, entries);
     let index = SliceIndex {
         chunks: hashes(&chunks),
         writes_per_second: super::budget::share(fleet, devices, cost, total),
-        writes,
+        writes: writes(facts),
     };
     let labelled = facts.node.as_ref().map(|n| n.classes.contains(&*key.class));
     // The mapper may still be on its way out, and reads its slices until it is.
-    let remove = empty && labelled != Some(true) && !facts.has_pod;
+    let left = labelled != Some(true) && !facts.has_pod;
+    let remove = empty && (left || facts.chunks.is_empty());
     let spec = |(i, devices): (usize, Vec<SliceDevice>)| DeviceSliceSpec {
         class: key.class.to_string(),
         node_name: key.node.to_string(),
@@ -59,11 +74,7 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
     };
     let count = chunks.len();
     let specs = if remove { vec![] } else { chunks.into_iter().enumerate().map(spec).collect() };
-    let owner = facts.class.as_ref();
-    let reader_hash = reader::hash(key, count, owner);
-    let first = facts.chunks.first().and_then(Option::as_ref);
-    let known = first.and_then(|s| s.annotations().get(READER_ANNOTATION)) == Some(&reader_hash);
-    let reader = (!remove && (!known || facts.broken)).then(|| reader::objects(key, count, owner));
+    let (reader, reader_hash) = reader(key, facts, count, remove);
     Plan {
         revisions,
         chunks: specs,
@@ -76,18 +87,35 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
     }
 }
 
+/// The reader outlives neither its slices nor its class, and is not made while all is uninstalled.
+fn reader(key: &MapperKey, facts: &Facts, count: usize, remove: bool) -> (Reader, Option<String>) {
+    let first = facts.chunks.first().and_then(Option::as_ref);
+    let known = first.and_then(|s| s.annotations().get(READER_ANNOTATION));
+    if remove || (facts.class.is_none() && !facts.has_pod) {
+        let none = facts.reader == There::Nothing && known.is_none();
+        return (if none { Reader::Keep } else { Reader::Remove }, None);
+    }
+    if facts.class.is_none() || matches!(facts.owner, Owner::Gone(_)) {
+        return (Reader::Keep, known.cloned());
+    }
+    let hash = reader::hash(key, count, &facts.owner);
+    let make = known != Some(&hash) || facts.reader != There::All;
+    let reader = if make { Reader::Make(reader::objects(key, count, &facts.owner)) } else { Reader::Keep };
+    (reader, Some(hash))
+}
+
 /// The key switch stays as the mapper was told last where nobody can read how it stands: a class that is deleted, or cannot be
 /// decoded, must not turn writing on. Where nothing was ever told, nothing is written.
 fn writes(facts: &Facts) -> Writes {
     let told = || facts.chunks.first()?.as_ref()?.spec.index.as_ref().map(|index| index.writes);
-    facts.class.as_ref().map(|class| class.spec.writes).or_else(told).unwrap_or(Writes::Disabled)
+    facts.class().map(|class| class.spec.writes).or_else(told).unwrap_or(Writes::Disabled)
 }
 
 /// The label comes last and goes last. None: it stands right, or there is no node.
 fn label(labelled: Option<bool>, empty: bool, facts: &Facts) -> Option<bool> {
     // A node that is labelled starts a mapper: not without the policies. One that runs already is left alone.
     let blocked = facts.missing_policies && labelled == Some(false);
-    let wanted = !empty && facts.class.is_some();
+    let wanted = !empty && facts.class().is_some();
     match labelled {
         Some(is) if is != wanted && !(blocked && wanted) => {
             // A class that is gone has no DaemonSet; its label waits for it to come back.

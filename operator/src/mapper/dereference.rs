@@ -2,32 +2,44 @@
 use super::validate::Demand;
 use crate::{
     Context, Error,
+    owner::{self, Owner},
     world::{
-        World,
+        Guarded, World,
         facts::{NodeFact, SliceFact},
         keys::{MapperKey, id},
+        made::There,
         views::SliceView,
     },
 };
 use kube::{Api, ResourceExt, api::ObjectMeta};
 use pollux_crds::{Device, DeviceSlice, MAPPERS_NAMESPACE, MapperClass, slice_name};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What is known of a mapper.
 #[derive(Debug)]
 pub(crate) struct Facts {
     /// Its chunks, in order; None where there is a hole.
     pub(crate) chunks: Vec<Option<DeviceSlice>>,
-    pub(crate) class: Option<MapperClass>,
+    pub(crate) class: Option<Arc<Guarded<MapperClass>>>,
+    /// Who owns its reader.
+    pub(crate) owner: Owner,
     pub(crate) node: Option<NodeFact>,
     pub(crate) has_pod: bool,
     pub(crate) missing_policies: bool,
-    /// Somebody deleted what the operator made for it.
-    pub(crate) broken: bool,
+    /// How much of its reader is there.
+    pub(crate) reader: There,
+}
+
+impl Facts {
+    /// The class, if it can be decoded.
+    pub(crate) fn class(&self) -> Option<&MapperClass> {
+        self.class.as_ref().and_then(|class| class.0.as_ref().ok())
+    }
 }
 
 pub(crate) async fn dereference(cx: &Context, key: &MapperKey) -> Result<Facts, Error> {
     let api: Api<DeviceSlice> = Api::namespaced(cx.client.clone(), MAPPERS_NAMESPACE);
+    let owner = owner::known(cx).await?;
     let mut chunks = vec![];
     let first = read(&api, &cx.world, key, 0).await?;
     let told = first.as_ref().and_then(|s| s.spec.index.as_ref()).map_or(0, |index| index.chunks.len());
@@ -44,11 +56,12 @@ pub(crate) async fn dereference(cx: &Context, key: &MapperKey) -> Result<Facts, 
     cx.world.change(|index| index.unclaim(key));
     Ok(Facts {
         chunks,
-        class: cx.world.class(&key.class),
+        class: cx.world.classes.get(&key.class),
+        owner,
         node: cx.world.node(&key.node),
         has_pod: cx.world.pod(key).is_some(),
         missing_policies: !cx.world.missing_policies().is_empty(),
-        broken: cx.world.take_broken(key),
+        reader: cx.world.reader(key),
     })
 }
 

@@ -1,21 +1,24 @@
 //! By whom a mapper reads its slices: an account for this class on this node, which may read them by name and nothing else. Pure.
 use super::build::secret;
-use crate::{class::owner, world::keys::MapperKey};
-use pollux_crds::{MAPPERS_NAMESPACE, MapperClass, reader_name, slice_name};
+use crate::{
+    owner::Owner,
+    world::{keys::MapperKey, made::MADE_LABEL},
+};
+use pollux_crds::{MAPPERS_NAMESPACE, reader_name, slice_name};
 use serde_json::{Value as Json, json};
 
 /// Annotation of chunk 0: which reader's objects were applied.
 pub(crate) const READER_ANNOTATION: &str = "pollux.rs/reader";
 
 /// Account, role, binding and Secret, in the order in which they are applied.
-pub(crate) fn objects(key: &MapperKey, chunks: usize, class: Option<&MapperClass>) -> Vec<Json> {
+pub(crate) fn objects(key: &MapperKey, chunks: usize, owner: &Owner) -> Vec<Json> {
     let name = reader_name(&key.class, &key.node);
     let slices: Vec<_> = (0..chunks).map(|chunk| slice_name(&key.class, &key.node, chunk)).collect();
     let meta = |name: &str| {
         json!({
             "name": name, "namespace": MAPPERS_NAMESPACE,
-            "labels": {"app.kubernetes.io/managed-by": crate::FIELD_MANAGER},
-            "ownerReferences": class.map(owner).into_iter().collect::<Vec<_>>(),
+            "labels": {(MADE_LABEL): crate::FIELD_MANAGER},
+            "ownerReferences": owner.references(),
         })
     };
     let verbs = ["get", "list", "watch"];
@@ -35,6 +38,6 @@ pub(crate) fn objects(key: &MapperKey, chunks: usize, class: Option<&MapperClass
 }
 
 /// Changes when the objects do.
-pub(crate) fn hash(key: &MapperKey, chunks: usize, class: Option<&MapperClass>) -> String {
-    pollux_crds::hash(&objects(key, chunks, class))
+pub(crate) fn hash(key: &MapperKey, chunks: usize, owner: &Owner) -> String {
+    pollux_crds::hash(&objects(key, chunks, owner))
 }

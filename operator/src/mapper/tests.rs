@@ -98,7 +98,7 @@ async fn force_release_names_the_node_and_opens_only_that_one() {
 }
 
 #[tokio::test]
-async fn with_the_last_device_label_slices_and_account_go_in_that_order() {
+async fn with_the_last_device_label_account_and_index_go_in_that_order() {
     let plant = Plant::new();
     within(async {
         plant.device("d", "u", 1, "a", 20.0);
@@ -114,8 +114,9 @@ async fn with_the_last_device_label_slices_and_account_go_in_that_order() {
         let at = |needle: &str| {
             writes.iter().position(|w| w.contains(needle)).unwrap_or_else(|| panic!("{needle}: {writes:#?}"))
         };
-        assert!(at("PATCH /api/v1/nodes/a") < at("DELETE /apis/pollux.rs"));
-        assert!(at("DELETE /apis/pollux.rs") < at("serviceaccounts/slice.modbus.a"));
+        assert!(at("PATCH /api/v1/nodes/a") < at("serviceaccounts/slice.modbus.a"));
+        // While the index is there, somebody looks again whether all else is gone.
+        assert!(at("DELETE /api/v1/namespaces/pollux-mappers/secrets/modbus.a") < at("DELETE /apis/pollux.rs"));
         assert_eq!(plant.slice("a"), None);
     })
     .await;

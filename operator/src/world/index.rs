@@ -162,6 +162,13 @@ impl Index {
     pub fn mappers(&self) -> BTreeSet<MapperKey> {
         self.placed.keys().chain(self.slices.keys()).cloned().collect()
     }
+    /// Mappers whose node carries their class's label.
+    pub fn labelled(&self) -> Vec<MapperKey> {
+        let of = |(name, node): (&Id, &NodeFact)| {
+            node.classes.iter().map(|class| MapperKey::new(class, name)).collect::<Vec<_>>()
+        };
+        self.nodes.iter().flat_map(of).collect()
+    }
     /// Every place that holds an entry of a device, whatever its uid.
     pub fn held(&self, id: &Id) -> Vec<Held> {
         let mut held: Vec<Held> =

@@ -3,6 +3,7 @@ mod devices;
 pub mod facts;
 pub mod index;
 pub mod keys;
+pub mod made;
 mod route;
 pub mod shelf;
 pub mod views;
@@ -45,11 +46,12 @@ pub struct World {
     pub bindings: Shelf<String>,
     /// Revisions that are there.
     pub revisions: Shelf<()>,
+    /// What the operator made in pollux-mappers: `Kind/name`.
+    pub made: Shelf<()>,
     /// What waits to be reconciled.
     pub queue: Queue<Task>,
     index: RwLock<Index>,
     conflicts: Mutex<HashMap<MapperKey, Arc<Conflicts>>>,
-    broken: Mutex<BTreeSet<MapperKey>>,
     cost: AtomicU64,
     required: Vec<String>,
 }
@@ -116,14 +118,6 @@ impl World {
         let news = |id: &&Id| old.get(*id) != now.get(*id);
         old.keys().chain(now.keys()).filter(news).cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
-    /// A reader's object was deleted by somebody.
-    pub fn set_broken(&self, key: MapperKey) {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
-    }
-    /// Whether a reader's object was deleted since the last time; forgets it.
-    pub fn take_broken(&self, key: &MapperKey) -> bool {
-        self.broken.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
-    }
     /// What all devices together cost, in devices of 20 properties.
     pub fn total_cost(&self) -> f64 {
         f64::from_bits(self.cost.load(Ordering::Relaxed))
@@ -155,6 +149,18 @@ impl World {
     }
     pub(crate) fn forget_class(&self, id: &Id) {
         watch::Sink::<Guarded<MapperClass>>::gone(&mut route::Classes, self, id);
+    }
+    /// An object that somebody made in pollux-mappers is there, or gone.
+    pub(crate) fn learn_made<K: kube::Resource<DynamicType = ()> + Send + 'static>(
+        &self,
+        name: &str,
+        object: Option<kube::api::PartialObjectMeta<K>>,
+    ) {
+        let (id, mut made) = (keys::id(pollux_crds::MAPPERS_NAMESPACE, name), made::Made::<K>::default());
+        match object {
+            Some(object) => watch::Sink::changed(&mut made, self, id, object),
+            None => watch::Sink::gone(&mut made, self, &id),
+        }
     }
     pub(crate) fn learn_model(&self, id: &Id, model: DeviceModel) {
         watch::Sink::changed(&mut route::Models, self, id.clone(), DeserializeGuard(Ok(model)));

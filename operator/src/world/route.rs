@@ -4,12 +4,13 @@ use super::{
     facts::{NodeFact, PodFact, SliceFact},
     index::Links,
     keys::{Id, MapperKey, Task, parts},
+    made::For,
     views::{BindingView, NodeView, PodView, PolicyView, SliceView},
     watch::Sink,
 };
 use kube::api::PartialObjectMeta;
 use pollux_crds::{Channel, Device, DeviceModel, DeviceModelRevision, MapperClass};
-use std::{marker::PhantomData, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 const DEVICE: Duration = Duration::from_millis(20);
 const MAPPER: Duration = Duration::from_millis(100);
@@ -38,15 +39,25 @@ impl World {
             self.queue.add(Task::Mapper(key), within.mul_f64(0.5 + fastrand::f64() / 2.0));
         }
     }
-    fn touch_class(&self, class: &Id) {
+    pub(super) fn touch_class(&self, class: &Id) {
         self.queue.add(Task::Class(class.clone()), CLASS);
     }
     /// Everything is due, spread over `within`.
     pub fn touch_all(&self, within: Duration) {
-        let (mappers, channels) = (self.index().mappers(), self.channels.ids());
-        let all = self.classes.ids().into_iter().map(Task::Class);
-        let all = all.chain(mappers.into_iter().map(Task::Mapper)).chain(channels.into_iter().map(Task::Channel));
-        for task in all.chain(self.devices.ids().into_iter().map(Task::Device)) {
+        let mut mappers = self.index().mappers();
+        let mut classes: BTreeSet<Id> = self.classes.ids().into_iter().collect();
+        // What was made and is for nobody any more must go, and so must a label.
+        for whose in self.made_for() {
+            match whose {
+                For::Class(class) => drop(classes.insert(class)),
+                For::Mapper(key) => drop(mappers.insert(key)),
+            }
+        }
+        mappers.extend(self.index().labelled());
+        let (channels, devices) = (self.channels.ids(), self.devices.ids());
+        let all = classes.into_iter().map(Task::Class).chain(mappers.into_iter().map(Task::Mapper));
+        let all = all.chain(channels.into_iter().map(Task::Channel)).chain(devices.into_iter().map(Task::Device));
+        for task in all {
             self.queue.add(task, within.mul_f64(fastrand::f64()));
         }
     }
@@ -190,6 +201,7 @@ impl Sink<super::Guarded<MapperClass>> for Classes {
     fn gone(&mut self, world: &World, id: &Id) {
         world.classes.take(id);
         self.gone_or_new(world, id);
+        world.touch_class(id);
     }
 }
 impl Classes {
@@ -346,29 +358,5 @@ impl Sink<PartialObjectMeta<DeviceModelRevision>> for Revisions {
     }
     fn gone(&mut self, world: &World, id: &Id) {
         world.revisions.take(parts(id).1);
-    }
-}
-
-/// Objects that the operator made in pollux-mappers: only that one is deleted matters, it is made again.
-#[derive(Debug)]
-pub(super) struct Made<K>(PhantomData<fn(K)>);
-impl<K> Default for Made<K> {
-    fn default() -> Self {
-        Self(PhantomData)
-    }
-}
-impl<K: Send + 'static> Sink<PartialObjectMeta<K>> for Made<K> {
-    fn known(&self, _: &World) -> Vec<Id> {
-        vec![]
-    }
-    fn changed(&mut self, _: &World, _: Id, _: PartialObjectMeta<K>) {}
-    fn gone(&mut self, world: &World, id: &Id) {
-        let name = parts(id).1;
-        if let Some(class) = name.strip_prefix(&pollux_crds::mapper_name("")) {
-            world.touch_class(&class.into());
-        } else if let Some(key) = MapperKey::of_reader(name).or_else(|| MapperKey::of_secret(name)) {
-            world.set_broken(key.clone());
-            world.touch_mapper(key);
-        }
     }
 }

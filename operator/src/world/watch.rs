@@ -1,6 +1,6 @@
 //! Lists and watches. A stream that ends is begun anew with a back-off; now and then each is listed afresh, so that nothing
 //! that was missed stays missed.
-use super::{World, keys::Id, route};
+use super::{World, keys::Id, made::Made, route};
 use futures_util::{StreamExt, pin_mut};
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -144,6 +144,6 @@ impl Starter {
             + 'static,
     {
         let api: Api<PartialObjectMeta<K>> = Api::namespaced(client.clone(), MAPPERS_NAMESPACE);
-        self.follow(kind, api, route::Made::<K>::default());
+        self.follow(kind, api, Made::<K>::default());
     }
 }
