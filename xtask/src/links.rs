@@ -1,6 +1,9 @@
-//! Relative links of the docs lead to files and headings that are there.
+//! Relative links of the docs lead to files and headings that are there, and every page is led to.
 use crate::pages::Page;
-use std::path::{Component, Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path, PathBuf},
+};
 
 pub(crate) fn check(root: &Path, pages: &[Page]) -> Vec<String> {
     let mut wrong = vec![];
@@ -11,7 +14,23 @@ pub(crate) fn check(root: &Path, pages: &[Page]) -> Vec<String> {
             }
         }
     }
+    wrong.extend(orphans(pages));
     wrong
+}
+
+/// Pages that no page of their own language links to: nobody finds them. Decisions are found by their folder.
+fn orphans(pages: &[Page]) -> Vec<String> {
+    let mut linked = BTreeSet::new();
+    for page in pages {
+        let targets = page.prose().flat_map(|(_, text)| targets(text));
+        let files = targets.filter_map(|target| join(&page.path, target.split('#').next()?));
+        linked.extend(files.filter(|file| Some(file) != page.twin().as_ref()));
+    }
+    let below = pages.iter().filter(|page| page.path.starts_with("docs/") && !page.path.starts_with("docs/adr/"));
+    below
+        .filter(|page| !linked.contains(&page.path))
+        .map(|page| format!("{}: no page of its language links to it", page.path))
+        .collect()
 }
 
 /// What stands between `](` and `)`, outside of code.
@@ -71,7 +90,7 @@ mod tests {
         }
         let text = "# A\n[b](../b.md) [c](../c.md)\n[own](#what-now) [other](https://example.org/x) `[code](x.md)`\n## What now?\n[bad](../b.md#x)\n";
         let page = |path: &str, text: &str| Page { path: path.into(), text: text.into() };
-        let pages = [page("docs/b.md", "# B\n"), page("docs/how-to/a.md", text)];
+        let pages = [page("docs/b.md", "# B\n[a](how-to/a.md)\n"), page("docs/how-to/a.md", text)];
         assert_eq!(
             check(root.path(), &pages),
             [
@@ -79,5 +98,16 @@ mod tests {
                 "docs/how-to/a.md:5: (../b.md#x) docs/b.md has no such heading"
             ]
         );
+    }
+    #[test]
+    fn a_page_that_only_its_own_translation_links_to_is_named() {
+        let page = |path: &str, text: &str| Page { path: path.into(), text: text.into() };
+        let pages = [
+            page("README.md", "[a](docs/a.md)\n"),
+            page("docs/a.md", "[zh](a.zh-CN.md)\n"),
+            page("docs/a.zh-CN.md", "[en](a.md)\n"),
+            page("docs/adr/0001.md", ""),
+        ];
+        assert_eq!(orphans(&pages), ["docs/a.zh-CN.md: no page of its language links to it"]);
     }
 }

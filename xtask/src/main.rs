@@ -1,5 +1,7 @@
 //! `cargo xtask`: what is generated from the types, and what is checked about the docs.
+mod commands;
 mod crds;
+mod examples;
 mod files;
 mod headings;
 mod links;
@@ -16,7 +18,8 @@ cargo xtask generate           manifests and reference pages from the types
 cargo xtask check-generated    fails where they are not what the types say
 cargo xtask crds [--check]     the manifests only: crds/manifests and the chart's files
 cargo xtask docs [--check]     the reference only: docs/reference
-cargo xtask check-docs         headings and commands alike in both languages, no broken link
+cargo xtask check-docs         headings and commands alike in both languages, no command that nothing runs, YAML
+                               that the cluster would take, no broken link
 cargo xtask commands           every command of the docs: page, line, how it is tested, command";
 
 fn main() -> ExitCode {
@@ -42,7 +45,7 @@ fn run(root: &Path, arguments: &[&str]) -> Result<()> {
         ["docs"] => docs().write(root),
         ["docs", "--check"] => docs().check(root),
         ["check-docs"] => check_docs(root),
-        ["commands"] => commands(root),
+        ["commands"] => list_commands(root),
         _ => bail!("{USAGE}"),
     }
 }
@@ -51,6 +54,8 @@ fn check_docs(root: &Path) -> Result<()> {
     let pages = pages::all(root)?;
     let mut wrong = headings::check(&pages);
     wrong.extend(links::check(root, &pages));
+    wrong.extend(commands::check(root, &pages)?);
+    wrong.extend(examples::check(root, &pages)?);
     if wrong.is_empty() {
         println!("{} pages: ok", pages.len());
         return Ok(());
@@ -58,9 +63,9 @@ fn check_docs(root: &Path) -> Result<()> {
     bail!("{}\n{} errors", wrong.join("\n"), wrong.len())
 }
 
-fn commands(root: &Path) -> Result<()> {
+fn list_commands(root: &Path) -> Result<()> {
     for page in pages::all(root)? {
-        for block in page.blocks() {
+        for block in page.shell() {
             for command in block.commands() {
                 let how = block.how.as_deref().unwrap_or("-");
                 writeln!(std::io::stdout(), "{}:{}\t{how}\t{command}", page.path, block.line)?;

@@ -12,18 +12,21 @@ pub(crate) struct Page {
     pub(crate) text: String,
 }
 
-/// A fenced block of commands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A fenced block.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Block {
     /// Its first line, from 1.
     pub(crate) line: usize,
+    /// What stands behind the fence: `sh`, `yaml`, `text`.
+    pub(crate) language: String,
     /// What the comment before it says: `<!-- test: run -->`.
     pub(crate) how: Option<String>,
-    body: Vec<String>,
+    pub(crate) body: Vec<String>,
 }
 impl Block {
+    /// The lines of a block of commands, without comments.
     pub(crate) fn commands(&self) -> impl Iterator<Item = &str> {
-        let lines = self.body.iter().map(|line| line.strip_prefix("$ ").unwrap_or(line).trim());
+        let lines = self.body.iter().map(|line| line.split("  #").next().unwrap_or_default().trim());
         lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
     }
 }
@@ -57,30 +60,50 @@ impl Page {
             (1..=6).contains(&level).then_some((level, text.trim()))
         })
     }
-    /// Every block that is `sh` or `console`.
+    /// Every fenced block.
     pub(crate) fn blocks(&self) -> Vec<Block> {
         let mut blocks: Vec<Block> = vec![];
-        let (mut open, mut how) = (None::<bool>, None);
+        let (mut open, mut how) = (false, None);
         for (at, line) in self.text.lines().enumerate() {
             match (line.trim().strip_prefix("```"), open) {
-                (Some(_), Some(_)) => open = None,
-                (Some(language), None) => {
-                    let commands = matches!(language.trim(), "sh" | "console" | "bash" | "shell");
-                    if commands {
-                        blocks.push(Block { line: at + 1, how: how.take(), body: vec![] });
-                    }
-                    open = Some(commands);
+                (Some(_), true) => open = false,
+                (Some(language), false) => {
+                    let language = language.trim().to_owned();
+                    blocks.push(Block { line: at + 1, language, how: how.take(), body: vec![] });
+                    open = true;
                 }
-                (None, Some(true)) => {
-                    if let Some(block) = blocks.last_mut() {
-                        block.body.push(line.to_owned());
-                    }
-                }
-                (None, Some(false)) => {}
-                (None, None) => how = comment(line),
+                (None, true) => blocks.iter_mut().last().into_iter().for_each(|block| block.body.push(line.to_owned())),
+                (None, false) => how = comment(line),
             }
         }
         blocks
+    }
+    /// The blocks of commands.
+    pub(crate) fn shell(&self) -> Vec<Block> {
+        self.blocks().into_iter().filter(|block| block.language == "sh").collect()
+    }
+    /// What stands between backticks in running text, with the line at which its paragraph starts. It may go over a line's end.
+    pub(crate) fn inline(&self) -> Vec<(usize, String)> {
+        let mut found = vec![];
+        let (mut paragraph, mut start, mut last) = (String::new(), 0, 0);
+        let mut end = |paragraph: &mut String, start| {
+            let text = std::mem::take(paragraph);
+            found.extend(text.split('`').skip(1).step_by(2).map(|code| (start, code.to_owned())));
+        };
+        for (line, text) in self.prose() {
+            if text.trim().is_empty() || line != last + 1 {
+                end(&mut paragraph, start);
+            }
+            if paragraph.is_empty() {
+                start = line;
+            } else {
+                paragraph.push(' ');
+            }
+            paragraph.push_str(text.trim());
+            last = line;
+        }
+        end(&mut paragraph, start);
+        found
     }
 }
 fn comment(line: &str) -> Option<String> {
@@ -125,14 +148,22 @@ mod tests {
 
     #[test]
     fn headings_and_commands_are_found_and_what_is_fenced_is_no_heading() {
-        let text = "# A\n\n<!-- test: run -->\n```sh\n# a comment\n$ make test\n\nmake demo\n```\n\n```text\n## no\n```\n\n## B\n#c\n```console\nls\n```\n";
+        let text = "# A\n\n<!-- test: run -->\n```sh\n# a comment\nmake test   # all\n\nmake demo\n```\n\n```text\n## no\n```\n\n## B\n#c\n```console\nls\n```\n";
         let page = Page { path: "README.md".into(), text: text.into() };
         assert_eq!(page.headings().collect::<Vec<_>>(), [(1, "A"), (2, "B")]);
         let blocks = page.blocks();
-        let found: Vec<_> =
-            blocks.iter().map(|b| (b.line, b.how.as_deref(), b.commands().collect::<Vec<_>>())).collect();
-        assert_eq!(found, [(4, Some("run"), vec!["make test", "make demo"]), (17, None, vec!["ls"])]);
+        let found: Vec<_> = blocks.iter().map(|b| (b.line, &*b.language, b.how.as_deref())).collect();
+        assert_eq!(found, [(4, "sh", Some("run")), (11, "text", None), (17, "console", None)]);
+        let commands: Vec<_> =
+            page.shell().iter().flat_map(|b| b.commands().map(str::to_owned).collect::<Vec<_>>()).collect();
+        assert_eq!(commands, ["make test", "make demo"]);
         assert_eq!(page.twin().as_deref(), Some("README.zh-CN.md"));
         assert_eq!(Page { path: "docs/reference/fields.md".into(), ..Page::default() }.twin(), None);
+    }
+    #[test]
+    fn inline_code_is_found_over_the_end_of_a_line_and_not_in_blocks() {
+        let text = "one `a b` two `c\nd` three\n\n```sh\n`no`\n```\n- `e`\n";
+        let page = Page { path: "README.md".into(), text: text.into() };
+        assert_eq!(page.inline(), [(1, "a b".to_owned()), (1, "c d".to_owned()), (7, "e".to_owned())]);
     }
 }
