@@ -80,8 +80,7 @@ fn notes_commands(notes: &str) -> Vec<(usize, String)> {
         plain.lines().enumerate().map(|(at, line)| (at + 1, line.split("  #").next().unwrap_or_default().trim()));
     let commands =
         lines.flat_map(|(at, line)| line.split(" && ").map(move |command| (at, command)).collect::<Vec<_>>());
-    let whole =
-        commands.filter(|(_, line)| is_command(line) && !line.contains('…') && !line.contains("mapperclasses --all"));
+    let whole = commands.filter(|(_, line)| is_command(line) && !line.contains('…'));
     whole.map(|(at, line)| (at, line.to_owned())).collect()
 }
 
