@@ -69,6 +69,9 @@ pub struct SliceDevice {
     pub uid: String,
     /// Generation of the Device's spec that this is; the last valid one.
     pub generation: i64,
+    /// When the Device was created, in seconds of Unix time: of two that open one resource with different settings, the later is refused.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub created: i64,
     /// Tombstone: the device was taken away; the mapper lets go of it and says so in `status.released`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub released: bool,
@@ -101,6 +104,11 @@ pub struct SliceDevice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub rewrite: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde gives a reference
+fn is_zero(n: &i64) -> bool {
+    *n == 0
 }
 
 /// A protocol block whose schema is not checked again: the Device's was, and a Channel's was merged in.

@@ -74,6 +74,7 @@ pub fn resolve(
         name: device.name_any(),
         uid: device.uid().unwrap_or_default(),
         generation: device.metadata.generation.unwrap_or_default(),
+        created: device.metadata.creation_timestamp.as_ref().map(|t| t.0.as_second()).unwrap_or_default(),
         released: false,
         revision: revision.hash(),
         parameters,
