@@ -18,6 +18,7 @@ mod outbox;
 mod port;
 pub mod report;
 mod runtime;
+mod secrets;
 pub mod source;
 mod store;
 #[cfg(any(test, feature = "testing"))]
@@ -29,7 +30,7 @@ mod written;
 pub use app::{App, Exit, run};
 pub use arbiter::{Arbiter, Outcome, Plan, Work};
 pub use columns::{Change, Columns, Fresh};
-pub use config::NodeConfig;
+pub use config::{NodeConfig, Origin, Refusal};
 pub use control::{Control, ControlError, Request, control};
 pub use driver::{
     ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Interval, Limits, Link, Point, PointFault,
@@ -43,6 +44,7 @@ pub use hub::{DeviceView, Hub};
 pub use outbox::{Connected, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};
 pub use port::{Port, Quality, Samples};
 pub use runtime::{EngineStats, Engines};
+pub use secrets::Secrets;
 pub use store::{Loaded, Store, StoreError};
 /// The clock of `until`: tokio's, so that tests can pause it.
 pub use tokio::time::Instant;

@@ -4,8 +4,10 @@
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -114,6 +116,20 @@ impl Store {
     pub fn remove_record(&self, uid: &str) -> Result<(), StoreError> {
         self.delete(RECORDS, uid)
     }
+    /// Forgets all devices but these, and what was moved aside of them.
+    pub fn keep_records(&self, uids: &BTreeSet<String>) -> Result<(), StoreError> {
+        let Some(folder) = self.folder.as_ref().map(|folder| folder.join(RECORDS)) else { return Ok(()) };
+        let kept: BTreeSet<String> = uids.iter().map(|uid| file_name(uid)).collect();
+        let of = |name: &str| [".corrupt", ".tmp"].iter().find_map(|e| name.strip_suffix(e)).unwrap_or(name).to_owned();
+        for entry in fs::read_dir(&folder).map_err(at(&folder))? {
+            let path = entry.map_err(at(&folder))?.path();
+            let name = path.file_name().map(|name| of(&name.to_string_lossy())).unwrap_or_default();
+            if !kept.contains(&name) {
+                fs::remove_file(&path).map_err(at(&path))?;
+            }
+        }
+        Ok(())
+    }
 
     /// Replaces a cached text of a source.
     pub fn save(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
@@ -196,7 +212,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn replace(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(new)?;
+    // For nobody else's eyes: there may be secrets among it.
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(new)?;
     file.write_all(format!("{FORMAT} {}\n", hex(bytes)).as_bytes())?;
     file.write_all(bytes)?;
     file.sync_all()?;
@@ -300,6 +317,20 @@ mod tests {
             assert_eq!(store.record(name), Loaded::Found(name.to_owned()), "{name}");
         }
         assert_eq!(fs::read_dir(folder.path().join(RECORDS)).unwrap().count(), 6);
+    }
+
+    #[test]
+    fn only_the_records_of_some_devices_are_kept() {
+        let (folder, store) = store();
+        for uid in ["u", "v", "a/b", "c/d"] {
+            store.save_record(uid, &uid).unwrap();
+        }
+        fs::write(folder.path().join(RECORDS).join("v.corrupt"), "x").unwrap();
+        fs::write(record(&folder, ".corrupt"), "x").unwrap();
+        store.keep_records(&["u", "a/b", "new"].map(String::from).into()).unwrap();
+        let kept = |uid: &str| store.load_record::<String>(uid).is_some();
+        assert_eq!(["u", "v", "a/b", "c/d", "new"].map(kept), [true, false, true, false, false]);
+        assert_eq!(fs::read_dir(folder.path().join(RECORDS)).unwrap().count(), 3, "what was moved aside of u stays");
     }
 
     #[test]

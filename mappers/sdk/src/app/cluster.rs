@@ -6,11 +6,11 @@ use super::{
     start::{Given, Parts, join},
 };
 use crate::{
-    Cx, Hub, NodeConfig, Protocol, Store, StoreError,
+    Hub, NodeConfig, Protocol, Store, StoreError,
     report::{self, ReportStats, Reporting},
-    source::kube::{self as source, Access},
+    source::kube::{self as source, Access, Judge},
 };
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -45,16 +45,21 @@ pub(super) async fn run<P: Protocol>(protocol: Arc<P>, options: Options) -> Exit
     tracing::info!(%class, %node, protocol = P::NAME, "starting");
     let parts = Parts::new();
     let (access, hub) = (access().await, parts.hub.clone());
-    let with =
-        source::Options { class, node: node.clone(), access: access.clone(), store: store.clone(), hub: hub.clone() };
+    let with = source::Options {
+        class,
+        node: node.clone(),
+        access: access.clone(),
+        store: store.clone(),
+        hub: hub.clone(),
+        judge: Judge::new(protocol.clone()),
+    };
     let follow = source::start(with, stop.clone());
     let (stats, quiet) = (Arc::<ReportStats>::default(), CancellationToken::new());
     let serving =
         serve::start(listener, &parts, vec![follow.stats.clone(), stats.clone()], follow.ready.clone(), stop.clone());
     let reporting = access.map(|access| reporting(&access, hub, follow.config.clone(), stats, &node, quiet.clone()));
     if configured(follow.ready.clone(), &stop).await {
-        let cx = Cx { state_dir: store.folder().map(Path::to_owned), ..Cx::default() };
-        let given = Given { config: follow.config.clone(), store, cx, node };
+        let given = Given { config: follow.config.clone(), store, secrets: follow.secrets.clone(), node };
         let mapper = parts.start(protocol, given, stop.clone());
         stop.cancelled().await;
         mapper.ended().await;

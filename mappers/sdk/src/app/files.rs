@@ -6,7 +6,7 @@ use super::{
     start::{Given, Parts, join},
 };
 use crate::{
-    Cx, Protocol, Store, StoreError,
+    Protocol, Store, StoreError,
     source::file::{FileSource, Report},
 };
 use pollux_crds::Writes;
@@ -42,8 +42,7 @@ pub(super) async fn run<P: Protocol>(protocol: Arc<P>, options: Options) -> Exit
         Ok(listener) => listener,
         Err(message) => return say(&message, Exit::Usage),
     };
-    let cx = Cx { secrets: source.secrets(), state_dir: store.folder().map(Path::to_owned), ..Cx::default() };
-    let given = Given { config: source.config(), store, cx, node: String::new() };
+    let given = Given { config: source.config(), store, secrets: source.secrets(), node: String::new() };
     let parts = Parts::new();
     let (_set, ready) = watch::channel(true); // the files were read
     let serving = serve::start(listener, &parts, vec![], ready, stop.clone());

@@ -3,7 +3,7 @@ use super::{
     Exit, say, signals,
     start::{Given, Mapper, Parts},
 };
-use crate::{Cx, DeviceView, NodeConfig, Protocol, Store, source::file::FileSource};
+use crate::{DeviceView, NodeConfig, Protocol, Store, source::file::FileSource};
 use pollux_crds::{Access, EffectiveDevice, Mode, Values, Writes};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -61,8 +61,8 @@ impl Once {
         let stop = signals::stop().map_err(|error| say(&error.to_string(), Exit::Fault))?;
         let quiet = devices.iter().map(|device| looked_at(device)).collect();
         let (config, receiver) = watch::channel(Arc::new(NodeConfig { devices: quiet, ..NodeConfig::default() }));
-        let cx = Cx { secrets: source.secrets(), ..Cx::default() };
-        let given = Given { config: receiver, store: Arc::new(Store::ephemeral()), cx, node: String::new() };
+        let (store, secrets) = (Arc::new(Store::ephemeral()), source.secrets());
+        let given = Given { config: receiver, store, secrets, node: String::new() };
         let mapper = Parts::new().start(protocol, given, stop.clone());
         Ok(Self { mapper, devices, flawed: !report.problems.is_empty(), config, stop })
     }

@@ -1,6 +1,6 @@
 //! A mapper at work: the runtime with what it needs, whatever its configuration comes from.
 use crate::{
-    Control, Cx, Hub, NodeConfig, Protocol, Request, Store, control,
+    Control, Hub, NodeConfig, Protocol, Request, Secrets, Store, control,
     runtime::{self, Engines, Surroundings},
 };
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct Parts {
 pub(super) struct Given {
     pub(super) config: watch::Receiver<Arc<NodeConfig>>,
     pub(super) store: Arc<Store>,
-    pub(super) cx: Cx,
+    pub(super) secrets: watch::Receiver<Secrets>,
     pub(super) node: String,
 }
 
@@ -41,8 +41,8 @@ impl Parts {
     }
     pub(super) fn start<P: Protocol>(self, protocol: Arc<P>, given: Given, stop: CancellationToken) -> Mapper {
         let Self { hub, control: _, engines, requests } = self;
-        let Given { config, store, cx, node } = given;
-        let with = Surroundings { config, hub: hub.clone(), requests, store, cx: Arc::new(cx), engines, node };
+        let Given { config, store, secrets, node } = given;
+        let with = Surroundings { config, hub: hub.clone(), requests, store, secrets, engines, node };
         Mapper { hub, task: tokio::spawn(runtime::run(protocol, with, stop)) }
     }
 }

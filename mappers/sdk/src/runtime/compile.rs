@@ -44,19 +44,23 @@ pub(super) struct Compiled<P: Protocol> {
     pub(super) points: Points,
 }
 
-/// As [`judge`]. A driver that panics over a configuration refuses it: no input may end the process.
+/// The driver's word on a device's configuration.
+pub(crate) fn judge<P: Protocol>(protocol: &P, device: &EffectiveDevice) -> Result<(), String> {
+    compile(protocol, DeviceKey(0), device).map(drop).map_err(|errors| errors.join("; "))
+}
+/// As [`typed`]. A driver that panics over a configuration refuses it: no input may end the process.
 pub(super) fn compile<P: Protocol>(
     protocol: &P,
     key: DeviceKey,
     device: &EffectiveDevice,
 ) -> Result<Compiled<P>, Vec<String>> {
-    let judged = catch_unwind(AssertUnwindSafe(|| judge(protocol, key, device)));
+    let judged = catch_unwind(AssertUnwindSafe(|| typed(protocol, key, device)));
     judged.unwrap_or_else(|_| Err(vec![format!("spec.protocol.{}: the driver failed over it", device.protocol)]))
 }
 
 /// All that only the driver can judge is judged here, before anything of the device is touched: a configuration that it
 /// refuses leaves the last valid one in force. Errors name the field, in the driver's words.
-fn judge<P: Protocol>(protocol: &P, key: DeviceKey, device: &EffectiveDevice) -> Result<Compiled<P>, Vec<String>> {
+fn typed<P: Protocol>(protocol: &P, key: DeviceKey, device: &EffectiveDevice) -> Result<Compiled<P>, Vec<String>> {
     let block = format!("spec.protocol.{}", device.protocol);
     let config: P::Device = parse(&block, &device.config).map_err(|error| vec![error])?;
     let endpoint = protocol.endpoint(&config).map_err(|error| vec![format!("{block}: {}", error.text)])?;

@@ -12,9 +12,10 @@ mod saver;
 #[cfg(test)]
 mod tests;
 
-use crate::{Cx, Hub, NodeConfig, Protocol, Request, Store};
+use crate::{Hub, NodeConfig, Protocol, Request, Secrets, Store};
 use channels::Channels;
 use clock::Clock;
+pub(crate) use compile::judge;
 pub use engines::{EngineStats, Engines};
 use links::Links;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ struct Shared<P: Protocol> {
     protocol: Arc<P>,
     hub: Arc<Hub>,
     store: Arc<Store>,
-    cx: Arc<Cx>,
+    secrets: watch::Receiver<Secrets>,
     clock: Clock,
     channels: Channels,
     links: Links,
@@ -44,8 +45,8 @@ pub(crate) struct Surroundings {
     pub requests: mpsc::Receiver<Request>,
     /// The state folder.
     pub store: Arc<Store>,
-    /// Secrets and state folder, for drivers.
-    pub cx: Arc<Cx>,
+    /// Contents of Secrets, for drivers.
+    pub secrets: watch::Receiver<Secrets>,
     /// Counters of the engines.
     pub engines: Arc<Engines>,
     /// Name of the node, for the state of Channels.
@@ -61,9 +62,9 @@ impl std::fmt::Debug for Surroundings {
 /// Drives devices until `stop` is cancelled; then nothing new is sent, what is under way ends by its time-out, and all
 /// records are on disk (five seconds at most). Nothing is written because of a start, a stop or a lost device.
 pub(crate) async fn run<P: Protocol>(protocol: Arc<P>, with: Surroundings, stop: CancellationToken) {
-    let Surroundings { config, hub, requests, store, cx, engines, node } = with;
+    let Surroundings { config, hub, requests, store, secrets, engines, node } = with;
     let channels = Channels::new(node, hub.clone());
     let (clock, links) = (Clock::new(), Links::default());
-    let shared = Arc::new(Shared { protocol, hub, store, cx, clock, channels, links, engines, stop });
+    let shared = Arc::new(Shared { protocol, hub, store, secrets, clock, channels, links, engines, stop });
     placement::Placement::new(shared).run(config, requests).await;
 }

@@ -53,8 +53,8 @@ impl Saver {
         self.put(uid, Some(record))
     }
     /// The device is forgotten, after all that was to be saved of it.
-    pub(super) fn forget(&self, uid: &str) {
-        drop(self.put(uid, None));
+    pub(super) fn forget(&self, uid: &str) -> impl Future<Output = Saved> + Send + use<> {
+        self.put(uid, None)
     }
     fn put(&self, uid: &str, record: Option<Record>) -> impl Future<Output = Saved> + Send + use<> {
         let (reply, answer) = oneshot::channel();

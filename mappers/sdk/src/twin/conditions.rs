@@ -104,8 +104,8 @@ pub(super) fn timestamp(unix_ms: i64) -> String {
     Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// Status, reason and words of a verdict.
-pub(super) fn in_sync(worst: Verdict, held: &str) -> (&'static str, &'static str, String) {
+/// Status, reason and words of a verdict. `held`: why nothing is written.
+pub(super) fn in_sync(worst: Verdict, held: Option<(&'static str, String)>) -> (&'static str, &'static str, String) {
     match worst {
         Verdict::Confirmed => ("True", "Confirmed", "every desired value is confirmed".into()),
         Verdict::NoReading => ("Unknown", "NoReading", "no fresh reading of".into()),
@@ -113,8 +113,10 @@ pub(super) fn in_sync(worst: Verdict, held: &str) -> (&'static str, &'static str
             ("Unknown", "UnknownWhetherWritten", "unknown whether written; set it again:".into())
         }
         Verdict::Writing => ("False", "Writing", "to be written and read back:".into()),
-        Verdict::Held if held.starts_with("mode") => ("False", "Monitor", format!("not written, {held}:")),
-        Verdict::Held => ("False", "WritesDisabled", format!("not written, {held}:")),
+        Verdict::Held => {
+            let (reason, why) = held.unwrap_or(("Writing", "not yet".into()));
+            ("False", reason, format!("not written, {why}:"))
+        }
         Verdict::Drifted => ("False", "Drifted", "the device was changed by others, and enforce is OnChange:".into()),
         Verdict::BindingChanged => ("False", "BindingChanged", format!("{BINDING_CHANGED}:")),
         Verdict::NotSticking => ("False", "NotSticking", "acknowledged, and read back as something else:".into()),

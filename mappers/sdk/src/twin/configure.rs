@@ -8,6 +8,7 @@ impl Twin {
     /// The device's configuration changed. Where more than desired values did, it is read before anything is written.
     pub fn configure(&mut self, device: Arc<EffectiveDevice>, writes: Writes, now: Now) {
         let old = mem::replace(&mut self.device, device);
+        self.ahead = self.ahead.filter(|acted| *acted > self.device.generation);
         let conduct = self.writes != writes || behaves_differently(&old, &self.device);
         self.writes = writes;
         if self.off() {
@@ -49,8 +50,11 @@ impl Twin {
     }
     /// Makes the list of what is wanted: what stays desired goes on where it was, what is new begins.
     pub(super) fn desire(&mut self, now: Now) {
-        let rewrite = self.record.rewrite(&self.device);
-        self.unsaved |= self.record.prune(&self.device) | rewrite;
+        let mut rewrite = false;
+        if self.ahead.is_none() {
+            rewrite = self.record.rewrite(&self.device);
+            self.unsaved |= self.record.prune(&self.device) | self.record.acts_upon(&self.device) | rewrite;
+        }
         let old = mem::take(&mut self.wanted);
         let device = self.device.clone();
         for (position, property) in device.properties.iter().enumerate() {

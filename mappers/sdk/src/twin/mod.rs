@@ -129,13 +129,20 @@ pub struct Twin {
     write_check: Option<Duration>,
     /// When the first report is made, complete or not.
     first_by: Duration,
+    /// The generation that was acted upon before, while the configuration is an older one: nothing is written by it.
+    ahead: Option<i64>,
+    /// Why a newer edit is not in force.
+    edit_refused: Option<String>,
     wake: Option<Duration>,
 }
 
 impl Twin {
     /// A twin that starts. `record`: what the disk holds of this device.
     pub fn new(device: Arc<EffectiveDevice>, record: Option<Record>, writes: Writes, now: Now) -> Self {
+        let ahead = |record: &Record| record.generation > device.generation;
+        let record = record.filter(|record| ahead(record) || !record.is_outdated(&device));
         let known = record.is_some();
+        let ahead = record.as_ref().filter(|record| ahead(record)).map(|record| record.generation);
         let mut twin = Self {
             record: record.unwrap_or_else(|| Record::from_api(&device)),
             unsaved: !known,
@@ -154,6 +161,8 @@ impl Twin {
             stale_check: None,
             write_check: None,
             first_by: now.mono + FIRST_WORD,
+            ahead,
+            edit_refused: None,
             wake: Some(now.mono),
             device,
         };
@@ -223,6 +232,13 @@ impl Twin {
     pub fn refused(&mut self, reason: &str, message: &str, now: Now) {
         self.interrupt(now.mono);
         self.link_is(Link::Refused { reason: reason.into(), message: message.into() }, now);
+    }
+    /// A newer edit is not in force, and why; None: none is.
+    pub fn edit_refused(&mut self, why: Option<String>, now: Now) {
+        self.edit_refused = why;
+        self.touched = true;
+        self.say(now);
+        self.wake = Some(now.mono);
     }
     /// It is no longer driven where it was: the answer to a write under way will never come.
     pub fn parted(&mut self, now: Now) {

@@ -1,6 +1,6 @@
 //! What a mapper must remember of a device's writes, so that nothing is written because something restarted.
 use crate::convert::same;
-use pollux_crds::{Access, EffectiveDevice, Value};
+use pollux_crds::{Access, Applied, EffectiveDevice, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,6 +15,12 @@ pub struct Record {
     /// Last text of the annotation `pollux.rs/rewrite` that was acted upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<String>,
+    /// The generation that was acted upon last: by an older one, such as an old copy of the slices, nothing is written.
+    #[serde(default)]
+    pub generation: i64,
+    /// What the slice gave as acknowledged when the device was placed here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub placed: BTreeMap<String, Applied>,
 }
 
 /// One desired value that was sent.
@@ -55,7 +61,21 @@ impl Record {
                 values.insert(name.clone(), Entry { value: value.clone(), wiring, state });
             }
         }
-        Self { values, rewrite: device.rewrite.clone() }
+        Self { values, rewrite: device.rewrite.clone(), generation: 0, placed: BTreeMap::new() }
+    }
+    /// The device was driven elsewhere since: what its slice gives as acknowledged only shrinks until it is placed anew.
+    pub(super) fn is_outdated(&self, device: &EffectiveDevice) -> bool {
+        let known = |(name, applied): (&String, &Applied)| {
+            self.placed.get(name).is_some_and(|p| p.binding == applied.binding && same(&p.value, &applied.value))
+        };
+        !device.applied.iter().all(known)
+    }
+    /// This configuration is acted upon. True: that is news.
+    pub(super) fn acts_upon(&mut self, device: &EffectiveDevice) -> bool {
+        let news = self.generation != device.generation || self.placed != device.applied;
+        self.generation = device.generation;
+        self.placed.clone_from(&device.applied);
+        news
     }
     /// Forgets what is not desired any more: set again, it is new.
     pub(super) fn prune(&mut self, device: &EffectiveDevice) -> bool {

@@ -179,7 +179,7 @@ impl Twin {
                 Some(error) => format!("unknown whether written; set it again ({error})"),
                 None => "unknown whether written; set it again".into(),
             }),
-            Verdict::Held => Some(format!("not written: {}", self.held())),
+            Verdict::Held => self.held().map(|(_, why)| format!("not written: {why}")),
             Verdict::Drifted => {
                 Some("the device was changed by others; enforce is OnChange, so it is not written again".into())
             }
@@ -191,12 +191,21 @@ impl Twin {
             _ => wanted.error.clone(),
         }
     }
-    /// Why nothing is written.
-    pub(super) fn held(&self) -> String {
-        match (self.device.mode, self.writes) {
-            (Mode::Control, Writes::Enabled) => String::new(),
-            (Mode::Control, Writes::Disabled) => "writes are disabled for this mapper".into(),
-            (mode, _) => format!("mode is {mode:?}"),
+    /// Why nothing is written: reason and words.
+    pub(super) fn held(&self) -> Option<(&'static str, String)> {
+        match (self.device.mode, self.writes, self.ahead) {
+            (Mode::Control, Writes::Enabled, None) => None,
+            (Mode::Control, Writes::Enabled, Some(acted)) => Some((
+                "Outdated",
+                format!(
+                    "generation {} from the disk is older than {acted}, which was acted upon; waiting for the API server",
+                    self.device.generation
+                ),
+            )),
+            (Mode::Control, Writes::Disabled, _) => {
+                Some(("WritesDisabled", "writes are disabled for this mapper".into()))
+            }
+            (mode, ..) => Some(("Monitor", format!("mode is {mode:?}"))),
         }
     }
 
@@ -234,13 +243,15 @@ impl Twin {
         self.conditions.healthy(word, now.unix_ms);
     }
     pub(super) fn say_in_sync(&mut self, now: Now) {
-        let word = if self.device.mode == Mode::Off {
+        let word = if let Some(why) = &self.edit_refused {
+            Word::new("False", "ConfigError", why)
+        } else if self.device.mode == Mode::Off {
             Word::new("Unknown", "Off", "mode is Off: the device is not asked")
         } else if self.wanted.is_empty() {
             Word::new("True", "NothingDesired", "nothing is desired")
         } else {
             let worst = self.wanted.iter().map(|w| w.verdict).max().unwrap_or(Verdict::Confirmed);
-            let (status, reason, text) = conditions::in_sync(worst, &self.held());
+            let (status, reason, text) = conditions::in_sync(worst, self.held());
             if worst == Verdict::Confirmed {
                 Word::new(status, reason, &text)
             } else {

@@ -3,8 +3,8 @@ use super::{
     Action, Entry, Flight, Format, Grade, Link, Now, State, Twin, Wanted,
     write::{Facts, Next},
 };
-use crate::Value;
-use pollux_crds::{Mode, Source, Writes};
+use crate::{Value, convert::same};
+use pollux_crds::{Mode, Source};
 use std::{mem, time::Duration};
 
 impl Twin {
@@ -40,7 +40,7 @@ impl Twin {
     /// Goes through what is desired in the model's order. One write at a time, and none past one that must go first.
     fn decide(&mut self, format: &dyn Format, now: Now) -> (Option<(usize, Value)>, Vec<usize>) {
         let up = self.link == Link::Up && !self.off();
-        let allowed = self.device.mode == Mode::Control && self.writes == Writes::Enabled;
+        let allowed = self.held().is_none();
         let (mut write, mut reads, mut wake) = (None, vec![], None::<Duration>);
         let mut blocked = self.flight.is_some() || self.verifying();
         let mut wanted = mem::take(&mut self.wanted);
@@ -55,7 +55,7 @@ impl Twin {
             if flies {
                 item.verdict = item.under_way();
             } else {
-                let entry = self.record.values.get(&property.name);
+                let entry = self.record.values.get(&property.name).filter(|entry| same(&entry.value, &item.value));
                 let facts = Facts { position, property, point, entry, format, up, allowed, blocked, now: now.mono };
                 let decision = item.decide(&facts);
                 item.verdict = decision.verdict;

@@ -104,6 +104,8 @@ pub(crate) struct World {
     pub(crate) twin: Option<Twin>,
     disk: Option<Record>,
     pub(crate) status: Option<DeviceStatus>,
+    /// What the operator copied from status when the device was placed here last.
+    placed: BTreeMap<String, Applied>,
     pub(crate) config: Config,
     pub(crate) mode: Mode,
     pub(crate) writes: bool,
@@ -131,6 +133,7 @@ impl World {
             twin: None,
             disk: None,
             status: None,
+            placed: BTreeMap::new(),
             config,
             mode: Mode::Control,
             writes: true,
@@ -174,7 +177,7 @@ impl World {
             properties: (0..KINDS.len()).map(|p| self.property(p)).collect(),
             summary: vec![0, 2, 3],
             desired: self.config.desired.iter().map(|(p, value)| (name(p), Json::from(*value))).collect(),
-            applied: self.applied(),
+            applied: self.placed.clone(),
             rewrite: (self.config.rewrite > 0).then(|| self.config.rewrite.to_string()),
         })
     }
@@ -221,6 +224,9 @@ impl World {
             return;
         }
         let kept = kept && self.disk.is_some();
+        if !kept {
+            self.placed = self.applied();
+        }
         let applied = self.applied().into_iter().filter_map(|(name, applied)| {
             let property = name.trim_start_matches('p').parse().ok()?;
             Some((property, (applied.value.0.as_i64()?, applied.binding.parse().ok()?)))

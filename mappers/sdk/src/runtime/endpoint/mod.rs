@@ -10,7 +10,7 @@ use super::{
     saver::{Saved, Saver},
 };
 use crate::{
-    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, News, PointFault, Protocol, Status,
+    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, News, PointFault, Protocol, Secrets, Status,
     WriteReply, telemetry, twin::Twin,
 };
 use futures_util::{
@@ -22,14 +22,16 @@ use leave::Leaving;
 use pollux_crds::{EffectiveDevice, Writes};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinError,
     time::{sleep_until, timeout},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 /// Commands that may wait for the engine, which takes them as they come.
 const COMMANDS: usize = 256;
@@ -51,8 +53,8 @@ pub(super) enum Order<P: Protocol> {
         writes: Writes,
         reply: oneshot::Sender<Result<(), Refused>>,
     },
-    /// Only whether it may be written to changed.
-    Allow { key: DeviceKey, writes: Writes },
+    /// Whether a newer edit of a device is not in force, and why.
+    EditRefused { key: DeviceKey, why: Option<String> },
     /// A device that is gone; answered when nothing of it is under way.
     Remove { key: DeviceKey, reply: oneshot::Sender<Option<Box<Twin>>> },
     /// Read a device now.
@@ -118,7 +120,10 @@ pub(super) async fn run<P: Protocol>(
     let (engine, mut status) = Engine::new(shared.protocol.clone(), endpoint, telemetry);
     shared.engines.add(&resource, engine.stats());
     let (commands, receiver) = mpsc::channel(COMMANDS);
-    let engine = tokio::spawn(engine.run(receiver, shared.cx.clone(), shared.stop.clone()));
+    let (mut secrets, folder) = (shared.secrets.clone(), shared.store.folder().map(Path::to_owned));
+    let cx = secrets.borrow_and_update().cx(folder.as_deref());
+    let engine = tokio::spawn(engine.run(receiver, cx, shared.stop.clone()));
+    let _renews = AbortOnDropHandle::new(tokio::spawn(renew(secrets, folder, commands.downgrade())));
     let mut this = Endpoint {
         shared,
         resource,
@@ -134,6 +139,19 @@ pub(super) async fn run<P: Protocol>(
     this.serve(&mut orders, &mut status).await;
     drop(this); // the engine's end too
     engine.await.map(drop)
+}
+
+/// New contents of Secrets go to the engine, for as long as there is one.
+async fn renew<P: Protocol>(
+    mut secrets: watch::Receiver<Secrets>,
+    folder: Option<PathBuf>,
+    engine: mpsc::WeakSender<Command<P>>,
+) {
+    while secrets.changed().await.is_ok() {
+        let cx = secrets.borrow_and_update().cx(folder.as_deref());
+        let Some(engine) = engine.upgrade() else { return };
+        engine.send(Command::Context(cx)).await.ok(); // it ended: so does this
+    }
 }
 
 impl<P: Protocol> Endpoint<P> {
@@ -205,10 +223,10 @@ impl<P: Protocol> Endpoint<P> {
                     reply.send(answer).ok(); // who asked may have ended
                 }
             }
-            Order::Allow { key, writes } => {
+            Order::EditRefused { key, why } => {
                 let now = self.shared.clock.now();
                 if let Some(driven) = self.devices.get_mut(&key) {
-                    driven.allow(writes, now);
+                    driven.twin.edit_refused(why, now);
                 }
                 self.settle(key);
             }

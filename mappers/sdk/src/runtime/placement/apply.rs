@@ -1,13 +1,14 @@
 //! From goals to orders: first what goes, then what comes, and nothing comes to a resource before all others have left it.
 use super::{
-    Event, Known, Place, Placement,
-    goals::{Goal, Why},
+    DISK_RETRY, Event, Known, Place, Placement,
+    goals::{Aim, Goal, Why},
 };
 use crate::{
-    DeviceKey, NodeConfig, Protocol,
+    DeviceKey, NodeConfig, Origin, Protocol,
     runtime::{
         compile::Compiled,
         endpoint::{Order, Refused},
+        saver::Saved,
     },
     twin::Twin,
 };
@@ -17,45 +18,76 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
+};
 
 impl<P: Protocol> Placement<P> {
     pub(super) async fn reconcile(&mut self) {
         let config = self.config.clone();
+        self.sweep(&config).await;
         self.name(&config);
-        let goals = self.goals(&config);
+        // Twice where only the engine refuses a form: then the last valid one is in force at once.
+        if self.strive(&config).await {
+            self.strive(&config).await;
+        }
+        self.release(&config);
+    }
+    /// Says whether an engine refused a form that the driver had not.
+    async fn strive(&mut self, config: &NodeConfig) -> bool {
+        let goals = self.goals(config);
         self.remember_identities(&goals);
         self.let_go(&goals);
         self.close_unused();
-        for (device, goal) in goals {
-            self.put(device, goal, config.writes).await;
+        let mut refused = false;
+        for Aim { device, goal, refused: why } in goals {
+            let uid = device.uid.clone();
+            refused |= self.put(device, goal, config.writes).await;
+            self.tell(&uid, why).await;
         }
-        self.release(&config);
+        refused
+    }
+    /// Once it is known for certain what is entrusted to this node, records of all other devices go: they are of another time.
+    async fn sweep(&mut self, config: &NodeConfig) {
+        let Origin::Server(entrusted) = &config.origin else { return };
+        if self.swept {
+            return;
+        }
+        let (store, entrusted) = (self.shared.store.clone(), entrusted.clone());
+        match spawn_blocking(move || store.keep_records(&entrusted)).await {
+            Ok(Ok(())) => self.swept = true,
+            Ok(Err(error)) => tracing::error!(%error, "records of devices that left are not removed, trying again"),
+            Err(_) => {} // the process ends
+        }
     }
     /// Devices not seen before get a twin and a name that no engine knows.
     fn name(&mut self, config: &NodeConfig) {
         for device in &config.devices {
-            if !self.known.contains_key(&device.uid) {
-                let place = Place::Parked(Box::new(self.twin(device)), None);
-                let (key, writes) = (DeviceKey(self.keys), config.writes);
-                self.keys += 1;
-                self.known.insert(device.uid.clone(), Known { key, device: device.clone(), writes, place });
+            if self.known.contains_key(&device.uid) || self.forgetting.contains(&device.uid) {
+                continue;
             }
+            let place = Place::Parked(Box::new(self.twin(device)), None);
+            let (key, device, writes) = (DeviceKey(self.keys), device.clone(), config.writes);
+            self.keys += 1;
+            let (uid, valid, refused, told) = (device.uid.clone(), None, None, None);
+            self.known.insert(uid, Known { key, device, writes, place, valid, refused, told });
         }
     }
     /// What a refused name turned out to be is remembered while it is refused, or two names would take turns.
-    fn remember_identities(&self, goals: &[(Arc<EffectiveDevice>, Goal<P>)]) {
+    fn remember_identities(&self, goals: &[Aim<P>]) {
         let conflict = |why: &Why| matches!(why, Why::Refused { reason: "EndpointConflict", .. });
-        if goals.iter().any(|(_, goal)| matches!(goal, Goal::Park(why) if conflict(why))) {
+        if goals.iter().any(|aim| matches!(&aim.goal, Goal::Park(why) if conflict(why))) {
             return;
         }
-        let wanted = goals.iter().filter_map(|(_, goal)| goal.endpoint());
+        let wanted = goals.iter().filter_map(|aim| aim.goal.endpoint());
         let names: BTreeSet<String> = wanted.chain(self.endpoints.keys()).map(ToString::to_string).collect();
         self.shared.links.keep(&names);
     }
     /// Devices that are gone, or go elsewhere, come to rest. Nobody waits for them here.
-    fn let_go(&mut self, goals: &[(Arc<EffectiveDevice>, Goal<P>)]) {
-        let goals: BTreeMap<&str, &Goal<P>> = goals.iter().map(|(device, goal)| (device.uid.as_str(), goal)).collect();
+    fn let_go(&mut self, goals: &[Aim<P>]) {
+        let goals: BTreeMap<&str, &Goal<P>> = goals.iter().map(|aim| (aim.device.uid.as_str(), &aim.goal)).collect();
         for (uid, known) in &mut self.known {
             let Place::At(at) = &known.place else { continue };
             if goals.get(uid.as_str()).and_then(|goal| goal.endpoint()) == Some(at) {
@@ -97,14 +129,14 @@ impl<P: Protocol> Placement<P> {
         })
     }
 
-    async fn put(&mut self, device: Arc<EffectiveDevice>, goal: Goal<P>, writes: Writes) {
-        let Some(mut known) = self.known.remove(&device.uid) else { return };
+    /// Says whether an engine refused the form.
+    async fn put(&mut self, device: Arc<EffectiveDevice>, goal: Goal<P>, writes: Writes) -> bool {
+        let Some(mut known) = self.known.remove(&device.uid) else { return false };
         let uid = device.uid.clone();
         match (goal, known.place) {
             (Goal::Drive(compiled), Place::At(at)) => {
                 known.place = Place::At(at);
-                self.drive(known, device, writes, compiled, None).await;
-                return;
+                return self.drive(known, device, writes, compiled, None).await;
             }
             (Goal::Drive(compiled), Place::Parked(mut twin, said)) if !self.is_taken(&compiled.endpoint) => {
                 if said.is_some() {
@@ -113,12 +145,7 @@ impl<P: Protocol> Placement<P> {
                     self.shared.hub.publish(&device, twin.status(now)); // what was said of it holds no more
                 }
                 known.place = Place::At(compiled.endpoint.clone());
-                self.drive(known, device, writes, compiled, Some(twin)).await;
-                return;
-            }
-            (Goal::Keep { endpoint, message }, place @ Place::At(_)) => {
-                known.place = place;
-                self.keep(&mut known, device, writes, &endpoint, &message).await;
+                return self.drive(known, device, writes, compiled, Some(twin)).await;
             }
             (goal, Place::Parked(twin, said)) => {
                 let why = if let Goal::Park(why) = goal { why } else { Why::Waiting };
@@ -128,6 +155,26 @@ impl<P: Protocol> Placement<P> {
             (_, place) => known.place = place,
         }
         self.known.insert(uid, known);
+        false
+    }
+    /// What the twin says of an edit that is not in force.
+    async fn tell(&mut self, uid: &str, refused: Option<String>) {
+        let Some(known) = self.known.get_mut(uid).filter(|known| known.told != refused) else { return };
+        match &mut known.place {
+            Place::At(endpoint) => {
+                if let Some(orders) = self.endpoints.get(endpoint).and_then(|running| running.orders.clone()) {
+                    let order = Order::EditRefused { key: known.key, why: refused.clone() };
+                    orders.send(order).await.ok(); // it ended: an event says so
+                }
+            }
+            Place::Parked(twin, _) => {
+                let now = self.shared.clock.now();
+                twin.edit_refused(refused.clone(), now);
+                self.shared.hub.publish(&known.device, twin.status(now));
+            }
+            Place::Leaving(_) => return, // once it has come to rest
+        }
+        known.told = refused;
     }
     fn park(&self, known: &mut Known<P>, device: Arc<EffectiveDevice>, writes: Writes, why: Why) {
         let same = known.is(&device, writes);
@@ -145,23 +192,7 @@ impl<P: Protocol> Placement<P> {
         *said = Some(why);
         (known.device, known.writes) = (device, writes);
     }
-    /// What was valid last stays in force, and its generation says so; but a switch is a switch.
-    async fn keep(
-        &mut self,
-        known: &mut Known<P>,
-        device: Arc<EffectiveDevice>,
-        writes: Writes,
-        endpoint: &P::Endpoint,
-        message: &str,
-    ) {
-        tracing::warn!(device = %device.key(), message, "refused: the last valid configuration stays in force");
-        if known.writes != writes
-            && let Some(orders) = self.endpoint(endpoint)
-        {
-            orders.send(Order::Allow { key: known.key, writes }).await.ok(); // it ended: an event says so
-        }
-        (known.device, known.writes) = (device, writes);
-    }
+    /// Says whether the engine refused the form.
     async fn drive(
         &mut self,
         mut known: Known<P>,
@@ -169,7 +200,7 @@ impl<P: Protocol> Placement<P> {
         writes: Writes,
         compiled: Compiled<P>,
         twin: Option<Box<Twin>>,
-    ) {
+    ) -> bool {
         let uid = device.uid.clone();
         let (endpoint, (reply, answer)) = (compiled.endpoint.clone(), oneshot::channel());
         let order = Order::Apply { device: device.clone(), compiled, twin, writes, reply };
@@ -178,37 +209,75 @@ impl<P: Protocol> Placement<P> {
             None => false,
         };
         let answer = if sent { answer.await.ok() } else { None };
+        let refused = matches!(answer, Some(Err(_)));
         match answer {
-            Some(Err(Refused { errors, twin: Some(twin) })) => {
-                let why = Why::Refused { reason: "ConfigError", message: errors.join("; ") };
-                known.place = Place::Parked(twin, None);
-                self.park(&mut known, device, writes, why);
+            Some(Err(Refused { errors, twin })) => {
+                known.refused = Some((device.clone(), errors.join("; ")));
+                if let Some(twin) = twin {
+                    let why = Why::Refused { reason: "ConfigError", message: errors.join("; ") };
+                    known.place = Place::Parked(twin, None);
+                    self.park(&mut known, device, writes, why);
+                }
             }
-            Some(Err(Refused { errors, twin: None })) => {
-                self.keep(&mut known, device, writes, &endpoint, &errors.join("; ")).await;
+            Some(Ok(())) => {
+                known.valid = Some(device.clone());
+                (known.device, known.writes) = (device, writes);
             }
             // No answer: it ended, and an event says so.
-            Some(Ok(())) | None => (known.device, known.writes) = (device, writes),
+            None => (known.device, known.writes) = (device, writes),
         }
         self.known.insert(uid, known);
+        refused
     }
 
-    /// What is no longer to be driven, and has left, is let go of.
+    /// What is no longer to be driven, and has left, is let go of. Where it is certain that it is gone for good, its record goes
+    /// first: elsewhere or anew it starts from what the API server knows.
     fn release(&mut self, config: &NodeConfig) {
         let wanted: HashSet<&str> = config.devices.iter().map(|device| device.uid.as_str()).collect();
-        let (hub, released) = (&self.shared.hub, self.shared.hub.released());
-        self.known.retain(|uid, known| {
-            let gone = !wanted.contains(uid.as_str()) && matches!(known.place, Place::Parked(..));
-            if gone {
-                hub.release(uid);
+        let for_good = |uid: &String| match &config.origin {
+            Origin::Server(entrusted) => !entrusted.contains(uid),
+            Origin::Files | Origin::Disk => config.tombstones.contains(uid),
+        };
+        let (hub, released) = (self.shared.hub.clone(), self.shared.hub.released());
+        let gone = |(uid, known): &(&String, &Known<P>)| {
+            !wanted.contains(uid.as_str()) && matches!(known.place, Place::Parked(..))
+        };
+        let gone: Vec<String> = self.known.iter().filter(gone).map(|(uid, _)| uid.clone()).collect();
+        for uid in gone {
+            self.known.remove(&uid);
+            if for_good(&uid) {
+                self.forget(uid, None);
+            } else {
+                hub.release(&uid);
             }
-            !gone
-        });
-        let new = |uid: &&String| !self.known.contains_key(*uid) && !released.contains(*uid);
-        for uid in config.tombstones.iter().filter(new) {
-            self.saver.forget(uid); // elsewhere or anew it starts from what the API server knows
-            hub.release(uid);
+        }
+        let known = |uid: &String| self.known.contains_key(uid) || self.forgetting.contains(uid);
+        let buried: Vec<String> =
+            config.tombstones.iter().filter(|uid| !known(uid) && !released.contains(*uid)).cloned().collect();
+        for uid in buried {
+            self.forget(uid, None);
         }
         hub.forget_released(&config.tombstones);
+    }
+    fn forget(&mut self, uid: String, at: Option<Instant>) {
+        self.forgetting.insert(uid.clone());
+        let disk = self.saver.clone();
+        let forgot = async move {
+            if let Some(at) = at {
+                sleep_until(at).await;
+            }
+            let saved = disk.forget(&uid).await;
+            Event::Forgot { uid, saved }
+        };
+        self.events.push(forgot.boxed());
+    }
+    /// A device is let go of when nothing of it is left.
+    pub(super) fn forgot(&mut self, uid: String, saved: Saved) {
+        if let Err(error) = saved {
+            tracing::error!(uid, error, "the record of a device that left cannot be removed, trying again");
+            return self.forget(uid, Some(Instant::now() + DISK_RETRY));
+        }
+        self.forgetting.remove(&uid);
+        self.shared.hub.release(&uid);
     }
 }

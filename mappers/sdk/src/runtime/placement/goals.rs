@@ -4,19 +4,26 @@ use crate::{
     NodeConfig, Protocol,
     runtime::compile::{Compiled, compile},
 };
-use pollux_crds::{EffectiveDevice, Mode};
+use pollux_crds::{EffectiveDevice, Mode, Writes};
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Display,
     sync::Arc,
 };
 
+/// What is to become of a device, and in which form.
+pub(super) struct Aim<P: Protocol> {
+    /// The newest form, or the last valid one where the driver refuses that.
+    pub(super) device: Arc<EffectiveDevice>,
+    pub(super) goal: Goal<P>,
+    /// Why a newer edit is not in force.
+    pub(super) refused: Option<String>,
+}
+
 /// What is to become of a device.
 pub(super) enum Goal<P: Protocol> {
     /// It is driven as it shall be.
     Stay(P::Endpoint),
-    /// It is driven, and its newest configuration is invalid: the last valid one stays in force.
-    Keep { endpoint: P::Endpoint, message: String },
     /// It shall be driven so.
     Drive(Compiled<P>),
     /// It shall not be driven.
@@ -27,7 +34,7 @@ impl<P: Protocol> Goal<P> {
     /// Where it shall be driven.
     pub(super) fn endpoint(&self) -> Option<&P::Endpoint> {
         match self {
-            Self::Stay(endpoint) | Self::Keep { endpoint, .. } => Some(endpoint),
+            Self::Stay(endpoint) => Some(endpoint),
             Self::Drive(compiled) => Some(&compiled.endpoint),
             Self::Park(_) => None,
         }
@@ -78,38 +85,75 @@ impl<E: Clone + Eq + Display> Claims<E> {
 }
 
 impl<P: Protocol> Placement<P> {
-    /// The goal of each device, in the order of the configuration.
-    pub(super) fn goals(&self, config: &NodeConfig) -> Vec<(Arc<EffectiveDevice>, Goal<P>)> {
+    /// What is to become of each device, in the order of the configuration.
+    pub(super) fn goals(&mut self, config: &NodeConfig) -> Vec<Aim<P>> {
         let mut claims = Claims::new(self.shared.links.all());
-        let goal = |device: &Arc<EffectiveDevice>| (device.clone(), self.goal(device, config, &mut claims));
-        config.devices.iter().map(goal).collect()
+        config.devices.iter().map(|device| self.aim(device, config, &mut claims)).collect()
     }
-    fn goal(&self, device: &Arc<EffectiveDevice>, config: &NodeConfig, claims: &mut Claims<P::Endpoint>) -> Goal<P> {
-        if device.mode == Mode::Off {
-            return Goal::Park(Why::Off);
-        }
-        let Some(known) = self.known.get(&device.uid) else { return Goal::Park(Why::Waiting) };
-        let goal = match &known.place {
-            Place::At(endpoint) if known.is(device, config.writes) => Goal::Stay(endpoint.clone()),
-            _ => self.judged(device, known),
+    fn aim(&mut self, device: &Arc<EffectiveDevice>, config: &NodeConfig, claims: &mut Claims<P::Endpoint>) -> Aim<P> {
+        let Some(known) = self.known.get_mut(&device.uid) else {
+            return Aim { device: device.clone(), goal: Goal::Park(Why::Waiting), refused: None };
         };
-        let Some(endpoint) = goal.endpoint() else { return goal };
-        match claims.claim(endpoint, device) {
-            Err(why) => Goal::Park(why),
-            Ok(()) if self.failed.contains(endpoint) => Goal::Park(Why::Refused {
-                reason: "DriverFailed",
-                message: format!("the driver of {endpoint} ended abnormally; it is started again in a while"),
-            }),
-            Ok(()) => goal,
+        let mut aim = if device.mode == Mode::Off {
+            Aim { device: device.clone(), goal: Goal::Park(Why::Off), refused: None }
+        } else {
+            judged(&*self.shared.protocol, device, known, config.writes)
+        };
+        let of_source = || config.refusals.get(&device.uid).map(|r| kept(&aim.device, r.generation, &r.message));
+        aim.refused = aim.refused.or_else(of_source);
+        let Some(endpoint) = aim.goal.endpoint() else { return aim };
+        match claims.claim(endpoint, &aim.device) {
+            Err(why) => aim.goal = Goal::Park(why),
+            Ok(()) if self.failed.contains(endpoint) => {
+                let message = format!("the driver of {endpoint} ended abnormally; it is started again in a while");
+                aim.goal = Goal::Park(Why::Refused { reason: "DriverFailed", message });
+            }
+            Ok(()) => {}
+        }
+        aim
+    }
+}
+
+/// The driver's word on the newest form. Where it refuses that, the last valid one stays in force.
+fn judged<P: Protocol>(protocol: &P, device: &Arc<EffectiveDevice>, known: &mut Known<P>, writes: Writes) -> Aim<P> {
+    let refused_before = known.refused.as_ref().is_some_and(|(form, _)| form == device);
+    if !refused_before {
+        match goal(protocol, device, known, writes) {
+            Ok(goal) => {
+                known.refused = None;
+                return Aim { device: device.clone(), goal, refused: None };
+            }
+            Err(errors) => {
+                let message = errors.join("; ");
+                tracing::warn!(device = %device.key(), generation = device.generation, message, "edit refused");
+                known.refused = Some((device.clone(), message));
+            }
         }
     }
-    fn judged(&self, device: &EffectiveDevice, known: &Known<P>) -> Goal<P> {
-        match (compile(&*self.shared.protocol, known.key, device), &known.place) {
-            (Ok(compiled), _) => Goal::Drive(compiled),
-            (Err(errors), Place::At(endpoint)) => Goal::Keep { endpoint: endpoint.clone(), message: errors.join("; ") },
-            (Err(errors), _) => Goal::Park(Why::Refused { reason: "ConfigError", message: errors.join("; ") }),
-        }
+    let message = known.refused.as_ref().map(|(_, why)| why.clone()).unwrap_or_default();
+    if let Some(valid) = known.valid.clone().filter(|valid| valid != device)
+        && let Ok(goal) = goal(protocol, &valid, known, writes)
+    {
+        let refused = Some(kept(&valid, device.generation, &message));
+        return Aim { device: valid, goal, refused };
     }
+    let goal = Goal::Park(Why::Refused { reason: "ConfigError", message });
+    Aim { device: device.clone(), goal, refused: None }
+}
+fn goal<P: Protocol>(
+    protocol: &P,
+    form: &Arc<EffectiveDevice>,
+    known: &Known<P>,
+    writes: Writes,
+) -> Result<Goal<P>, Vec<String>> {
+    match &known.place {
+        Place::At(endpoint) if known.is(form, writes) => Ok(Goal::Stay(endpoint.clone())),
+        _ => compile(protocol, known.key, form).map(Goal::Drive),
+    }
+}
+/// What is said of an edit that is not in force.
+fn kept(in_force: &EffectiveDevice, refused: i64, why: &str) -> String {
+    format!("generation {refused} is refused, generation {} stays in force: {why}", in_force.generation)
 }
 
 #[cfg(test)]

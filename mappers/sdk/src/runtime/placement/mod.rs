@@ -8,9 +8,12 @@ use super::{
     Shared,
     channels::channel,
     endpoint::{self, Order},
-    saver::Saver,
+    saver::{Saved, Saver},
 };
-use crate::{ControlError, DeviceKey, NodeConfig, Protocol, Request, twin::Twin};
+use crate::{
+    ControlError, DeviceKey, NodeConfig, Origin, Protocol, Request,
+    twin::{Record, Twin},
+};
 use futures_util::{
     FutureExt,
     future::BoxFuture,
@@ -19,7 +22,7 @@ use futures_util::{
 use goals::Why;
 use pollux_crds::{EffectiveDevice, Writes};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -29,6 +32,8 @@ use tokio::sync::{mpsc, watch};
 const ORDERS: usize = 64;
 /// An endpoint whose driver ended abnormally rests so long, and up to as long again.
 const REST: Duration = Duration::from_secs(10);
+/// A record that could not be removed is tried again after this.
+const DISK_RETRY: Duration = Duration::from_secs(10);
 
 /// An endpoint that runs. Without a way to give orders it is closing.
 struct Running<P: Protocol> {
@@ -46,11 +51,22 @@ enum Place<P: Protocol> {
 }
 struct Known<P: Protocol> {
     key: DeviceKey,
+    /// The form by which its twin goes.
     device: Arc<EffectiveDevice>,
     writes: Writes,
     place: Place<P>,
+    /// The form that the driver took last.
+    valid: Option<Arc<EffectiveDevice>>,
+    /// The newest form, if the driver refuses it, and why.
+    refused: Option<(Arc<EffectiveDevice>, String)>,
+    /// What its twin was told of an edit that is not in force.
+    told: Option<String>,
 }
 impl<P: Protocol> Known<P> {
+    /// It has a new twin, which was told nothing yet.
+    fn park(&mut self, twin: Twin) {
+        (self.place, self.told) = (Place::Parked(Box::new(twin), None), None);
+    }
     fn is(&self, device: &Arc<EffectiveDevice>, writes: Writes) -> bool {
         self.writes == writes && (Arc::ptr_eq(&self.device, device) || self.device == *device)
     }
@@ -64,6 +80,8 @@ enum Event<P: Protocol> {
     Ended { endpoint: P::Endpoint, fault: Option<String> },
     /// One that failed has rested.
     Rested(P::Endpoint),
+    /// The record of a device is gone, or cannot be removed.
+    Forgot { uid: String, saved: Saved },
 }
 
 /// All devices of this mapper.
@@ -74,6 +92,10 @@ pub(super) struct Placement<P: Protocol> {
     endpoints: HashMap<P::Endpoint, Running<P>>,
     failed: HashSet<P::Endpoint>,
     known: BTreeMap<String, Known<P>>,
+    /// Devices that have left for good, and whose records are being removed. Come back, they start from nothing.
+    forgetting: BTreeSet<String>,
+    /// Records of another time were removed.
+    swept: bool,
     /// The next engine's name of a device.
     keys: u64,
     events: FuturesUnordered<BoxFuture<'static, Event<P>>>,
@@ -89,6 +111,8 @@ impl<P: Protocol> Placement<P> {
             endpoints: HashMap::new(),
             failed: HashSet::new(),
             known: BTreeMap::new(),
+            forgetting: BTreeSet::new(),
+            swept: false,
             keys: 0,
             events: FuturesUnordered::new(),
         }
@@ -130,7 +154,7 @@ impl<P: Protocol> Placement<P> {
                         tracing::error!(%endpoint, fault, "ended abnormally");
                     }
                 }
-                Some(Event::Left { .. } | Event::Rested(_)) => {}
+                Some(Event::Left { .. } | Event::Rested(_) | Event::Forgot { .. }) => {}
                 None => return,
             }
         }
@@ -139,13 +163,16 @@ impl<P: Protocol> Placement<P> {
         match event {
             Event::Left { uid, twin } => {
                 let Some(device) = self.known.get(&uid).map(|known| known.device.clone()) else { return };
-                let twin = twin.unwrap_or_else(|| Box::new(self.twin(&device)));
-                if let Some(known) = self.known.get_mut(&uid) {
-                    known.place = Place::Parked(twin, None);
+                let new = twin.is_none().then(|| self.twin(&device));
+                match (self.known.get_mut(&uid), twin, new) {
+                    (Some(known), Some(twin), _) => known.place = Place::Parked(twin, None),
+                    (Some(known), None, Some(new)) => known.park(new),
+                    _ => {}
                 }
             }
             Event::Ended { endpoint, fault } => self.ended(endpoint, fault),
             Event::Rested(endpoint) => drop(self.failed.remove(&endpoint)),
+            Event::Forgot { uid, saved } => self.forgot(uid, saved),
         }
     }
     /// One whose driver ended abnormally takes its twins with it: what they must not forget is on the disk.
@@ -158,9 +185,9 @@ impl<P: Protocol> Placement<P> {
         let devices: Vec<_> = self.known.values().filter(here).map(|known| known.device.clone()).collect();
         self.shared.channels.forget(devices.iter().filter_map(|device| channel(device)).collect::<Vec<_>>().iter());
         for device in devices {
-            let twin = Box::new(self.twin(&device));
+            let twin = self.twin(&device);
             if let Some(known) = self.known.get_mut(&device.uid) {
-                known.place = Place::Parked(twin, None);
+                known.park(twin);
             }
         }
         self.failed.insert(endpoint.clone());
@@ -184,7 +211,11 @@ impl<P: Protocol> Placement<P> {
     }
     /// A twin that goes by what the disk knows of the device.
     fn twin(&self, device: &Arc<EffectiveDevice>) -> Twin {
-        let record = self.shared.store.load_record(&device.uid);
+        let mut record = self.shared.store.load_record::<Record>(&device.uid);
+        if let Some(record) = record.as_mut().filter(|_| self.config.origin != Origin::Disk) {
+            // Newer than what is said now there is nothing: generations began anew.
+            record.generation = record.generation.min(device.generation);
+        }
         Twin::new(device.clone(), record, self.config.writes, self.shared.clock.now())
     }
     /// The way to an endpoint, which is opened for it.

@@ -2,12 +2,13 @@
 mod field;
 mod places;
 mod restart;
+mod secrets;
 mod slow_disk;
 mod writing;
 
 use super::Surroundings;
 use crate::{
-    Control, ControlError, DeviceView, Engines, Hub, NodeConfig, Store, control,
+    Control, ControlError, DeviceView, Engines, Hub, NodeConfig, Origin, Secrets, Store, control,
     testing::scripted::{Script, Scripted, Seen},
 };
 use pollux_crds::{
@@ -89,6 +90,20 @@ fn config(devices: impl IntoIterator<Item = EffectiveDevice>) -> NodeConfig {
     let devices = devices.into_iter().map(Arc::new).collect();
     NodeConfig { devices, writes: Writes::Enabled, ..NodeConfig::default() }
 }
+/// As the API server has it: what is not in it is not this node's.
+fn fresh(devices: impl IntoIterator<Item = EffectiveDevice>) -> NodeConfig {
+    let config = config(devices);
+    let entrusted = config.devices.iter().map(|device| device.uid.clone()).collect();
+    NodeConfig { origin: Origin::Server(entrusted), ..config }
+}
+/// As an earlier run left it on the disk.
+fn cached(devices: impl IntoIterator<Item = EffectiveDevice>) -> NodeConfig {
+    NodeConfig { origin: Origin::Disk, ..config(devices) }
+}
+fn applied(setpoint: f64, device: EffectiveDevice) -> EffectiveDevice {
+    let applied = serde_json::from_value(json!({"setpoint": {"value": setpoint, "binding": "wiring of setpoint"}}));
+    EffectiveDevice { applied: applied.expect("applied"), ..edited(device) }
+}
 fn status_of<'a>(status: &'a DeviceStatus, type_: &str) -> (&'a str, &'a str, &'a str) {
     let found = condition(&status.conditions, type_).expect("a condition");
     (&found.status, &found.reason, &found.message)
@@ -119,6 +134,7 @@ fn script(devices: &[&str]) -> Arc<Script> {
 struct Plant {
     script: Arc<Script>,
     config: watch::Sender<Arc<NodeConfig>>,
+    secrets: watch::Sender<Secrets>,
     hub: Arc<Hub>,
     control: Control,
     engines: Arc<Engines>,
@@ -135,6 +151,7 @@ impl Plant {
     }
     fn with(script: &Arc<Script>, config: NodeConfig, store: Store) -> Self {
         let (config, receiver) = watch::channel(Arc::new(config));
+        let (secrets, kept_secret) = watch::channel(Secrets::default());
         let (control, requests) = control();
         let (hub, engines, stop) = (Arc::<Hub>::default(), Arc::<Engines>::default(), CancellationToken::new());
         let with = Surroundings {
@@ -142,12 +159,12 @@ impl Plant {
             hub: hub.clone(),
             requests,
             store: Arc::new(store),
-            cx: Arc::default(),
+            secrets: kept_secret,
             engines: engines.clone(),
             node: "edge-1".into(),
         };
         let task = tokio::spawn(super::run(Arc::new(Scripted(script.clone())), with, stop.clone()));
-        Self { script: script.clone(), config, hub, control, engines, stop, task }
+        Self { script: script.clone(), config, secrets, hub, control, engines, stop, task }
     }
     fn set(&self, config: NodeConfig) {
         self.config.send_replace(Arc::new(config));

@@ -1,7 +1,7 @@
 //! Which device is where: moves, conflicts, refusals, and what is let go of.
 use super::*;
 use crate::testing::scripted::Answer;
-use pollux_crds::CONNECTED;
+use pollux_crds::{CONNECTED, IN_SYNC};
 
 fn refused_with(reason: &'static str, words: &'static str) -> impl Fn(&DeviceStatus) -> bool {
     move |status| {
@@ -109,10 +109,49 @@ async fn a_refused_edit_leaves_the_last_valid_one_in_force() {
     script.set("a", "temperature", 21.0);
     let status = plant.until("a", reports("temperature", 21.0)).await;
     assert_eq!((status_of(&status, CONNECTED).0, status.conditions[0].observed_generation), ("True", 1));
+    let (said, why, message) = status_of(&status, IN_SYNC);
+    assert_eq!((said, why), ("False", "ConfigError"));
+    let begins = "generation 3 is refused, generation 1 stays in force: spec.properties[temperature].binding";
+    assert!(message.starts_with(begins), "{message}");
     assert!(plant.engines.all().keys().eq(["bus"]), "it did not move");
     assert!(plant.setpoints().is_empty(), "nothing of it is in force");
     plant.set(config([on("other", device("a"))]));
     plant.poll("moved", |plant| plant.engines.all().keys().eq(["other"])).await;
+    plant.until("a", is(IN_SYNC, "True", "NothingDesired")).await;
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_driver_fell_the_last_valid_form_is_in_force_again() {
+    let script = script(&["a"]);
+    let plant = Plant::new(&script, config([device("a")]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    let mut bad = edited(device("a"));
+    bad.properties[0].source = Source::Binding(json!(""));
+    plant.set(config([bad]));
+    plant.until("a", is(IN_SYNC, "False", "ConfigError")).await;
+    script.answers.lock().unwrap().push_back(Answer::Late(Duration::MAX)); // no clock goes so far
+    plant.until("a", refused_with("DriverFailed", "started again")).await;
+    script.set("a", "temperature", 33.0);
+    let status = plant.until("a", reports("temperature", 33.0)).await;
+    assert!(is(IN_SYNC, "False", "ConfigError")(&status), "{status:?}");
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_the_source_holds_back_is_said_on_the_device_whatever_its_mode() {
+    let script = script(&["a", "off"]);
+    let refusal = crate::Refusal { generation: 7, message: "revision r is not there".into() };
+    let both = || config([device("a"), with_mode(Mode::Off, device("off"))]);
+    let refusals = ["uid-a", "uid-off"].map(|uid| (uid.to_owned(), refusal.clone())).into();
+    let plant = Plant::new(&script, NodeConfig { refusals, ..both() });
+    for name in ["a", "off"] {
+        let status = plant.until(name, is(IN_SYNC, "False", "ConfigError")).await;
+        assert!(status_of(&status, IN_SYNC).2.contains("generation 7 is refused"), "{status:?}");
+    }
+    plant.set(both());
+    plant.until("a", is(IN_SYNC, "True", "NothingDesired")).await;
+    plant.until("off", is(IN_SYNC, "Unknown", "Off")).await;
     plant.end().await;
 }
 
@@ -154,6 +193,22 @@ async fn a_tombstone_is_acknowledged_when_the_wire_is_silent_and_its_record_goes
     assert!(!folder.path().join("records/uid-a").exists());
     plant.set(config([device("b")]));
     plant.poll("acknowledged", |plant| plant.hub.released().is_empty()).await;
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_is_not_released_while_its_record_cannot_be_removed() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a"]));
+    let plant = Plant::at(folder.path(), &script, config([device("a")]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    let record = folder.path().join("records/uid-a");
+    std::fs::remove_file(&record).unwrap();
+    std::fs::create_dir(&record).unwrap(); // which no unlink removes
+    plant.set(NodeConfig { tombstones: vec!["uid-a".into()], ..config([]) });
+    plant.pass(seconds(60)).await;
+    assert!(plant.hub.released().is_empty());
+    std::fs::remove_dir(&record).unwrap();
+    plant.poll("released", |plant| plant.hub.released().contains("uid-a")).await;
     plant.end().await;
 }
 

@@ -99,3 +99,130 @@ async fn that_the_mapper_stops_says_nothing_of_the_device() {
         assert_eq!(status_of(&last.status, pollux_crds::CONNECTED).0, "True");
     }
 }
+
+/// What a device was told at one node, while it was driven at another in between, where somebody else wrote 25 to it.
+async fn comes_back(folder: &Path, script: &Arc<Script>, later: NodeConfig) {
+    script.set("a", "setpoint", 30.0); // turned by hand, after all that
+    let plant = Plant::at(folder, script, later);
+    plant.until("a", |s| !is(IN_SYNC, "Unknown", "NoReading")(s)).await;
+    plant.pass(seconds(60)).await;
+    assert_eq!(plant.setpoints(), [22.0], "what was acknowledged elsewhere is not written again");
+    plant.end().await;
+}
+async fn drives_and_confirms(plant: &Plant) {
+    plant.until("a", is(IN_SYNC, "True", "Confirmed")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_is_gone_without_a_tombstone_comes_back_as_a_new_one() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a", "b"]));
+    let first = wants(22.0, device("a"));
+    let plant = Plant::at(folder.path(), &script, fresh([first.clone(), device("b")]));
+    drives_and_confirms(&plant).await;
+    plant.set(fresh([device("b")]));
+    plant.poll("gone", |plant| plant.view("a").is_none()).await;
+    assert!(!folder.path().join("records/uid-a").exists() && folder.path().join("records/uid-b").exists());
+    plant.end().await;
+    comes_back(folder.path(), &script, fresh([applied(25.0, wants(25.0, first))])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_of_devices_that_left_while_no_mapper_ran_are_forgotten() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a", "b"]));
+    let first = wants(22.0, device("a"));
+    let plant = Plant::at(folder.path(), &script, fresh([first.clone(), device("b")]));
+    drives_and_confirms(&plant).await;
+    plant.end().await;
+    let plant = Plant::at(folder.path(), &script, cached([device("b")]));
+    plant.until("b", reports("temperature", 20.0)).await;
+    assert!(folder.path().join("records/uid-a").exists(), "the disk does not know what is gone");
+    plant.set(fresh([device("b")]));
+    plant.poll("forgotten", |_| !folder.path().join("records/uid-a").exists()).await;
+    plant.end().await;
+    comes_back(folder.path(), &script, fresh([applied(25.0, wants(25.0, first))])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_slice_gives_as_acknowledged_wins_over_a_record_of_an_earlier_placing() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a"]));
+    let first = applied(20.0, wants(22.0, device("a")));
+    let plant = Plant::at(folder.path(), &script, fresh([first.clone()]));
+    drives_and_confirms(&plant).await;
+    plant.end().await;
+    // Restarted where it was, the record knows better than the slice.
+    let plant = Plant::at(folder.path(), &script, fresh([first.clone()]));
+    drives_and_confirms(&plant).await;
+    plant.end().await;
+    comes_back(folder.path(), &script, fresh([applied(25.0, wants(25.0, first))])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_only_be_written_is_not_written_twice_when_it_comes_back() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a"]));
+    let write_only = |mut device: EffectiveDevice| {
+        device.properties[1].access = Access::WriteOnly;
+        device
+    };
+    let first = write_only(device("a"));
+    let plant = Plant::at(folder.path(), &script, fresh([first.clone()]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    plant.set(fresh([wants(22.0, first.clone())]));
+    drives_and_confirms(&plant).await;
+    plant.end().await;
+    comes_back(folder.path(), &script, fresh([applied(25.0, wants(25.0, first))])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_slices_older_than_what_was_acted_upon_nothing_is_written() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a"]));
+    let mut old = wants(22.0, device("a"));
+    old.properties[1].enforce = Enforce::Always;
+    let new = wants(25.0, old.clone());
+    let plant = Plant::at(folder.path(), &script, fresh([old.clone()]));
+    drives_and_confirms(&plant).await;
+    plant.set(fresh([new.clone()]));
+    plant.until("a", |s| reports("setpoint", 25.0)(s) && is(IN_SYNC, "True", "Confirmed")(s)).await;
+    plant.end().await;
+    let plant = Plant::at(folder.path(), &script, cached([old]));
+    let status = plant.until("a", is(IN_SYNC, "False", "Outdated")).await;
+    let error = status.pending["setpoint"].error.clone().unwrap_or_default();
+    assert!(error.contains("generation 2 from the disk is older than 3"), "{error}");
+    script.set("a", "setpoint", 30.0);
+    plant.pass(seconds(60)).await;
+    assert_eq!(plant.setpoints(), [22.0, 25.0]);
+    plant.set(fresh([new]));
+    plant.until("a", |s| reports("setpoint", 25.0)(s) && is(IN_SYNC, "True", "Confirmed")(s)).await;
+    assert_eq!(plant.setpoints(), [22.0, 25.0, 25.0], "enforced by what holds now");
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_acknowledged_survives_a_start_by_older_slices() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a"]));
+    let old = wants(22.0, device("a"));
+    let new = wants(25.0, old.clone());
+    let plant = Plant::at(folder.path(), &script, fresh([new.clone()]));
+    drives_and_confirms(&plant).await;
+    plant.end().await;
+    script.set("a", "setpoint", 30.0); // turned by hand
+    let plant = Plant::at(folder.path(), &script, cached([old]));
+    plant.until("a", is(IN_SYNC, "False", "Outdated")).await;
+    plant.set(fresh([new]));
+    plant.until("a", is(IN_SYNC, "False", "Drifted")).await;
+    plant.pass(seconds(60)).await;
+    assert_eq!(plant.setpoints(), [25.0]);
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn generations_that_begin_anew_hold_nothing_back() {
+    for later in [config([wants(23.0, device("a"))]), fresh([wants(23.0, device("a"))])] {
+        let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a"]));
+        let plant = Plant::at(folder.path(), &script, config([wants(22.0, edited(edited(device("a"))))]));
+        drives_and_confirms(&plant).await;
+        plant.end().await;
+        let plant = Plant::at(folder.path(), &script, later);
+        plant.until("a", |s| reports("setpoint", 23.0)(s) && is(IN_SYNC, "True", "Confirmed")(s)).await;
+        plant.end().await;
+    }
+}

@@ -117,7 +117,7 @@ fn of_records_that_wait_the_newest_is_what_stands_on_the_disk() {
         let disk = tokio::task::spawn_blocking(move || held.recv().is_err());
         let record = |n: u32| crate::twin::Record { rewrite: Some(n.to_string()), ..Default::default() };
         let answers: Vec<_> = (0..5000).map(|n| disk_way.save("uid-a", record(n))).collect();
-        disk_way.forget("uid-b");
+        drop(disk_way.forget("uid-b"));
         drop(release);
         assert!(disk.await.unwrap());
         for saved in answers {

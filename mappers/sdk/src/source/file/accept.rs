@@ -44,8 +44,10 @@ pub(crate) struct Accepted {
 #[derive(Default)]
 pub(crate) struct World {
     objects: BTreeMap<Key, Accepted>,
-    secrets: BTreeMap<Key, BTreeMap<String, Vec<u8>>>,
+    secrets: BTreeMap<Key, Secret>,
 }
+/// Where a Secret stands, and its contents.
+type Secret = (PathBuf, BTreeMap<String, Vec<u8>>);
 
 /// Never shows a secret.
 impl fmt::Debug for World {
@@ -70,7 +72,7 @@ impl World {
         self.objects.get(&Key { kind: kind.into(), namespace: namespace.into(), name: name.into() })
     }
     pub(crate) fn secrets(&self) -> HashMap<String, Vec<u8>> {
-        let all = self.secrets.iter().flat_map(|(key, data)| {
+        let all = self.secrets.iter().flat_map(|(key, (_, data))| {
             data.iter().map(|(name, value)| (format!("{}.{}.{name}", key.namespace, key.name), value.clone()))
         });
         all.collect()
@@ -92,27 +94,35 @@ impl World {
         }
         let twice = twice(&found, &mut report);
         let mut old = std::mem::take(&mut self.objects);
-        self.secrets.clear();
+        let mut old_secrets = std::mem::take(&mut self.secrets);
         for (order, document) in found.iter().enumerate() {
+            let secret = old_secrets.remove_entry(&document.key);
             if twice.contains(&document.key) {
                 self.objects.extend(old.remove_entry(&document.key));
+                self.secrets.extend(secret);
+            } else if is_secret(document) {
+                self.take_secret(document, secret, &mut report);
             } else {
                 self.take(document, order, old.remove_entry(&document.key), &mut report);
             }
         }
         self.objects.extend(old.into_iter().filter(|(_, kept)| unread.contains(&kept.file)));
+        self.secrets.extend(old_secrets.into_iter().filter(|(_, (file, _))| unread.contains(file)));
         report
+    }
+    fn take_secret(&mut self, document: &Found<'_>, old: Option<(Key, Secret)>, report: &mut Report) {
+        let Found { file, key, json, .. } = document;
+        match secret(json) {
+            Ok(data) => drop(self.secrets.insert(key.clone(), (file.to_path_buf(), data))),
+            Err(message) => {
+                report.problems.push(Problem::new(file, key.to_string(), message));
+                self.secrets.extend(old);
+            }
+        }
     }
 
     fn take(&mut self, document: &Found<'_>, order: usize, old: Option<(Key, Accepted)>, report: &mut Report) {
         let Found { file, key, json, .. } = document;
-        if key.kind == "Secret" && json.get("apiVersion").and_then(Json::as_str) == Some("v1") {
-            match secret(json) {
-                Ok(data) => drop(self.secrets.insert(key.clone(), data)),
-                Err(message) => report.problems.push(Problem::new(file, key.to_string(), message)),
-            }
-            return;
-        }
         if !offline::is_ours(json) {
             report.notes.push(format!("{}: {key}: ignored, it is nothing of Pollux", file.display()));
             return;
@@ -187,6 +197,9 @@ fn twice(found: &[Found<'_>], report: &mut Report) -> BTreeSet<Key> {
     twice
 }
 
+fn is_secret(document: &Found<'_>) -> bool {
+    document.key.kind == "Secret" && document.json.get("apiVersion").and_then(Json::as_str) == Some("v1")
+}
 /// `data` in base64, `stringData` as it stands. Errors never show a value.
 fn secret(json: &Json) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let mut contents = BTreeMap::new();

@@ -9,10 +9,9 @@ pub(crate) use accept::World;
 pub(crate) use place::Placed;
 pub(crate) use text::{Text, read};
 
-use crate::NodeConfig;
+use crate::{NodeConfig, Secrets};
 use pollux_crds::{EffectiveDevice, Writes};
 use std::{
-    collections::HashMap,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -73,14 +72,15 @@ pub struct FileSource {
     world: World,
     placed: Placed,
     config: Sender<Arc<NodeConfig>>,
+    secrets: Sender<Secrets>,
 }
 
 impl FileSource {
     /// Reads the files once. What is wrong stands in the report; what is right is in force. Blocks on the disk.
     pub fn open(paths: Vec<PathBuf>, protocol: &'static str, writes: Writes) -> (Self, Report) {
-        let (config, _) = channel(Arc::default());
+        let ((config, _), (secrets, _)) = (channel(Arc::default()), channel(Secrets::default()));
         let placed = Placed::new(protocol, writes);
-        let mut source = Self { paths, texts: vec![], world: World::default(), placed, config };
+        let mut source = Self { paths, texts: vec![], world: World::default(), placed, config, secrets };
         let report = source.reread().unwrap_or_default();
         (source, report)
     }
@@ -88,9 +88,9 @@ impl FileSource {
     pub fn config(&self) -> Receiver<Arc<NodeConfig>> {
         self.config.subscribe()
     }
-    /// Contents of the Secrets, by `namespace.name.key`.
-    pub fn secrets(&self) -> HashMap<String, Vec<u8>> {
-        self.world.secrets()
+    /// Contents of the Secrets, by `namespace.name.key`, now and after each edit.
+    pub fn secrets(&self) -> Receiver<Secrets> {
+        self.secrets.subscribe()
     }
     /// The file that a device comes from.
     pub fn file_of(&self, device: &EffectiveDevice) -> PathBuf {
@@ -106,6 +106,7 @@ impl FileSource {
         let mut report = self.world.update(&texts);
         let config = Arc::new(self.placed.update(&self.world, &mut report));
         self.texts = texts;
+        Secrets::renew(&self.secrets, self.world.secrets());
         self.config.send_if_modified(|current| {
             let changed = *current != config;
             *current = config;

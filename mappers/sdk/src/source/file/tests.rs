@@ -154,12 +154,37 @@ data: {key: '%%hunter3'}
         ["ConfigMap c: ignored, it is nothing of Pollux", "Device foreign: ignored, its protocol is mine"]
     );
     assert_eq!(problems(&report, &files.folder), ["o.yaml: Secret bad: data.key: is not base64"]);
-    let secrets = files.source.secrets();
+    let secrets = files.source.secrets().borrow().clone();
     assert_eq!(
-        (secrets["default.s.user"].as_slice(), secrets["default.s.password"].as_slice()),
-        (&b"root"[..], &b"hunter2"[..])
+        (secrets.get("default.s.user"), secrets.get("default.s.password")),
+        (Some(&b"root"[..]), Some(&b"hunter2"[..]))
     );
     assert!(!format!("{:?}{report:?}", files.source.world).contains("hunter"));
+}
+
+#[test]
+fn an_edited_secret_is_handed_over_and_one_that_cannot_be_read_stays() {
+    let secret = |password: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{password: {password}}}\n")
+    };
+    let (mut files, _) = Files::with(&[("s.yaml", &secret("one")), ("m.yaml", MODEL)]);
+    let mut secrets = files.source.secrets();
+    let password = |secrets: &Receiver<Secrets>| {
+        let text = secrets.borrow().get("default.s.password").map(|p| String::from_utf8_lossy(p).into_owned());
+        text.unwrap_or_default()
+    };
+    assert_eq!(password(&secrets), "one");
+    files.edit("m.yaml", &MODEL.replace("90", "80"));
+    assert!(!secrets.has_changed().unwrap(), "an edit of something else is no news");
+    files.edit("s.yaml", &secret("two"));
+    assert!(secrets.has_changed().unwrap());
+    secrets.mark_unchanged();
+    for wrong in ["nonsense: [", &secret("[list]"), &format!("{}---\n{}", secret("three"), secret("four"))] {
+        assert!(!files.edit("s.yaml", wrong).problems.is_empty());
+        assert_eq!(password(&secrets), "two", "{wrong}");
+    }
+    files.edit("s.yaml", &secret("five"));
+    assert_eq!(password(&secrets), "five");
 }
 
 #[test]

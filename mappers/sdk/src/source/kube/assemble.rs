@@ -1,9 +1,11 @@
 //! From chunks to one set, and from the set to what the runtime drives. Pure. Chunks are written one after the other, so what is
 //! seen may be half of one edit and half of another: only what matches the index in chunk 0 is taken.
-use crate::NodeConfig;
+use super::Judge;
+use crate::{NodeConfig, Origin, Refusal};
 use pollux_crds::{
-    DeviceModelRevisionSpec, DeviceSliceSpec, EffectiveDevice, SliceDevice, SliceIndex, effective, hash, slice_name,
+    DeviceModelRevisionSpec, DeviceSliceSpec, EffectiveDevice, Mode, SliceDevice, Writes, effective, hash, slice_name,
 };
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -34,11 +36,14 @@ pub(super) enum Incomplete {
     Foreign { chunk: usize, class: String, node: String },
 }
 
-/// A whole, consistent configuration: what the operator meant.
-#[derive(Debug, Clone, PartialEq)]
+/// A whole configuration: what the operator meant, or what of it is in force.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Set {
-    pub(super) index: SliceIndex,
-    pub(super) chunks: Vec<DeviceSliceSpec>,
+    pub(super) writes: Writes,
+    pub(super) writes_per_second: f64,
+    /// In the order of creation, tombstones among them.
+    pub(super) devices: Vec<SliceDevice>,
 }
 
 /// How many chunks the index speaks of; 1 while there is none.
@@ -53,26 +58,26 @@ pub(super) fn assemble<'a>(own: &Own, chunk: impl Fn(usize) -> Option<&'a Device
         if spec.class != own.class || spec.node_name != own.node {
             return Err(Incomplete::Foreign { chunk: n, class: spec.class.clone(), node: spec.node_name.clone() });
         }
-        if hash(&spec.devices) == wanted.0 { Ok(spec.clone()) } else { Err(Incomplete::Differs(n)) }
+        if hash(&spec.devices) == wanted.0 { Ok(&spec.devices) } else { Err(Incomplete::Differs(n)) }
     });
     let chunks = chunks.collect::<Result<Vec<_>, _>>()?;
-    Ok(Set { index, chunks })
+    let mut devices: Vec<SliceDevice> = chunks.into_iter().flatten().cloned().collect();
+    // A device keeps its chunk, and a later one may stand in an earlier chunk.
+    devices.sort_by(|a, b| (a.created, &a.namespace, &a.name).cmp(&(b.created, &b.namespace, &b.name)));
+    Ok(Set { writes: index.writes, writes_per_second: index.writes_per_second, devices })
 }
 
 impl Set {
-    pub(super) fn devices(&self) -> impl Iterator<Item = &SliceDevice> {
-        self.chunks.iter().flat_map(|c| &c.devices)
-    }
     /// Names of the revisions that it needs.
     pub(super) fn revisions(&self) -> BTreeSet<&str> {
-        self.devices().filter(|d| !d.released).map(|d| d.revision.as_str()).collect()
+        self.devices.iter().filter(|d| !d.released).map(|d| d.revision.as_str()).collect()
     }
 }
 
 /// Revisions by name.
 pub(super) type Revisions = BTreeMap<String, Arc<DeviceModelRevisionSpec>>;
 
-/// What became of each entry, kept so that what did not change is not judged again.
+/// What is in force of each device, kept so that what did not change is not judged again.
 #[derive(Debug, Default)]
 pub(super) struct Built {
     devices: BTreeMap<String, Compiled>,
@@ -81,6 +86,8 @@ pub(super) struct Built {
 struct Compiled {
     entry: SliceDevice,
     device: Arc<EffectiveDevice>,
+    /// Why the driver refuses it.
+    refused: Option<String>,
 }
 
 /// Why an entry is not in force: the one before it stays, if there was one.
@@ -90,32 +97,68 @@ pub(super) struct Refused {
     pub(super) why: String,
 }
 
+/// What came of a set.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) config: NodeConfig,
+    /// The entries that are in force; all revisions that it names are there.
+    pub(super) in_force: Set,
+    pub(super) refused: Vec<Refused>,
+}
+
 impl Built {
     /// One entry that cannot be driven harms no other.
-    pub(super) fn build(&mut self, set: &Set, revisions: &Revisions) -> (NodeConfig, Vec<Refused>) {
-        let (mut devices, mut refused, mut next) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for entry in set.devices().filter(|d| !d.released) {
+    pub(super) fn build(&mut self, set: &Set, revisions: &Revisions, judge: &Judge) -> Outcome {
+        let Set { writes, writes_per_second, devices } = set;
+        let mut config = NodeConfig { writes: *writes, writes_per_second: *writes_per_second, ..NodeConfig::default() };
+        let (mut in_force, mut refused, mut next) = (vec![], vec![], BTreeMap::new());
+        for entry in devices {
+            if entry.released {
+                config.tombstones.push(entry.uid.clone());
+                in_force.push(entry.clone());
+                continue;
+            }
             let last = self.devices.get(&entry.uid);
-            let compiled = match compile(entry, last, revisions) {
-                Ok(compiled) => Some(compiled),
-                Err(why) => {
-                    refused.push(Refused { device: entry.key(), why });
-                    last.cloned()
-                }
+            let new = compile(entry, last, revisions, judge);
+            let why = match &new {
+                Ok(new) => new.refused.clone(),
+                Err(why) => Some(why.clone()),
             };
-            if let Some(compiled) = compiled {
-                devices.push(compiled.device.clone());
-                next.insert(entry.uid.clone(), compiled);
+            let valid = last.filter(|last| last.refused.is_none());
+            // Of a device that never was valid the runtime says what is wrong.
+            let taken = valid.filter(|_| why.is_some()).cloned().or(new.ok());
+            if let Some(why) = why {
+                refused.push(Refused { device: entry.key(), why: why.clone() });
+                if valid.is_some() {
+                    let refusal = Refusal { generation: entry.generation, message: why };
+                    config.refusals.insert(entry.uid.clone(), refusal);
+                }
+            }
+            if let Some(taken) = taken {
+                config.devices.push(taken.device.clone());
+                in_force.push(taken.entry.clone());
+                next.insert(entry.uid.clone(), taken);
             }
         }
         self.devices = next;
-        let tombstones = set.devices().filter(|d| d.released).map(|d| d.uid.clone()).collect();
-        let (writes, writes_per_second) = (set.index.writes, set.index.writes_per_second);
-        (NodeConfig { devices, tombstones, writes, writes_per_second }, refused)
+        let in_force = Set { writes: *writes, writes_per_second: *writes_per_second, devices: in_force };
+        Outcome { config, in_force, refused }
     }
 }
 
-fn compile(entry: &SliceDevice, last: Option<&Compiled>, revisions: &Revisions) -> Result<Compiled, String> {
+impl Set {
+    /// As the API server has it: what is not in it is not this node's.
+    pub(super) fn origin(&self) -> Origin {
+        Origin::Server(self.devices.iter().filter(|d| !d.released).map(|d| d.uid.clone()).collect())
+    }
+}
+
+fn compile(
+    entry: &SliceDevice,
+    last: Option<&Compiled>,
+    revisions: &Revisions,
+    judge: &Judge,
+) -> Result<Compiled, String> {
     if let Some(last) = last.filter(|last| last.entry == *entry) {
         return Ok(last.clone());
     }
@@ -123,9 +166,12 @@ fn compile(entry: &SliceDevice, last: Option<&Compiled>, revisions: &Revisions) 
     let device = effective(entry, revision)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
     // An entry that differs only in what the runtime does not see keeps its device, so that nobody compares it again.
-    let device =
-        last.filter(|last| *last.device == device).map_or_else(|| Arc::new(device), |last| last.device.clone());
-    Ok(Compiled { entry: entry.clone(), device })
+    if let Some(last) = last.filter(|last| *last.device == device) {
+        return Ok(Compiled { entry: entry.clone(), ..last.clone() });
+    }
+    // What is off is off, whatever the driver thinks of it.
+    let refused = if device.mode == Mode::Off { None } else { judge.of(&device).err() };
+    Ok(Compiled { entry: entry.clone(), device: Arc::new(device), refused })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The source against an API server in memory: LIST, WATCH with bookmarks and an end, tokens that end, rights that come later.
 use super::{
-    assemble::tests::{entry, revision, slices},
+    assemble::tests::{entry, judge, nowhere, revision, slices},
     *,
 };
-use crate::report::testing;
+use crate::{Origin, report::testing};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -27,6 +27,7 @@ use tokio::{
 
 const SLICES: &str = "/apis/pollux.rs/v1alpha1/namespaces/pollux-mappers/deviceslices";
 const REVISIONS: &str = "/apis/pollux.rs/v1alpha1/namespaces/pollux-mappers/devicemodelrevisions/";
+const SECRETS: &str = "/api/v1/namespaces/pollux-mappers/secrets";
 const TOKEN: &str = "/api/v1/namespaces/pollux-mappers/serviceaccounts/slice.custom.edge-1/token";
 
 #[derive(Clone)]
@@ -39,6 +40,8 @@ struct Inner {
     valid: BTreeSet<String>,
     readable: bool,
     away: bool,
+    /// What a LIST takes.
+    slow: Duration,
     /// Watches say nothing, not even bookmarks, and do not end: the cable is cut.
     mute: bool,
     lists: usize,
@@ -56,6 +59,7 @@ impl Server {
             valid: BTreeSet::new(),
             readable: true,
             away: false,
+            slow: Duration::ZERO,
             mute: false,
             lists: 0,
             changes,
@@ -84,16 +88,24 @@ impl Server {
         let status = self.lock().slices.get(&name).map_or(json!({}), |s| s["status"].clone());
         self.store(&name, json!({"spec": spec, "status": status}));
     }
+    /// The operator fills the mapper's Secret.
+    fn copy(&self, password: &str) {
+        let data = json!({"plant.s.password": k8s_openapi::ByteString(password.as_bytes().to_vec())});
+        self.keep("custom.edge-1", "v1", "Secret", json!({"data": data}));
+    }
     fn operator_writes(&self, chunks: &[Vec<SliceDevice>]) {
         for (n, spec) in slices(chunks).iter().enumerate() {
             self.put(n, spec);
         }
     }
-    fn store(&self, name: &str, mut object: Json) {
+    fn store(&self, name: &str, object: Json) {
+        self.keep(name, "pollux.rs/v1alpha1", "DeviceSlice", object);
+    }
+    fn keep(&self, name: &str, version: &str, kind: &str, mut object: Json) {
         let mut inner = self.lock();
         inner.version += 1;
-        object["apiVersion"] = "pollux.rs/v1alpha1".into();
-        object["kind"] = "DeviceSlice".into();
+        object["apiVersion"] = version.into();
+        object["kind"] = kind.into();
         object["metadata"] =
             json!({"name": name, "namespace": "pollux-mappers", "resourceVersion": inner.version.to_string()});
         let type_ = if inner.slices.contains_key(name) { "MODIFIED" } else { "ADDED" };
@@ -163,13 +175,15 @@ async fn handle(State((server, token)): State<(Server, String)>, request: Reques
         let found = server.lock().revisions.get(name).cloned();
         return found.map_or_else(|| refuse(StatusCode::NOT_FOUND), |found| axum::Json(found).into_response());
     }
-    assert_eq!(uri.path(), SLICES, "by name and nothing else");
+    assert!([SLICES, SECRETS].contains(&uri.path()), "by name and nothing else: {uri}");
     let name = query["fieldSelector"].strip_prefix("metadata.name%3D").expect("by name").to_owned();
     if let Some(seconds) = query.get("timeoutSeconds") {
         return server.watch(name, seconds.parse().unwrap());
     }
+    let slow = server.lock().slow;
+    sleep(slow).await;
     let mut inner = server.lock();
-    inner.lists += 1;
+    inner.lists += usize::from(uri.path() == SLICES);
     let items: Vec<_> = inner.slices.get(&name).into_iter().cloned().collect();
     let meta = json!({"resourceVersion": inner.version.to_string()});
     axum::Json(json!({"apiVersion": "pollux.rs/v1alpha1", "kind": "DeviceSliceList", "metadata": meta, "items": items}))
@@ -197,7 +211,8 @@ struct Bench {
 impl Bench {
     fn new(access: Option<Access>, store: Arc<Store>) -> Self {
         let (hub, stop) = (Arc::<Hub>::default(), CancellationToken::new());
-        let options = Options { class: "custom".into(), node: "edge-1".into(), access, store, hub: hub.clone() };
+        let (class, node) = ("custom".into(), "edge-1".into());
+        let options = Options { class, node, access, store, hub: hub.clone(), judge: judge() };
         Self { source: start(options, stop.clone()), hub, stop }
     }
     fn on(server: &Server) -> Self {
@@ -205,6 +220,16 @@ impl Bench {
     }
     fn devices(&self) -> Vec<(String, i64)> {
         self.source.config.borrow().devices.iter().map(|d| (d.uid.clone(), d.generation)).collect()
+    }
+    /// Generation and reason of an edit that is not in force.
+    fn refusal(&self, uid: &str) -> String {
+        self.source
+            .config
+            .borrow()
+            .refusals
+            .get(uid)
+            .map(|r| format!("{}: {}", r.generation, r.message))
+            .unwrap_or_default()
     }
     /// Waits until these devices are configured; how long that took.
     async fn becomes(&mut self, devices: &[(&str, i64)]) -> Duration {
@@ -254,7 +279,7 @@ async fn half_an_edit_is_not_taken() {
     sleep(Duration::from_mins(10)).await;
     assert_eq!(bench.devices(), [("a".to_owned(), 1), ("b".to_owned(), 1)], "a would have been let go of");
     server.put(1, &new[1]);
-    bench.becomes(&[("b", 1), ("a", 2)]).await;
+    bench.becomes(&[("a", 2), ("b", 1)]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,10 +292,113 @@ async fn a_revision_that_is_missing_is_waited_for() {
     server.operator_writes(&[vec![entry("a", 2, &new), entry("b", 2, &old)]]);
     bench.becomes(&[("a", 1), ("b", 2)]).await;
     assert_eq!(bench.source.stats.missing_revisions(), 1);
+    assert_eq!(bench.refusal("a"), format!("2: revision {} is not there", new.hash()));
     sleep(Duration::from_mins(5)).await;
     server.add(&new);
     assert!(bench.becomes(&[("a", 2), ("b", 2)]).await <= Duration::from_mins(1));
     assert_eq!(bench.source.stats.missing_revisions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_can_be_driven_is_kept_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, old, new) = (Server::new(), revision(1.0), revision(2.0));
+    let open = || Arc::new(Store::open(folder.path()).unwrap());
+    server.add(&old);
+    server.operator_writes(&[vec![entry("a", 1, &old), entry("b", 1, &old), entry("c", 1, &old)]]);
+    let mut bench = Bench::new(Some(server.access()), open());
+    bench.becomes(&[("a", 1), ("b", 1), ("c", 1)]).await;
+    server.operator_writes(&[vec![entry("a", 2, &new), entry("b", 2, &old), nowhere(entry("c", 2, &old))]]);
+    bench.becomes(&[("a", 1), ("b", 2), ("c", 1)]).await;
+    bench.end().await;
+    // The cable is cut before the revision of a is there; c waits for somebody to mend it.
+    let mut bench = Bench::new(None, open());
+    bench.becomes(&[("a", 1), ("b", 2), ("c", 1)]).await;
+    bench.end().await;
+    server.add(&new);
+    let mut bench = Bench::new(Some(server.access()), open());
+    bench.becomes(&[("a", 2), ("b", 2), ("c", 1)]).await;
+    assert_eq!(bench.refusal("c"), "2: spec.protocol.custom: host: is nowhere");
+    bench.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_saved_is_saved_later_without_an_edit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, model) = (Server::new(), revision(1.0));
+    let open = || Arc::new(Store::open(folder.path()).unwrap());
+    server.add(&model);
+    server.operator_writes(&[vec![entry("a", 1, &model)]]);
+    let mut bench = Bench::new(Some(server.access()), open());
+    bench.becomes(&[("a", 1)]).await;
+    let (cache, away) = (folder.path().join("cache"), folder.path().join("away"));
+    std::fs::rename(&cache, &away).unwrap(); // the disk says no
+    server.operator_writes(&[vec![entry("a", 2, &model)]]);
+    bench.becomes(&[("a", 2)]).await;
+    sleep(Duration::from_mins(5)).await;
+    std::fs::rename(&away, &cache).unwrap();
+    sleep(Duration::from_mins(2)).await;
+    bench.end().await;
+    let mut bench = Bench::new(None, open());
+    bench.becomes(&[("a", 2)]).await;
+    assert_eq!(bench.source.config.borrow().origin, Origin::Disk);
+    bench.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_api_server_in_reach_its_word_is_waited_for_but_not_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, model) = (Server::new(), revision(1.0));
+    let open = || Arc::new(Store::open(folder.path()).unwrap());
+    server.add(&model);
+    server.operator_writes(&[vec![entry("a", 1, &model)]]);
+    let mut bench = Bench::new(Some(server.access()), open());
+    bench.becomes(&[("a", 1)]).await;
+    bench.end().await;
+    server.operator_writes(&[vec![entry("a", 2, &model)]]); // while no mapper ran
+    server.lock().slow = Duration::from_secs(2);
+    let mut bench = Bench::new(Some(server.access()), open());
+    let first = timeout(Duration::from_mins(1), bench.source.config.changed()).await;
+    assert!(first.is_ok(), "nothing came");
+    assert_eq!(bench.devices(), [("a".to_owned(), 2)], "what was edited meanwhile was overlooked");
+    assert_eq!(bench.source.config.borrow().origin, Origin::Server(["a".to_owned()].into()));
+    bench.end().await;
+    server.operator_writes(&[vec![entry("a", 3, &model)]]);
+    server.lock().slow = Duration::from_mins(1);
+    let mut bench = Bench::new(Some(server.access()), open());
+    let waited = bench.becomes(&[("a", 2)]).await;
+    assert!((Duration::from_secs(9)..Duration::from_secs(12)).contains(&waited), "{waited:?}");
+    assert_eq!(bench.source.config.borrow().origin, Origin::Disk);
+    server.lock().slow = Duration::ZERO;
+    bench.becomes(&[("a", 3)]).await;
+    bench.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_come_before_the_devices_follow_each_rotation_and_survive_a_start_without_the_api_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, model) = (Server::new(), revision(1.0));
+    let open = || Arc::new(Store::open(folder.path()).unwrap());
+    server.add(&model);
+    server.operator_writes(&[vec![entry("a", 1, &model)]]);
+    server.copy("one");
+    let mut bench = Bench::new(Some(server.access()), open());
+    let password = |bench: &Bench| bench.source.secrets.borrow().get("plant.s.password").map(<[u8]>::to_vec);
+    bench.becomes(&[("a", 1)]).await;
+    assert_eq!(password(&bench), Some(b"one".to_vec()), "a device is driven before its secret is there");
+    bench.source.secrets.mark_unchanged();
+    server.copy("two");
+    timeout(Duration::from_secs(5), bench.source.secrets.changed()).await.expect("at once").unwrap();
+    assert_eq!(password(&bench), Some(b"two".to_vec()));
+    sleep(Duration::from_secs(10)).await;
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(folder.path().join("cache/secrets")).unwrap());
+    assert_eq!(mode & 0o777, 0o600);
+    bench.end().await;
+    let mut bench = Bench::new(None, open());
+    bench.becomes(&[("a", 1)]).await;
+    assert_eq!(password(&bench), Some(b"two".to_vec()));
+    assert!(!format!("{:?}", bench.source.secrets).contains("two"));
+    bench.end().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,10 +413,8 @@ async fn it_starts_from_disk_without_the_api_server_and_catches_up_when_it_is_ba
     server.add(&new);
     server.operator_writes(&[vec![entry("a", 2, &new)], vec![entry("b", 1, &model)]]);
     bench.becomes(&[("a", 2), ("b", 1)]).await;
-    // The file is written after the configuration is out.
-    while !std::fs::read_to_string(folder.path().join("cache/slices")).is_ok_and(|text| text.contains(&new.hash())) {
-        sleep(Duration::from_millis(10)).await;
-    }
+    let on_disk = std::fs::read_to_string(folder.path().join("cache/slices")).unwrap();
+    assert!(on_disk.contains(&new.hash()), "on the disk before it is acted upon");
     bench.end().await;
 
     server.lock().away = true;

@@ -1,4 +1,4 @@
-//! One chunk, followed by name: LIST (which yields the version to watch from, where a GET yields that of the object's last change,
+//! One chunk, or the Secret, followed by name: LIST (which yields the version to watch from, where a GET yields that of the object's last change,
 //! long forgotten by the server), then WATCH for a few minutes, then LIST again, so that a watch that died silently cannot
 //! hide an edit for longer.
 use super::{Said, SourceStats, token::Reader};
@@ -8,11 +8,13 @@ use crate::{
 };
 use futures_util::{TryStreamExt, pin_mut};
 use kube::{
-    Api,
+    Api, Resource,
     api::{ListParams, WatchEvent, WatchParams},
+    core::NamespaceResourceScope,
 };
 use pollux_crds::{DeviceSlice, DeviceSliceSpec, DeviceSliceStatus, MAPPERS_NAMESPACE};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use serde::de::DeserializeOwned;
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{sleep, timeout, timeout_at},
@@ -60,7 +62,17 @@ impl Chunks {
     }
 }
 
-/// Why a chunk cannot be followed now.
+/// An object that can be followed.
+pub(super) trait Named:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug
+{
+}
+impl<K> Named for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug
+{
+}
+
+/// Why an object cannot be followed now.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error("no answer within {} s", REQUEST.as_secs())]
@@ -86,21 +98,34 @@ impl From<kube::Error> for Trouble {
 
 /// Follows one chunk, for ever.
 pub(super) async fn follow(reader: &Reader, chunks: &Chunks, chunk: usize, name: &str, stats: &SourceStats) {
+    let saw = |seen: Option<DeviceSlice>| {
+        stats.contact();
+        chunks.set(chunk, seen.map(|s| Seen { spec: s.spec, status: s.status.unwrap_or_default() }));
+    };
+    follow_named(reader, "slice", name, Some(stats), saw).await;
+}
+/// Follows one object by name, for ever.
+pub(super) async fn follow_named<K: Named>(
+    reader: &Reader,
+    kind: &str,
+    name: &str,
+    stats: Option<&SourceStats>,
+    mut saw: impl FnMut(Option<K>),
+) {
     let (mut failures, mut said) = (0, Said::default());
-    let what = format!("slice {name} cannot be read, trying again");
+    let what = format!("{kind} {name} cannot be read, trying again");
     loop {
         let api = Api::namespaced(reader.client().await, MAPPERS_NAMESPACE);
         let began = Instant::now();
-        let mut saw = |seen: Option<DeviceSlice>| {
-            stats.contact();
+        let mut saw = |seen: Option<K>| {
             match &seen {
-                Some(_) => said.over(&format!("slice {name} is read")),
+                Some(_) => said.over(&format!("{kind} {name} is read")),
                 None => said.warn(&what, &"it is not there (yet)"),
             }
-            chunks.set(chunk, seen.map(|s| Seen { spec: s.spec, status: s.status.unwrap_or_default() }));
+            saw(seen);
         };
         let ended = once(&api, name, &mut saw).await;
-        stats.restart();
+        stats.into_iter().for_each(SourceStats::restart);
         match ended {
             Ok(()) if began.elapsed() >= SHORT => failures = 0,
             Ok(()) => failures += 1,
@@ -117,12 +142,12 @@ pub(super) async fn follow(reader: &Reader, chunks: &Chunks, chunk: usize, name:
 }
 
 /// One LIST and the WATCH after it, to its end.
-async fn once(api: &Api<DeviceSlice>, name: &str, saw: &mut impl FnMut(Option<DeviceSlice>)) -> Result<(), Trouble> {
+async fn once<K: Named>(api: &Api<K>, name: &str, saw: &mut impl FnMut(Option<K>)) -> Result<(), Trouble> {
     let by_name = format!("metadata.name={name}");
     let params = ListParams::default().fields(&by_name);
     let list = timeout(REQUEST, api.list(&params)).await.map_err(|_| Trouble::Late)??;
     let version = list.metadata.resource_version.unwrap_or_default();
-    saw(list.items.into_iter().find(|s| s.metadata.name.as_deref() == Some(name)));
+    saw(list.items.into_iter().find(|object| object.meta().name.as_deref() == Some(name)));
 
     let life = fastrand::u32(LIFE);
     let params = WatchParams::default().fields(&by_name).timeout(life);
@@ -139,7 +164,7 @@ async fn once(api: &Api<DeviceSlice>, name: &str, saw: &mut impl FnMut(Option<De
         };
         match event {
             None => return Ok(()),
-            Some(WatchEvent::Added(slice) | WatchEvent::Modified(slice)) => saw(Some(slice)),
+            Some(WatchEvent::Added(object) | WatchEvent::Modified(object)) => saw(Some(object)),
             Some(WatchEvent::Deleted(_)) => saw(None),
             Some(WatchEvent::Bookmark(_)) => {}
             // 410 above all: the version is too old. The next LIST mends it.

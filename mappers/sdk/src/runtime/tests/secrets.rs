@@ -1,0 +1,22 @@
+//! Secrets on their way to drivers.
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_new_secret_reaches_every_link_and_the_same_again_none() {
+    let script = script(&["a", "b"]);
+    let plant = Plant::new(&script, config([device("a")]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    assert_eq!(*script.connects.lock().unwrap(), (1, 0));
+    let password = |text: &str| [("plant.s.password".to_owned(), text.as_bytes().to_vec())].into();
+    for text in ["one", "one", "two"] {
+        Secrets::renew(&plant.secrets, password(text));
+        plant.pass(seconds(5)).await;
+    }
+    assert_eq!(*script.connects.lock().unwrap(), (3, 2), "dialled anew by each new one");
+    plant.set(config([device("a"), on("other", device("b"))]));
+    plant.until("b", reports("temperature", 20.0)).await;
+    assert_eq!(*script.connects.lock().unwrap(), (4, 2), "a link that comes later has the newest");
+    let status = plant.view("a").expect("published").status.clone();
+    assert_eq!(status_of(&status, pollux_crds::CONNECTED).0, "True");
+    plant.end().await;
+}
