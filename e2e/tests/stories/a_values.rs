@@ -83,7 +83,8 @@ fn s04_an_invalid_edit_changes_nothing() {
             .await?;
         ensure!(words.contains("unitId") && words.contains("255"), "{words}");
         let words = cluster.refused(&plant.device("oven-3", "node-1", "  desired: {off: 1}")).await?;
-        ensure!(words.contains("not a property name: off"), "{words}");
+        // To kubectl an unquoted off is false.
+        ensure!(words.contains("not a property name: false"), "{words}");
         plant.patch("oven-1", r#"{"spec": {"desired": {"setpoint": 5000}}}"#).await?;
         let device = plant.wait("oven-1", "not accepted", |d| device_is(d, "Accepted", "False")).await?;
         ensure!(reason(&device, "Accepted") == "LastValidKept", "{}", reason(&device, "Accepted"));

@@ -29,8 +29,7 @@ fn s05_a_dead_gateway_is_seen_and_comes_back() {
             Peer::start("gateway", "pymodbus_server.py", &["127.0.0.1", "1502"]).await?,
         );
         dead.kill().await?;
-        let device = plant.wait("oven-1", "not connected", |d| device_is(d, "Connected", "False")).await?;
-        ensure!(!device_is(&device, READY, "True"), "silence is never shown as health");
+        let device = says(&plant, "oven-1", "").await?;
         println!("{}", cluster.kubectl("get device oven-1 -n gateway -o wide").await?);
         ensure!(reported(&device, "setpoint") == Some(&json!(222)), "the last value stays");
         let neighbour = other.devices().get("oven-1").await?;
@@ -171,12 +170,13 @@ fn s09_a_token_is_worth_its_own_node_only() {
     });
 }
 
-/// A gateway that misbehaves: the port of its proxy, what the proxy does, and what the Device must say of it.
+/// A gateway that misbehaves: the port of its proxy, what the proxy does, and what the Device must say of it. Of one that refuses it may
+/// say how it was lost, or that it cannot connect since.
 const GATEWAYS: [(&str, u16, &str, &str); 4] = [
     ("silent", 5501, "stall", "no answer within"),
     ("garbled", 5502, "corrupt 1", "this is not Modbus TCP: protocol id"),
     ("halved", 5503, "half", "half an answer"),
-    ("absent", 5504, "refuse", "cannot connect"),
+    ("absent", 5504, "refuse", "connect"),
 ];
 
 #[test]
@@ -212,7 +212,6 @@ fn s16_bad_gateways_are_told_apart_and_come_back() {
                     "the last value stays: {:?}",
                     device.status
                 );
-                ensure!(!device_is(&device, READY, "True"), "silence is never shown as health");
             }
             says(&plant, "dying", "unit 5: no answer within").await?;
             // The living one is read on, and has been all the while, by one connection.
@@ -259,8 +258,8 @@ spec: {{protocol: {{modbus: {{tcp: {{host: {address}, port: {port}}}}}}}}}
     )
 }
 
-/// Waits until a Device is not connected, and says why.
+/// Waits until a Device is not connected, and says why; silence is never shown as health.
 async fn says(plant: &Plant, name: &str, words: &str) -> Result<Device> {
-    let what = format!("not connected: {words}");
-    plant.wait(name, &what, |d| device_is(d, "Connected", "False") && message(d, "Connected").contains(words)).await
+    let is = |d: &Device| device_is(d, "Connected", "False") && message(d, "Connected").contains(words);
+    plant.wait(name, &format!("not connected: {words}"), |d| is(d) && device_is(d, READY, "False")).await
 }
