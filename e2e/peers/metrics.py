@@ -29,7 +29,7 @@ def main():
         if family.type == "unknown":
             sys.exit(f"{family.name}: no type")
         for sample in family.samples:
-            sums[sample.name] += sample.value
+            sums[sample.name] += float(sample.value)
     print(json.dumps(sums))
 
 
