@@ -1,6 +1,6 @@
 //! What goes wrong on the wire, in words for people and kinds for machines.
 use crate::frame::{ExceptionCode, ProtocolError, describe_exception};
-use pollux_mapper::{DriverError, ErrorKind};
+use pollux_mapper::{DriverError, ErrorKind, Instant};
 use std::time::Duration;
 
 /// Cloned to everyone who waits for an answer on a connection that is lost.
@@ -20,6 +20,8 @@ pub enum Error {
     HalfFrame(usize),
     #[error("unit {unit}: no answer within {waited:?}{}", late(*.dropped))]
     Silent { unit: u8, waited: Duration, dropped: u64 },
+    #[error("nothing was received for {0:?}, whoever was asked: the connection is made anew")]
+    Deaf(Duration),
     #[error("unit {unit}: {}", describe_exception(*.code))]
     Exception { unit: u8, code: ExceptionCode },
     #[error("unit {unit}: {error}")]
@@ -30,6 +32,12 @@ pub enum Error {
     Abandoned,
 }
 
+/// As people say it: whole milliseconds.
+pub(crate) fn since(began: Instant) -> Duration {
+    let micros = began.elapsed().as_micros() + 500;
+    Duration::from_millis(u64::try_from(micros / 1000).unwrap_or(u64::MAX))
+}
+
 fn late(dropped: u64) -> String {
     if dropped == 0 { String::new() } else { format!(" ({dropped} answers to earlier requests were dropped)") }
 }
@@ -38,7 +46,9 @@ impl DriverError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Connect(_) | Self::Closed | Self::Lost(_) => ErrorKind::Unreachable,
-            Self::ConnectTimeout(_) | Self::Stalled(_) | Self::HalfFrame(_) | Self::Silent { .. } => ErrorKind::Timeout,
+            Self::ConnectTimeout(_) | Self::Stalled(_) | Self::HalfFrame(_) | Self::Silent { .. } | Self::Deaf(_) => {
+                ErrorKind::Timeout
+            }
             Self::Exception { code, .. } if crate::frame::is_gateway(*code) => ErrorKind::Unreachable,
             Self::Exception { .. } | Self::Answer { .. } | Self::Stream(_) => ErrorKind::Protocol,
             Self::Abandoned => ErrorKind::Other,

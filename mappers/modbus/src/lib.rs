@@ -1,7 +1,8 @@
 //! Modbus TCP for Pollux. From the bottom: `frame` (bytes), `transaction` (which answer is whose), `wire` (one connection);
-//! beside them `values`, `plan`, `unit`, `write`, all pure; `link` and `protocol` are what the engine sees.
+//! beside them `values`, `plan`, `learned`, `unit`, `write`, all pure; `link` and `protocol` are what the engine sees.
 mod error;
 pub mod frame;
+pub mod learned;
 mod link;
 pub mod plan;
 mod protocol;

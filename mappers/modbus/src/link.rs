@@ -22,8 +22,12 @@ pub struct Link<S> {
     pub(crate) peer: Option<String>,
 }
 
-/// In progress (5) is no refusal, and a gateway that lost its device (10, 11) does not know: both may have been done.
-const IN_PROGRESS: ExceptionCode = ExceptionCode::Acknowledge;
+/// Whether a write that was answered so may have been done, at least in part: in progress (5) is no refusal, a device that
+/// failed (4) may have done so half-way (Application Protocol V1.1b3, section 7). A gateway that lost its device (10, 11) does
+/// not know either; there, it is the device that did not answer.
+fn may_be_done(code: ExceptionCode) -> bool {
+    matches!(code, ExceptionCode::Acknowledge | ExceptionCode::ServerDeviceFailure)
+}
 
 impl<S: AsyncRead + AsyncWrite + Send + 'static> Link<S> {
     pub fn new(stream: S, peer: Option<String>) -> Self {
@@ -60,8 +64,12 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> Link<S> {
         };
         let sending = || values.iter().for_each(|at| out.sending(*at));
         match self.wire.transact(unit, &what.request(current), until, sending).await? {
-            Answer::Exception(code) if is_gateway(code) || code == IN_PROGRESS => {
-                Err(Fault::Device(Error::Exception { unit, code }))
+            Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit, code })),
+            Answer::Exception(code) if may_be_done(code) => {
+                for at in values {
+                    out.unknown(*at, exception(code));
+                }
+                Ok(false)
             }
             Answer::Exception(code) => Ok(refuse(values, code, out)),
             Answer::Written | Answer::Data(_) => {
@@ -101,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> pollux_mapper::Link<Modbus> for
         let again = match self.fetch(unit.id, asked, until).await? {
             Ok(data) => {
                 deliver(unit, exchange, &data, out);
-                unit.learned().answered(asked)
+                unit.learned().answered(asked, Instant::now())
             }
             Err(code) if is_refused_range(code) && unit.refused(exchange) => true,
             Err(code) => return Err(Fault::Point(exception(code))),
@@ -116,7 +124,12 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> pollux_mapper::Link<Modbus> for
         until: Instant,
         out: &mut Written,
     ) -> Result<(), Fault<Error>> {
-        for step in encode(unit, values, out).unwrap_or_default() {
+        let steps = encode(unit, values, out);
+        if steps.is_some() {
+            // A bit is read before it is written: what ends that read has written nothing.
+            (0..values.len()).for_each(|at| out.not_sent(at));
+        }
+        for step in steps.unwrap_or_default() {
             if !self.step(unit.id, &step, until, out).await? {
                 break;
             }
@@ -154,7 +167,7 @@ impl Unit {
     fn refused(&self, exchange: &Exchange<Range>) -> bool {
         let blocks: Vec<Range> =
             exchange.points.iter().filter_map(|at| self.items.get(*at)).map(|item| item.block).collect();
-        self.learned().refused(exchange.request, &blocks)
+        self.learned().refused(exchange.request, &blocks, Instant::now())
     }
 }
 

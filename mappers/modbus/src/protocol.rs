@@ -14,6 +14,9 @@ use tokio::net::TcpStream;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A gateway that lost its power is noticed, even where nothing is polled for hours.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+/// And while it is polled: where sent bytes wait for their acknowledgement no keep-alive is sent, and Linux would try again
+/// for a quarter of an hour.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Modbus;
@@ -99,6 +102,8 @@ impl Protocol for Modbus {
 fn configured(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3).with_retries(3);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    let socket = SockRef::from(&stream);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     Ok(stream)
 }

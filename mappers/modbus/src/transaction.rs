@@ -149,6 +149,26 @@ mod tests {
     }
 
     #[test]
+    fn ids_come_round_and_answers_still_find_their_requests() {
+        let mut table = Transactions::new(2);
+        let open = table.begin(7, SHAPE, u32::MAX).expect("room"); // id 1 stays open all the while
+        let mut ids = vec![];
+        for n in 0..140_000 {
+            let id = table.begin(1, SHAPE, n).expect("room");
+            assert_ne!(id, open, "in use");
+            let answer = table.accept(&frame(id, 1, &[3, 2, 0, 7]));
+            assert_eq!(answer, Ok(Accepted::Answer(n, Ok(data([0, 7])))));
+            ids.push(id);
+        }
+        assert!(ids.windows(2).any(|pair| pair == [u16::MAX, 0]), "0 is an id as any other");
+        let late = ids[ids.len() - 2];
+        assert_eq!(table.accept(&frame(late, 1, &[3, 2, 0, 7])), Ok(Accepted::Late));
+        let never = ids[ids.len() - 1].wrapping_add(0x4000);
+        assert_eq!(table.accept(&frame(never, 1, &[3, 2, 0, 7])), Err(ProtocolError::UnknownTransaction { id: never }));
+        assert_eq!(table.accept(&frame(open, 7, &[3, 2, 0, 7])), Ok(Accepted::Answer(u32::MAX, Ok(data([0, 7])))));
+    }
+
+    #[test]
     fn an_answer_from_another_unit_is_an_error_of_this_request_alone() {
         let mut table = Transactions::new(1);
         let id = table.begin(1, SHAPE, ()).expect("room");

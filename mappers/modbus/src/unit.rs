@@ -1,6 +1,7 @@
 //! One device, compiled: where each point stands, and what the device was seen to refuse.
 use crate::{
-    plan::{Learned, Range},
+    learned::Learned,
+    plan::Range,
     values::{Format, Number},
 };
 use pollux_crds::{ModbusBinding, ModbusDataType, ModbusDevice, ModbusTable as Table};

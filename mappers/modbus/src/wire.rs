@@ -1,17 +1,24 @@
 //! One Modbus TCP connection: bytes, time-outs and who waits for what. Generic over the stream, so that tests need no port.
 use crate::{
-    error::Error,
+    error::{Error, since},
     frame::{self, Answer, Decoder, IllegalRequest, Request, Shape},
     transaction::{Accepted, DEPTH, Transactions},
 };
 use pollux_mapper::{ErrorKind, Fault, Instant, PointFault};
-use std::sync::{Mutex as Lock, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex as Lock, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
     sync::{Mutex, Semaphore, oneshot},
     time::{sleep_until, timeout_at},
 };
 use tracing::debug;
+
+/// So many requests in a row without a byte in so long: a gateway that hangs, or a way there that has forgotten us. TCP
+/// itself never finds the first, and needs a quarter of an hour for the second.
+const DEAF: (u32, Duration) = (3, Duration::from_secs(30));
 
 type Waiter = oneshot::Sender<Result<Answer, Error>>;
 type Reply = oneshot::Receiver<Result<Answer, Error>>;
@@ -30,6 +37,9 @@ struct State {
     decoder: Decoder,
     table: Transactions<Waiter>,
     dead: Option<Error>,
+    /// When the last bytes came, and how many requests had no answer since.
+    heard: Instant,
+    unheard: u32,
 }
 
 impl State {
@@ -41,6 +51,7 @@ impl State {
     }
 
     fn feed(&mut self, mut input: &[u8]) -> Result<(), Error> {
+        (self.heard, self.unheard) = (Instant::now(), 0);
         while let Some(frame) = self.decoder.feed(&mut input)? {
             let unit = frame.unit;
             match self.table.accept(&frame)? {
@@ -57,7 +68,8 @@ impl State {
 impl<S: AsyncRead + AsyncWrite> Wire<S> {
     pub fn new(stream: S) -> Self {
         let (reader, writer) = tokio::io::split(stream);
-        let state = State { decoder: Decoder::default(), table: Transactions::new(DEPTH), dead: None };
+        let (decoder, table) = (Decoder::default(), Transactions::new(DEPTH));
+        let state = State { decoder, table, dead: None, heard: Instant::now(), unheard: 0 };
         Self {
             reader: Mutex::new(reader),
             writer: Mutex::new(writer),
@@ -78,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         let started = Instant::now();
         let mut bytes = frame::encode(0, unit, request).map_err(|error| illegal(&error))?;
         let Ok(Ok(_lane)) = timeout_at(until, self.lanes.acquire()).await else {
-            return Err(Fault::Device(Error::Silent { unit, waited: started.elapsed(), dropped: 0 }));
+            return Err(Fault::Device(Error::Silent { unit, waited: since(started), dropped: 0 }));
         };
         let (mut ticket, answer) = self.begin(unit, Shape::of(request, &bytes))?;
         for (byte, id) in bytes.iter_mut().zip(ticket.id.to_be_bytes()) {
@@ -132,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         let error = match timeout_at(until, writing).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => Error::Lost(error.to_string()),
-            Err(_) => Error::Stalled(started.elapsed()),
+            Err(_) => Error::Stalled(since(started)),
         };
         self.state().die(&error);
         Err(error)
@@ -164,17 +176,17 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     /// With a part of a frame read nobody knows where the next one begins.
     fn silence(&self, unit: u8, started: Instant, dropped: u64) -> Fault<Error> {
         let mut state = self.state();
-        match state.decoder.pending() {
+        state.unheard += 1;
+        let error = match state.decoder.pending() {
+            0 if state.unheard >= DEAF.0 && state.heard.elapsed() >= DEAF.1 => Error::Deaf(since(state.heard)),
             0 => {
                 let dropped = state.table.dropped() - dropped;
-                Fault::Device(Error::Silent { unit, waited: started.elapsed(), dropped })
+                return Fault::Device(Error::Silent { unit, waited: since(started), dropped });
             }
-            bytes => {
-                let error = Error::HalfFrame(bytes);
-                state.die(&error);
-                Fault::Link(error)
-            }
-        }
+            bytes => Error::HalfFrame(bytes),
+        };
+        state.die(&error);
+        Fault::Link(error)
     }
 }
 

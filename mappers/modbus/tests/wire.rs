@@ -66,6 +66,31 @@ async fn a_silent_unit_costs_only_itself_and_its_late_answer_is_not_taken_for_th
     assert_eq!(result, Ok(data(0, 7)));
 }
 
+/// A gateway whose session is stuck acknowledges every byte and answers none: TCP finds nothing wrong.
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_hangs_is_given_up_but_one_that_says_anything_is_not() {
+    let (wire, mut peer) = pair();
+    let deaf = async {
+        loop {
+            tokio::time::advance(Duration::from_secs(9)).await;
+            match ask(&wire, 9).await {
+                Err(Fault::Device(Error::Silent { .. })) => {}
+                end => break end,
+            }
+        }
+    };
+    let swallow = async { while request(&mut peer).await.0 != 0 {} };
+    let end = tokio::select! { end = deaf => end, () = swallow => panic!("closed") };
+    assert_eq!(end, Err(Fault::Link(Error::Deaf(Duration::from_secs(30)))));
+    let (wire, mut peer) = pair();
+    for _ in 0..5 {
+        tokio::time::advance(Duration::from_secs(9)).await;
+        let (result, ()) = tokio::join!(ask(&wire, 9), async { drop(request(&mut peer).await) });
+        assert!(matches!(result, Err(Fault::Device(Error::Silent { .. }))), "{result:?}");
+        goes_on(&wire, &mut peer).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn late_answers_that_come_while_nobody_waits_are_dropped_too() {
     let (wire, mut peer) = pair();

@@ -39,10 +39,10 @@ pub struct Written {
 }
 
 impl Written {
-    /// For tests of a driver; the engine makes its own.
+    /// As a driver gets it, for tests of a driver; the engine makes its own.
     #[must_use]
     pub fn new(values: usize) -> Self {
-        Self { marks: vec![None; values], started: false, why: None, reply: None, tally: vec![] }
+        Self { marks: vec![None; values], started: true, why: None, reply: None, tally: vec![] }
     }
     pub(crate) fn answering(
         values: usize,
@@ -50,12 +50,21 @@ impl Written {
         tally: impl IntoIterator<Item = Arc<Counters>>,
     ) -> Self {
         let mut new = Self::new(values);
-        (new.reply, new.tally) = (Some(reply), tally.into_iter().collect());
+        (new.started, new.reply, new.tally) = (false, Some(reply), tally.into_iter().collect());
         new
     }
     /// The next byte that leaves belongs to this value (a position in `values`).
     pub fn sending(&mut self, value: usize) {
         self.mark(value, Wrote::Unknown);
+    }
+    /// No byte of it has left, whatever ends this write now: for a driver that has to ask something else first.
+    pub fn not_sent(&mut self, value: usize) {
+        self.mark(value, Wrote::NotSent);
+    }
+    /// The device answered, and its answer does not tell whether it was done.
+    pub fn unknown(&mut self, value: usize, why: PointFault) {
+        self.mark(value, Wrote::Unknown);
+        self.why = Some(why);
     }
     /// The device acknowledged it.
     pub fn done(&mut self, value: usize) {
@@ -79,9 +88,10 @@ impl Written {
     }
     /// The device said no to the request as a whole: what was under way, or all if the driver marked nothing.
     pub(crate) fn refuse_pending(&mut self, fault: &PointFault) {
-        let marked = self.marked();
+        let open = |mark: &Option<Wrote>| matches!(mark, None | Some(Wrote::NotSent));
+        let nothing_left = self.marks.iter().all(open);
         for mark in &mut self.marks {
-            if *mark == Some(Wrote::Unknown) || !marked {
+            if *mark == Some(Wrote::Unknown) || nothing_left {
                 *mark = Some(Wrote::Refused(fault.clone()));
             }
         }
@@ -127,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_write_that_began_unmarked_is_unknown_and_one_that_did_not_is_not_sent() {
-        let mut written = Written::new(2);
+        let (reply, _answer) = oneshot::channel();
+        let mut written = Written::answering(2, reply, []);
         assert_eq!(written.results(), [Wrote::NotSent, Wrote::NotSent]);
         written.start();
         assert_eq!(written.results(), [Wrote::Unknown, Wrote::Unknown]);
@@ -148,6 +159,19 @@ mod tests {
         unmarked.start();
         unmarked.refuse_pending(&fault());
         assert_eq!(unmarked.results(), [Wrote::Refused(fault())]);
+    }
+    #[test]
+    fn what_asks_before_it_writes_has_not_written() {
+        let mut written = Written::new(2);
+        written.not_sent(0);
+        written.not_sent(1);
+        assert_eq!(written.results(), [Wrote::NotSent, Wrote::NotSent]);
+        written.sending(0);
+        assert_eq!(written.results(), [Wrote::Unknown, Wrote::NotSent]);
+        let mut refused = Written::new(1);
+        refused.not_sent(0);
+        refused.refuse_pending(&fault());
+        assert_eq!(refused.results(), [Wrote::Refused(fault())]);
     }
     #[test]
     fn dropped_it_answers() {
