@@ -95,7 +95,7 @@ fn exception(code: ExceptionCode) -> PointFault {
 
 impl<S: AsyncRead + AsyncWrite + Send + 'static> pollux_mapper::Link<Modbus> for Link<S> {
     fn limits(&self) -> Limits {
-        Limits { in_flight: DEPTH, per_unit: 1, attached: None }
+        Limits::at_once(DEPTH).bus(true) // there may be one behind a gateway
     }
 
     async fn read(

@@ -152,20 +152,26 @@ impl Columns {
         self.rows.resize(self.rows.len() + count as usize, VACANT);
         Some(base)
     }
-    pub(crate) fn remove(&mut self, base: Slot, count: u32) {
-        if count == 0 {
-            return self.forget_block(base);
+    /// The rows of a device's layout go back. By its block, for the rows of a device without points are its neighbour's.
+    pub(crate) fn remove(&mut self, device: DeviceKey, generation: u16) {
+        let its = |block: &Block| block.device == device && block.generation == generation;
+        let found = self.blocks.iter_mut().find(|place| place.as_ref().is_some_and(its));
+        let Some(Block { base, fresh, .. }) = found.and_then(Option::take) else { return };
+        let count = u32::try_from(fresh.heard.len()).unwrap_or(u32::MAX); // as many as `add` gave
+        if count > 0 {
+            self.give_back(base, count);
         }
-        for slot in base.0..base.0.saturating_add(count) {
+    }
+    fn give_back(&mut self, base: u32, count: u32) {
+        for slot in base..base.saturating_add(count) {
             self.texts.remove(&Slot(slot));
             self.faults.remove(&Slot(slot));
         }
-        self.forget_block(base);
-        for row in self.rows.iter_mut().skip(base.0 as usize).take(count as usize) {
+        for row in self.rows.iter_mut().skip(base as usize).take(count as usize) {
             *row = VACANT;
         }
-        self.dirty.retain(|s| s.0.wrapping_sub(base.0) >= count);
-        self.free.push((base.0, count));
+        self.dirty.retain(|s| s.0.wrapping_sub(base) >= count);
+        self.free.push((base, count));
         self.free.sort_unstable();
         self.free.dedup_by(|next, kept| {
             let joins = kept.0 + kept.1 == next.0;
@@ -174,13 +180,6 @@ impl Columns {
             }
             joins
         });
-    }
-    /// A device without points has a block and no row.
-    fn forget_block(&mut self, base: Slot) {
-        let of_row = self.rows.get(base.0 as usize).map(|r| r.block as usize);
-        if let Some(place) = of_row.and_then(|block| self.blocks.get_mut(block)) {
-            *place = None;
-        }
     }
     pub(crate) fn set_event(&mut self, slot: Slot, event: bool) {
         if let Some(row) = self.rows.get_mut(slot.0 as usize) {
@@ -336,4 +335,48 @@ fn bounded(mut fault: PointFault) -> PointFault {
         fault.text.to_mut().truncate(end);
     }
     fault
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(columns: &mut Columns, device: u64, points: usize) -> (Slot, u16) {
+        let (base, generation, _) = columns.add(DeviceKey(device), vec![false; points].into_iter()).expect("room");
+        (base, generation)
+    }
+    fn tell(columns: &mut Columns, slot: Slot, value: u64) -> Vec<Change> {
+        let mut out = vec![];
+        let number = Number { bits: value, time: 0, slot, kind: Kind::Uint, quality: Quality::Good };
+        let now = columns.now();
+        columns.ingest(number, now, &mut out);
+        out
+    }
+
+    #[test]
+    fn a_device_without_points_takes_nothing_of_its_neighbour_along() {
+        let mut columns = Columns::new(Instant::now());
+        add(&mut columns, 1, 5);
+        let (_, empty) = add(&mut columns, 2, 0);
+        let (base, _) = add(&mut columns, 3, 3);
+        columns.remove(DeviceKey(2), empty);
+        let told = tell(&mut columns, base, 7);
+        assert_eq!(told.iter().map(|c| (c.device, c.point)).collect::<Vec<_>>(), [(DeviceKey(3), 0)]);
+        let (elsewhere, _) = add(&mut columns, 4, 1);
+        assert_ne!(elsewhere, base);
+        assert_eq!(columns.blocks.len(), 3, "its number is used again");
+        assert_eq!(tell(&mut columns, base, 8).len(), 1);
+    }
+
+    #[test]
+    fn rows_given_back_are_joined_and_used_again() {
+        let mut columns = Columns::new(Instant::now());
+        let given: Vec<_> = (0..4).map(|device| add(&mut columns, device, 2)).collect();
+        for (device, (_, generation)) in (0..3).zip(&given) {
+            columns.remove(DeviceKey(device), *generation);
+        }
+        columns.remove(DeviceKey(3), given[0].1); // of another device: nothing
+        assert_eq!(add(&mut columns, 9, 6).0, Slot(0));
+        assert_eq!((columns.len(), tell(&mut columns, given[3].0, 1).len()), (8, 1));
+    }
 }

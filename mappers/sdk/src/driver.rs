@@ -67,6 +67,13 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         Precision::Double
     }
 
+    /// Pure. How long this piece of work may take, where `timeout` is what the Device grants one request: a write that reads
+    /// first, or a call of several steps, has more than one. Not less than `timeout`, an hour at most. Default: `timeout`.
+    fn patience(&self, unit: &Self::Unit, job: Job<'_, Self::Request>, timeout: Duration) -> Duration {
+        let _ = (unit, job);
+        timeout
+    }
+
     /// Opens the endpoint. Bounded and retried by the engine. Dropping the link closes it.
     fn connect(
         &self,
@@ -342,8 +349,9 @@ pub enum Done {
     Replan,
 }
 
-/// What a link can carry.
+/// What a link can carry. Made by [`Limits::default`] or [`Limits::at_once`], so that more of it may be asked one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Exchanges under way at once on the link.
     pub in_flight: usize,
@@ -351,12 +359,54 @@ pub struct Limits {
     pub per_unit: usize,
     /// Units attached at once (slots of a radio). The engine attaches and detaches for it: longest waiting first.
     pub attached: Option<usize>,
+    /// All wait for one that is silent: a suspect is given less than its whole time-out.
+    pub bus: bool,
 }
 
+/// A bus: one at a time.
 impl Default for Limits {
     fn default() -> Self {
-        Self { in_flight: 1, per_unit: 1, attached: None }
+        Self { in_flight: 1, per_unit: 1, attached: None, bus: true }
     }
+}
+
+impl Limits {
+    /// So many exchanges at once, one for each unit; no bus, and no slots.
+    #[must_use]
+    pub const fn at_once(in_flight: usize) -> Self {
+        Self { in_flight, per_unit: 1, attached: None, bus: false }
+    }
+    /// So many exchanges at once for one unit.
+    #[must_use]
+    pub const fn per_unit(self, per_unit: usize) -> Self {
+        Self { per_unit, ..self }
+    }
+    /// So many units attached at once.
+    #[must_use]
+    pub const fn attached(self, slots: Option<usize>) -> Self {
+        Self { attached: slots, ..self }
+    }
+    /// Whether all wait for one that is silent.
+    #[must_use]
+    pub const fn bus(self, bus: bool) -> Self {
+        Self { bus, ..self }
+    }
+}
+
+/// A piece of work on a link, as [`Protocol::patience`] judges it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Job<'a, R> {
+    /// [`Link::attach`].
+    Attach,
+    /// [`Link::detach`].
+    Detach,
+    /// [`Link::read`].
+    Read(&'a Exchange<R>),
+    /// [`Link::write`]: position in `points` of `prepare`, value.
+    Write(&'a [(usize, Value)]),
+    /// [`Link::call`].
+    Call(&'a str),
 }
 
 /// What a driver may ask of its surroundings while connecting.

@@ -33,7 +33,7 @@ pub use columns::{Change, Columns, Fresh};
 pub use config::{NodeConfig, Origin, Refusal};
 pub use control::{Control, ControlError, Request, control};
 pub use driver::{
-    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Interval, Limits, Link, Point, PointFault,
+    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Interval, Job, Limits, Link, Point, PointFault,
     Precision, Protocol, Slot,
 };
 pub use engine::{

@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(1));
+pub(super) const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(1));
 
 /// One device.
 pub(super) struct Held<P: Protocol> {
@@ -46,6 +46,8 @@ pub(super) struct Health {
     pub up: Option<bool>,
     pub kind: Option<ErrorKind>,
     pub reason: String,
+    /// When the reason was put so.
+    pub since: Option<Instant>,
     pub untold: bool,
 }
 
@@ -197,7 +199,7 @@ impl<P: Protocol> Engine<P> {
         let Some(held) = self.held_mut(device) else { return };
         held.epoch = epoch; // from here on nobody listens to the old one
         if let Some(Next::Successor(unused)) = held.next.replace(next) {
-            self.columns.remove(unused.held.base, unused.held.slots);
+            self.columns.remove(unused.held.key, unused.held.generation);
         }
         self.arbiter.leave(device);
         self.succeed(device);
@@ -210,7 +212,7 @@ impl<P: Protocol> Engine<P> {
         let epoch = self.next_epoch();
         let Some(held) = self.held_mut(device) else { return };
         let Some(next) = held.next.take() else { return };
-        let (base, slots) = (held.base, held.slots);
+        let (key, generation) = (held.key, held.generation);
         for mourner in held.mourners.drain(..) {
             mourner.send(()).ok(); // who asked may have left
         }
@@ -222,7 +224,6 @@ impl<P: Protocol> Engine<P> {
                 self.arbiter.replace(device, plan, Instant::now());
             }
             Next::Nothing => {
-                let key = held.key;
                 self.devices[device] = None;
                 self.by_key.remove(&key);
                 self.untold.remove(&device);
@@ -230,7 +231,7 @@ impl<P: Protocol> Engine<P> {
                 self.arbiter.remove(device);
             }
         }
-        self.columns.remove(base, slots);
+        self.columns.remove(key, generation);
         self.stats.rows.set(self.columns.len() as u64);
     }
     pub(super) fn next_epoch(&mut self) -> u32 {
@@ -248,7 +249,7 @@ impl<P: Protocol> Engine<P> {
         let unit = match self.protocol.prepare(&spec.config, &points) {
             Ok(unit) => Arc::new(unit),
             Err(errors) => {
-                self.columns.remove(base, slots);
+                self.columns.remove(spec.key, generation);
                 return Err(errors);
             }
         };

@@ -32,7 +32,8 @@ use std::{
 use tokio::{sync::mpsc, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
-const CONNECT: Duration = Duration::from_secs(10);
+/// Longest dial. A driver's own bound comes first (`connectTimeout` is a minute at most) and says what it waited for.
+const CONNECT: Duration = Duration::from_secs(65);
 const INBOX: usize = 65_536;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 /// A link that lived so long was a good one: the next is dialled at once.
@@ -171,7 +172,10 @@ impl<P: Protocol> Engine<P> {
             Met::Done(Ok(Err(error))) => {
                 return Met::Done(Err(crate::Fault::Link(error).to_point()));
             }
-            Met::Done(Err(_)) => return Met::Done(Err(PointFault::new(ErrorKind::Timeout, "connect timed out"))),
+            Met::Done(Err(_)) => {
+                let text = format!("no connection within {} s", CONNECT.as_secs());
+                return Met::Done(Err(PointFault::new(ErrorKind::Timeout, text)));
+            }
         };
         self.stats.connects.add(1);
         self.linked(LinkState { up: true, identity: self.protocol.identity(&link), kind: None, reason: String::new() });

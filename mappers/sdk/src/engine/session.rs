@@ -1,7 +1,7 @@
 //! The life of one link: what is started, and when.
-use super::{Engine, Io, Order};
+use super::{Engine, Io, Order, command::What, devices::TIMEOUT};
 use crate::{
-    Done, ErrorKind, Exchange, Fault, Instant, Limits, Link, PointFault, Port, Protocol, Samples,
+    Done, ErrorKind, Exchange, Fault, Instant, Job, Limits, Link, PointFault, Port, Protocol, Samples,
     arbiter::Work,
     port::{Cell, Mail},
 };
@@ -45,7 +45,7 @@ impl<P: Protocol> Engine<P> {
             if closing.is_none() {
                 let limits = link.limits();
                 while let Some(work) = self.next(limits) {
-                    flying.push(self.start(link, work, limits.in_flight <= 1));
+                    flying.push(self.start(link, work, limits.bus));
                 }
                 wake = self.wake();
             } else if flying.is_empty() || wake.is_some_and(|until| until <= Instant::now()) {
@@ -115,9 +115,10 @@ impl<P: Protocol> Engine<P> {
         let Some(held) = self.held(unit) else { return SHORTEST };
         let full_probe = self.arbiter.probing(unit) && self.arbiter.probes(unit) % 4 == 3;
         let suspect = matches!(work, Work::Read { .. }) && self.arbiter.fails(unit) > 0 && !full_probe;
+        let whole = self.protocol.patience(&held.unit, job(work), held.timeout).clamp(held.timeout, TIMEOUT.1);
         match held.slowest {
-            Some(slowest) if bus && suspect => held.timeout.min((slowest * 4).max(SHORTEST)),
-            _ => held.timeout,
+            Some(slowest) if bus && suspect => whole.min((slowest * 4).max(SHORTEST)),
+            _ => whole,
         }
     }
     fn start<'l>(
@@ -212,6 +213,17 @@ impl<P: Protocol> Engine<P> {
     pub(super) fn plan(&self, device: usize, points: &[usize]) -> Vec<Arc<Exchange<P::Request>>> {
         let Some(held) = self.held(device).filter(|_| !points.is_empty()) else { return vec![] };
         self.protocol.plan(&held.unit, points).into_iter().map(Arc::new).collect()
+    }
+}
+
+/// What a driver is asked about.
+fn job<R>(work: &Work<R, Order>) -> Job<'_, R> {
+    match work {
+        Work::Attach { .. } => Job::Attach,
+        Work::Detach { .. } => Job::Detach,
+        Work::Read { exchange, .. } => Job::Read(exchange),
+        Work::Write { write: Order { what: What::Write { values, .. }, .. }, .. } => Job::Write(values),
+        Work::Write { write: Order { what: What::Call { command, .. }, .. }, .. } => Job::Call(command),
     }
 }
 

@@ -1,19 +1,23 @@
 //! What the readers are told: devices that come and go, and the newest state of points.
-use super::Engine;
-use crate::{Connected, News, PointFault, Protocol, outbox::LinkState};
+use super::{Engine, devices::Health};
+use crate::{Connected, Instant, News, PointFault, Protocol, outbox::LinkState};
+use std::time::Duration;
 
 const MOST: usize = 1024; // changes handed over at once
+/// Other words for a failure of the same kind are told this seldom: what a device says may differ each time.
+const REWORDED: Duration = Duration::from_secs(30);
 
 impl<P: Protocol> Engine<P> {
     /// None: it is up.
     pub(super) fn health(&mut self, device: usize, fault: Option<&PointFault>) {
         let Some(held) = self.held_mut(device) else { return };
-        let (up, kind) = (fault.is_none(), fault.map(|f| f.kind));
-        if held.health.up == Some(up) && held.health.kind == kind {
+        let (up, kind, words) = (fault.is_none(), fault.map(|f| f.kind), fault.map_or("", |f| &*f.text));
+        let (health, now) = (&mut held.health, Instant::now());
+        let recent = health.since.is_some_and(|since| now < since + REWORDED);
+        if health.up == Some(up) && health.kind == kind && (recent || health.reason == words) {
             return;
         }
-        (held.health.up, held.health.kind, held.health.untold) = (Some(up), kind, true);
-        held.health.reason = fault.map_or_else(String::new, |f| f.text.to_string());
+        *health = Health { up: Some(up), kind, reason: words.to_owned(), since: Some(now), untold: true };
         self.untold.insert(device);
     }
     /// Connected follows probing. What the protocol itself said stands until it says otherwise.

@@ -145,8 +145,11 @@ impl Protocol for Memory {
         if due.is_empty() { vec![] } else { vec![Exchange { points: due.to_vec(), request: () }] }
     }
     async fn connect(&self, _: &String, _: &Cx) -> Result<Session, Error> {
-        if *lock(&self.0.mood) == Mood::Offline {
-            return Err(Error::Lost);
+        let mood = *lock(&self.0.mood);
+        match mood {
+            Mood::Offline => return Err(Error::Lost),
+            Mood::Silent => std::future::pending().await, // as where a packet is dropped on the way
+            Mood::Serving => {}
         }
         *lock(&self.0.connects) += 1;
         let lost = CancellationToken::new();
@@ -170,7 +173,7 @@ impl Session {
 
 impl Link<Memory> for Session {
     fn limits(&self) -> Limits {
-        Limits { in_flight: 4, per_unit: 2, attached: *lock(&self.broker.slots) }
+        Limits::at_once(4).per_unit(2).attached(*lock(&self.broker.slots))
     }
     async fn attach(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<(), Fault<Error>> {
         self.ask(until).await?;
@@ -189,8 +192,9 @@ impl Link<Memory> for Session {
         *most = (*most).max(subscribers.len());
         Ok(())
     }
-    async fn detach(&self, unit: &Arc<Unit>, _: Instant) {
+    async fn detach(&self, unit: &Arc<Unit>, until: Instant) {
         lock(&self.broker.subscribers).remove(&unit.device);
+        self.ask(until).await.ok(); // unsubscribed or not: nobody listens
     }
     async fn read(
         &self,

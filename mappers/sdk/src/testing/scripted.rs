@@ -2,8 +2,8 @@
 //! sent stays sent.
 use super::{answers, lock};
 use crate::{
-    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Limits, Link, Point, PointFault, Port,
-    Protocol, Samples, Slot, Value, Written,
+    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Job, Limits, Link, Point, PointFault,
+    Port, Protocol, Samples, Slot, Value, Written,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -14,9 +14,10 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 /// What a device does with one request, in place of what it would do by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Answer {
     /// As always.
+    #[default]
     Normal,
     /// It takes so long.
     Late(Duration),
@@ -58,6 +59,14 @@ pub struct Script {
     pub cost: Mutex<Duration>,
     /// The endpoint refuses connections.
     pub offline: Mutex<bool>,
+    /// What a dial meets. `Silent`: nothing, for as long as it is waited for.
+    pub dial: Mutex<Answer>,
+    /// What attaching a device meets.
+    pub attaching: Mutex<Answer>,
+    /// What detaching a device takes.
+    pub detaching: Mutex<Duration>,
+    /// Requests that a write is said to take; nought: one.
+    pub requests: Mutex<u32>,
     /// What the link says it can carry.
     pub limits: Mutex<Limits>,
     /// What [`Protocol::identity`] answers.
@@ -148,6 +157,9 @@ pub enum Error {
     /// The link is gone.
     #[error("link cut")]
     Cut,
+    /// The endpoint says no.
+    #[error("{0}")]
+    Refused(PointFault),
 }
 
 impl DriverError for Error {
@@ -155,6 +167,7 @@ impl DriverError for Error {
         match self {
             Self::Silent(_) => ErrorKind::Timeout,
             Self::Cut => ErrorKind::Unreachable,
+            Self::Refused(fault) => fault.kind,
         }
     }
 }
@@ -207,7 +220,18 @@ impl Protocol for Scripted {
         out.extend(alone.chunks(MOST).map(|c| Exchange { points: c.to_vec(), request: () }));
         out
     }
+    fn patience(&self, _: &Unit, job: Job<'_, ()>, timeout: Duration) -> Duration {
+        if matches!(job, Job::Write(_)) { timeout * (*lock(&self.0.requests)).max(1) } else { timeout }
+    }
     async fn connect(&self, _: &Bus, cx: &Cx) -> Result<Line, Error> {
+        let dial = lock(&self.0.dial).clone();
+        match dial {
+            Answer::Normal => {}
+            Answer::Late(cost) => tokio::time::sleep(cost).await,
+            Answer::Silent => std::future::pending().await,
+            Answer::Refuse(fault) => return Err(Error::Refused(fault)),
+            Answer::Cut => return Err(Error::Cut),
+        }
         if *lock(&self.0.offline) {
             return Err(Error::Cut);
         }
@@ -237,14 +261,18 @@ impl Line {
         if answer == Answer::Cut {
             self.cut.cancel();
         }
-        let answered = tokio::select! {
-            () = self.cut.cancelled() => return Err(Error::Cut.into()),
-            answered = answers(cost, until) => answered,
-        };
+        let answered = self.takes(cost, until).await?;
         match answer {
             _ if !answered => Err(Fault::Device(Error::Silent(unit.name.clone()))),
             Answer::Refuse(fault) => Ok(Some(fault)),
             Answer::Normal | Answer::Late(_) | Answer::Silent | Answer::Cut => Ok(None),
+        }
+    }
+    /// False: no answer by `until`.
+    async fn takes(&self, cost: Option<Duration>, until: Instant) -> Result<bool, Error> {
+        tokio::select! {
+            () = self.cut.cancelled() => Err(Error::Cut),
+            answered = answers(cost, until) => Ok(answered),
         }
     }
     fn address(unit: &Unit, point: usize) -> Option<&(Slot, String)> {
@@ -256,14 +284,30 @@ impl Link<Scripted> for Line {
     fn limits(&self) -> Limits {
         *lock(&self.script.limits)
     }
-    async fn attach(&self, unit: &Arc<Unit>, port: Port, _: Instant) -> Result<(), Fault<Error>> {
+    async fn attach(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<(), Fault<Error>> {
         self.script.log(Seen::Attach(unit.name.clone()));
+        let silent = || Fault::Device(Error::Silent(unit.name.clone()));
+        let meets = lock(&self.script.attaching).clone();
+        match meets {
+            Answer::Normal => {}
+            Answer::Late(cost) => self.takes(Some(cost), until).await?.then_some(()).ok_or_else(silent)?,
+            Answer::Silent => self.takes(None, until).await?.then_some(()).ok_or_else(silent)?,
+            Answer::Refuse(fault) => return Err(Fault::Device(Error::Refused(fault))),
+            Answer::Cut => {
+                self.cut.cancel();
+                return Err(Error::Cut.into());
+            }
+        }
         lock(&self.script.ports).insert(unit.name.clone(), port);
         Ok(())
     }
-    async fn detach(&self, unit: &Arc<Unit>, _: Instant) {
-        self.script.log(Seen::Detach(unit.name.clone()));
+    async fn detach(&self, unit: &Arc<Unit>, until: Instant) {
         lock(&self.script.ports).remove(&unit.name);
+        let cost = *lock(&self.script.detaching);
+        if !cost.is_zero() {
+            self.takes(Some(cost), until).await.ok(); // answered or not: it is forgotten
+        }
+        self.script.log(Seen::Detach(unit.name.clone()));
     }
     async fn read(
         &self,

@@ -8,10 +8,10 @@ use tokio::{sync::oneshot, time::sleep};
 fn named(name: &str) -> Device {
     Device { bus: "bus".into(), name: name.into() }
 }
-fn spec(name: &str, interval: u64, addresses: &[&str]) -> DeviceSpec<Scripted> {
+pub(crate) fn spec(name: &str, interval: u64, addresses: &[&str]) -> DeviceSpec<Scripted> {
     device(name, named(name), 500, addresses.iter().map(|a| point(a, (*a).to_owned(), interval)).collect())
 }
-fn script(specs: &[DeviceSpec<Scripted>]) -> Arc<Script> {
+pub(crate) fn script(specs: &[DeviceSpec<Scripted>]) -> Arc<Script> {
     let script = Arc::new(Script::default());
     for spec in specs {
         for point in &spec.points {
@@ -20,7 +20,7 @@ fn script(specs: &[DeviceSpec<Scripted>]) -> Arc<Script> {
     }
     script
 }
-fn start(specs: Vec<DeviceSpec<Scripted>>) -> (Arc<Script>, Run<Scripted>) {
+pub(crate) fn start(specs: Vec<DeviceSpec<Scripted>>) -> (Arc<Script>, Run<Scripted>) {
     let script = script(&specs);
     (script.clone(), Run::start(Scripted(script), specs))
 }
@@ -50,6 +50,20 @@ async fn devices_come_and_go_while_their_neighbours_go_on() {
     run.value(8, 0, Some(5.0)).await;
     assert_eq!(run.stats.devices().iter().map(|(key, _)| key.0).collect::<Vec<_>>(), [0, 8]);
     run.remove(99).await; // nobody is there: answered at once
+    run.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_without_points_comes_and_goes_without_a_neighbours_values() {
+    let (script, mut run) = start(vec![spec("a", 1_000, &["x"])]);
+    run.connected(0, true).await;
+    script.set("c", "x", 5.0);
+    run.apply(1, spec("b", 1_000, &[])).await.unwrap();
+    run.apply(2, spec("c", 1_000, &["x"])).await.unwrap();
+    run.value(2, 0, Some(5.0)).await;
+    run.remove(1).await;
+    script.set("c", "x", 6.0);
+    tokio::time::timeout(ms(60_000), run.value(2, 0, Some(6.0))).await.expect("c is heard on");
     run.stop().await;
 }
 
@@ -313,6 +327,32 @@ async fn the_link_says_how_it_is_and_each_device_why() {
     let states: Vec<_> = run.link.iter().map(|l| (l.up, l.kind)).collect();
     assert_eq!(states, [(true, None), (false, Some(ErrorKind::Unreachable))]);
     assert_eq!(run.turned(0, true).await.kind, None);
+    run.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_a_device_follows_the_cause_but_not_every_word() {
+    let (script, mut run) = start(vec![spec("a", 1_000, &["x"])]);
+    run.connected(0, true).await;
+    let refuses = |words: String| {
+        let fault = PointFault::new(ErrorKind::Unreachable, words);
+        *script.dial.lock().unwrap() = Answer::Refuse(fault);
+    };
+    refuses("no route to host".into());
+    script.cut();
+    assert_eq!(run.turned(0, false).await.reason, "link cut");
+    assert_eq!(run.turned(0, false).await.reason, "no route to host", "of the same kind, and another cause");
+    let told = Instant::now();
+    for number in 0..120 {
+        refuses(format!("refused, number {number}"));
+        sleep(ms(1_000)).await;
+    }
+    let mut words = 0;
+    while let Ok(down) = tokio::time::timeout(ms(1), run.turned(0, false)).await {
+        assert!(down.reason.starts_with("refused, number"), "{}", down.reason);
+        words += 1;
+    }
+    assert!((1..=4).contains(&words), "{words} in {:?}", told.elapsed());
     run.stop().await;
 }
 

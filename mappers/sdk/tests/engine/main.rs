@@ -3,6 +3,7 @@
 mod arbiter;
 mod bounds;
 mod common;
+mod dial;
 mod health;
 mod life;
 mod radio;

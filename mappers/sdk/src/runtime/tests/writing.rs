@@ -80,7 +80,7 @@ async fn a_mode_turned_to_control_is_decided_upon_a_reading_of_after() {
 #[tokio::test(start_paused = true)]
 async fn what_a_reading_that_was_under_way_says_is_no_word_on_the_write_after_it() {
     let script = script(&["a"]);
-    *script.limits.lock().unwrap() = crate::Limits { in_flight: 4, per_unit: 2, attached: None };
+    *script.limits.lock().unwrap() = crate::Limits::at_once(4).per_unit(2);
     let mut device = device("a");
     device.properties[1].enforce = Enforce::Always;
     let plant = Plant::new(&script, config([device.clone()]));

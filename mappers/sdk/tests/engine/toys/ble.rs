@@ -85,7 +85,7 @@ impl Adapter {
 }
 impl Link<Ble> for Adapter {
     fn limits(&self) -> Limits {
-        Limits { in_flight: self.slots, per_unit: 1, attached: Some(self.slots) }
+        Limits::at_once(self.slots).attached(Some(self.slots))
     }
     async fn attach(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<(), Fault<Away>> {
         {

@@ -152,7 +152,7 @@ impl Port {
 }
 impl Link<Modbus> for Port {
     fn limits(&self) -> Limits {
-        Limits { in_flight: self.depth, ..Limits::default() }
+        Limits::at_once(self.depth).bus(self.depth <= 1)
     }
     async fn read(
         &self,

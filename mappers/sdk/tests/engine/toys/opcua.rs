@@ -133,7 +133,7 @@ impl Session {
 }
 impl Link<Opcua> for Session {
     fn limits(&self) -> Limits {
-        Limits { in_flight: 8, per_unit: 8, attached: None }
+        Limits::at_once(8).per_unit(8)
     }
     async fn attach(&self, unit: &Arc<Unit>, port: Port, _: Instant) -> Result<(), Fault<Closed>> {
         if self.server.lost() {
