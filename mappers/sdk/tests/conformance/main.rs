@@ -1,5 +1,6 @@
 //! All links in the tree keep the contract: one by script, one that pushes, and the example over TCP.
 #![allow(unreachable_pub, clippy::unwrap_used)]
+mod broken;
 mod lines_peer;
 mod memory;
 
