@@ -31,6 +31,7 @@ pub struct Hub {
 struct Inner {
     devices: BTreeMap<String, Arc<DeviceView>>,
     released: BTreeSet<String>,
+    releases: u64,
     channels: Vec<SliceChannel>,
 }
 
@@ -62,11 +63,16 @@ impl Hub {
         let mut inner = self.lock();
         inner.devices.remove(uid);
         inner.released.insert(uid.to_owned());
+        inner.releases += 1;
         self.version.send_modify(|v| *v += 1);
     }
     /// Tombstones that are gone from the configuration need no acknowledgement any more.
     pub fn forget_released(&self, still: &[String]) {
         self.lock().released.retain(|uid| still.contains(uid));
+    }
+    /// How many devices were let go of so far.
+    pub fn releases(&self) -> u64 {
+        self.lock().releases
     }
     /// uids that were let go of.
     pub fn released(&self) -> BTreeSet<String> {
@@ -88,10 +94,11 @@ impl Hub {
     pub fn devices(&self) -> BTreeMap<String, Arc<DeviceView>> {
         self.lock().devices.clone()
     }
-    /// One device.
+    /// One device; of one made anew, whose predecessor is not let go of yet, the newer.
     pub fn device(&self, namespace: &str, name: &str) -> Option<Arc<DeviceView>> {
         let inner = self.lock();
-        inner.devices.values().find(|v| v.device.namespace == namespace && v.device.name == name).cloned()
+        let named = inner.devices.values().filter(|v| v.device.namespace == namespace && v.device.name == name);
+        named.max_by_key(|view| view.version).cloned()
     }
     /// Wakes when anything changed.
     pub fn watch(&self) -> watch::Receiver<u64> {

@@ -8,9 +8,10 @@ const CONDITIONS: [(&MetricDoc, &str); 3] =
 
 impl MetricsSource for Hub {
     fn collect(&self, sheet: &mut Sheet) {
-        let devices = self.devices();
+        let mut devices: Vec<_> = self.devices().into_values().collect();
+        devices.sort_by_key(|view| view.version); // of one name the newest is shown
         sheet.count(catalog::DEVICES, &[], devices.len() as u64);
-        for view in devices.values() {
+        for view in devices {
             let (labels, status) = ([view.device.namespace.as_str(), view.device.name.as_str()], &view.status);
             for (doc, type_) in CONDITIONS {
                 let is = condition(&status.conditions, type_).is_some_and(|c| c.status == "True");

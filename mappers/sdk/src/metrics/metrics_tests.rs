@@ -27,6 +27,19 @@ fn a_scrape_shows_each_device_as_it_stands_and_nothing_of_one_that_is_gone() {
     assert!(!metrics.encode().unwrap().contains("device-b"));
 }
 
+#[test]
+fn a_device_made_anew_is_shown_once_as_the_newer_stands() {
+    let hub = Arc::new(Hub::default());
+    for (uid, connected) in [("z", "False"), ("a", "True")] {
+        let device = pollux_crds::EffectiveDevice { name: "same".into(), ..(*testing::device(uid, 1)).clone() };
+        hub.publish(&Arc::new(device), testing::status(1.0, connected));
+    }
+    let text = Metrics::new(vec![hub.clone()]).encode().unwrap();
+    let series: Vec<_> = text.lines().filter(|line| line.starts_with("pollux_device_connected{")).collect();
+    assert_eq!(series, [r#"pollux_device_connected{namespace="plant",device="same"} 1.0"#]);
+    assert_eq!(hub.device("plant", "same").unwrap().device.uid, "a", "the newer one");
+}
+
 #[derive(Debug)]
 struct One;
 impl MetricsSource for One {

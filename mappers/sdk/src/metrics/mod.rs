@@ -30,15 +30,18 @@ pub struct Sheet(BTreeMap<&'static str, Family>);
 #[derive(Debug)]
 struct Family {
     doc: &'static MetricDoc,
-    rows: Vec<(Vec<(&'static str, String)>, f64)>,
+    /// By labels: of a device made anew both uids may be there for a moment, and a series shown twice is one that
+    /// Prometheus drops.
+    rows: BTreeMap<Vec<(&'static str, String)>, f64>,
 }
 
 impl Sheet {
-    /// One number. `labels` are the values of the metric's labels, in the order of its documentation.
+    /// One number. `labels` are the values of the metric's labels, in the order of its documentation. Of two numbers with
+    /// the same labels the later is shown.
     pub fn add(&mut self, doc: &'static MetricDoc, labels: &[&str], value: f64) {
         debug_assert_eq!(doc.labels.len(), labels.len(), "{}", doc.name);
         let labels = doc.labels.iter().copied().zip(labels.iter().map(|value| (*value).to_owned())).collect();
-        self.0.entry(doc.name).or_insert_with(|| Family { doc, rows: vec![] }).rows.push((labels, value));
+        self.0.entry(doc.name).or_insert_with(|| Family { doc, rows: BTreeMap::new() }).rows.insert(labels, value);
     }
     /// One counter.
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and a counter's rate is what is looked at")]
