@@ -1,12 +1,13 @@
 //! The template as its reader runs it: the program, its own `device.yaml`, and a peer on a socket.
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     thread,
+    time::Duration,
 };
 
 type Values = Arc<Mutex<BTreeMap<String, String>>>;
@@ -79,6 +80,36 @@ fn it_brings_the_device_of_its_example_to_the_desired_value_and_ends_in_order() 
     assert_eq!(values.lock().expect("values")["setpoint"], "180");
     let told = Command::new("kill").args(["-TERM", &program.0.id().to_string()]).status().expect("kill");
     assert!(told.success() && program.0.wait().expect("it ends").success());
+}
+
+#[test]
+fn at_the_question_of_write_an_interrupt_ends_it_and_nothing_is_written() {
+    let (folder, (address, values)) = (tempfile::tempdir().expect("a folder"), oven());
+    let path = file(folder.path(), &address);
+    // `script` gives it a terminal to ask on.
+    let line =
+        format!("exec '{}' write '{}' oven-1 setpoint=180", env!("CARGO_BIN_EXE_pollux-template"), path.display());
+    let mut command = Command::new("script");
+    command.args(["-qefc", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut program = Program(command.spawn().expect("script of util-linux"));
+    let (mut keys, mut shown) = (program.0.stdin.take().expect("keys"), program.0.stdout.take().expect("a screen"));
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"[y/N] ") {
+        let mut byte = [0];
+        shown.read_exact(&mut byte).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&seen)));
+        seen.push(byte[0]);
+    }
+    keys.write_all(b"\x03").expect("a key");
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || {
+        let mut rest = String::new();
+        shown.read_to_string(&mut rest).expect("text");
+        ended.send((rest, program.0.wait().expect("it ends").code()))
+    });
+    let (rest, code) = end.recv_timeout(Duration::from_secs(30)).expect("it ends although nobody answered");
+    assert_eq!((code, rest.contains("nothing was written")), (Some(1), true), "{rest}");
+    assert_eq!(values.lock().expect("values")["setpoint"], "20");
+    drop(keys);
 }
 
 #[test]

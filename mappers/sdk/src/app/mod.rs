@@ -89,7 +89,11 @@ impl<P: Protocol> App<P> {
             }
         };
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(self.dispatch(matches)),
+            Ok(runtime) => {
+                let exit = runtime.block_on(self.dispatch(matches));
+                runtime.shutdown_background(); // a question nobody answers any more is not waited for
+                exit
+            }
             Err(error) => say(&format!("the runtime cannot start: {error}"), Exit::Fault),
         }
     }

@@ -95,6 +95,14 @@ impl Once {
         let views = self.mapper.hub.devices();
         self.devices.iter().filter_map(|device| views.get(&device.uid).cloned()).collect()
     }
+    /// None: asked to stop before it was done.
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            done = work => (!self.stop.is_cancelled()).then_some(done),
+        }
+    }
     pub(super) async fn end(self) {
         self.stop.cancel();
         self.mapper.ended().await;

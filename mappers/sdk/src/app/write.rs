@@ -4,7 +4,7 @@ use super::{
     once::{Once, PATIENCE, Targets, was_read},
     print, say,
 };
-use crate::{DeviceView, Protocol};
+use crate::{DeviceView, Protocol, value::printable};
 use pollux_crds::{
     EffectiveDevice, EffectiveProperty, EffectiveVerify, IN_SYNC, Mode, PropertyType, Value, Values, check_value,
     condition, offline::yaml,
@@ -84,10 +84,12 @@ async fn write(once: &Once, device: &EffectiveDevice, desired: Values, yes: bool
         let old = now.status.reported.get(name).map_or("?".into(), Value::short);
         let unit = device.property(name).and_then(|(_, p)| p.unit.clone()).unwrap_or_default();
         let line = format!("{} {name}: {old} → {} {unit}", device.name, new.short());
-        writeln!(out, "{}", line.trim_end()).ok(); // the answer decides, not the show
+        writeln!(out, "{}", printable(line.trim_end())).ok(); // the answer decides, not the show
     }
-    if !yes && !asked() {
-        return say("nothing was written", Exit::Ok);
+    match if yes { Some(true) } else { once.unless_stopped(asked()).await } {
+        None => return say("\nnothing was written", Exit::Fault),
+        Some(false) => return say("nothing was written", Exit::Ok),
+        Some(true) => {}
     }
     let generation = once.desire(device, desired.clone());
     let patience = PATIENCE
@@ -98,10 +100,14 @@ async fn write(once: &Once, device: &EffectiveDevice, desired: Values, yes: bool
         None => say(&format!("{}: unknown whether written", device.name), Exit::Fault),
     }
 }
-fn asked() -> bool {
-    let mut answer = String::new();
-    write!(stdout(), "Write this? [y/N] ").and_then(|()| stdout().flush()).ok(); // no answer is a no
-    stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+/// On a thread of its own: while a person thinks, devices are served and signals are heard.
+async fn asked() -> bool {
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        write!(stdout(), "Write this? [y/N] ").and_then(|()| stdout().flush()).ok(); // no answer is a no
+        stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    });
+    answer.await.unwrap_or(false)
 }
 fn settling(property: &EffectiveProperty) -> Duration {
     match property.verify {
@@ -126,7 +132,7 @@ fn tell(view: &DeviceView, desired: &Values, generation: i64) -> Exit {
             None if confirmed => (format!("{} confirmed", new.short()), Exit::Ok),
             None => (print::trouble(view).unwrap_or_else(|| "not confirmed in time".into()), Exit::Fault),
         };
-        writeln!(stdout(), "{} {name}: {text}", view.device.name).ok(); // the exit code says it too
+        writeln!(stdout(), "{} {name}: {}", view.device.name, printable(&text)).ok(); // the exit code says it too
         if ended == Exit::Fault {
             exit = Exit::Fault;
         }

@@ -1,5 +1,8 @@
 //! Devices for the tests of this crate's reporter, sources and API.
-use pollux_crds::{Condition, DeviceStatus, EffectiveDevice, Mode};
+use pollux_crds::{
+    Access, Condition, DeviceStatus, EffectiveDevice, EffectiveProperty, EffectiveReport, EffectiveVerify, Enforce,
+    Interval, Mode, PropertyType, Source, Span,
+};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -21,6 +24,30 @@ pub(crate) fn device(uid: &str, generation: i64) -> Arc<EffectiveDevice> {
         applied: [].into(),
         rewrite: None,
     })
+}
+
+/// A number that is read and written.
+pub(crate) fn property(name: &str) -> EffectiveProperty {
+    EffectiveProperty {
+        name: name.into(),
+        type_: PropertyType::Number,
+        access: Access::ReadWrite,
+        unit: Some("°C".into()),
+        minimum: None,
+        maximum: Some(90.0),
+        enum_: vec![],
+        interval: Interval::Every(Span::from_millis(1_000)),
+        read_group: None,
+        report: EffectiveReport { never: false, deadband: 0.5, min_interval: Span::from_millis(1_000) },
+        invalid: vec![],
+        scale: 1.0,
+        offset: 0.0,
+        source: Source::Binding(json!({"register": 7})),
+        stale_after: Some(Span::from_millis(5_000)),
+        enforce: Enforce::OnChange,
+        verify: EffectiveVerify::Acknowledgement,
+        wiring: "wiring".into(),
+    }
 }
 
 /// A status with one value and, unless empty, a `Connected` of that status.

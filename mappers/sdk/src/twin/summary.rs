@@ -1,5 +1,6 @@
 //! The values of the model's summary in one line: `temperature=21.4 °C setpoint=21.5→22 °C`.
 use super::point::{Point, bounded};
+use crate::value::printable;
 use pollux_crds::{EffectiveDevice, Value as Twin};
 use serde_json::Value as Json;
 
@@ -11,7 +12,7 @@ const VALUE: usize = 24;
 /// As it stands in a column: strings without quotes.
 pub(super) fn text(value: &Twin) -> String {
     match &value.0 {
-        Json::String(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        Json::String(text) => printable(text),
         other => other.to_string(),
     }
 }
