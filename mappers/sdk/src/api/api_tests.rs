@@ -1,7 +1,7 @@
 use super::{routes::router, *};
 use crate::{
     ControlError, Request as Asked, control,
-    report::testing::{device, status},
+    report::testing::{device, property, status},
 };
 use axum::{
     body::{Body, BodyDataStream, to_bytes},
@@ -9,6 +9,7 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt;
+use hyper_util::server::graceful::GracefulShutdown;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 use tokio::{
@@ -31,7 +32,8 @@ impl Bench {
     fn new() -> Self {
         let (hub, (control, asked)) = (Arc::<Hub>::default(), control());
         let (ready, seen) = watch::channel(false);
-        let api = Api::new(hub.clone(), control, Metrics::new(vec![hub.clone()]), seen);
+        let specs = Specs::Slices { class: "toy".into(), node: "edge-3".into() };
+        let api = Api::new(hub.clone(), specs, control, Metrics::new(vec![hub.clone()]), seen);
         Self { api, hub, ready, asked: Some(asked) }
     }
     async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
@@ -111,15 +113,41 @@ impl Listener {
 #[tokio::test(start_paused = true)]
 async fn a_device_is_shown_as_the_api_server_would_have_it() {
     let bench = Bench::new();
-    bench.hub.publish(&device("a", 4), status(21.5, "True"));
+    let properties = vec![property("setpoint")];
+    let known = pollux_crds::EffectiveDevice { properties, ..(*device("a", 4)).clone() };
+    bench.hub.publish(&Arc::new(known), status(21.5, "True"));
     let one = bench.json("/v1/devices/plant/device-a").await;
     assert_eq!((&one["apiVersion"], &one["kind"]), (&json!("pollux.rs/v1alpha1"), &json!("Device")));
     let metadata = json!({"namespace": "plant", "name": "device-a", "uid": "a", "generation": 4});
     assert_eq!(one["metadata"], metadata);
-    let spec = json!({"mode": "Control", "protocol": {"custom": {"host": "10.0.0.5"}}, "desired": {"setpoint": 21.5}});
+    let setpoint = json!({
+        "name": "setpoint", "type": "number", "access": "ReadWrite", "unit": "°C", "maximum": 90.0, "interval": "1s",
+        "report": {"deadband": {"absolute": 0.5}, "minInterval": "1s"}, "staleAfter": "5s", "enforce": "OnChange",
+        "write": {"verify": {"by": "Acknowledgement"}}, "binding": {"custom": {"register": 7}},
+    });
+    let spec = json!({
+        "mode": "Control", "protocol": {"custom": {"host": "10.0.0.5"}}, "desired": {"setpoint": 21.5},
+        "mapperClass": "toy", "nodeName": "edge-3", "properties": [setpoint],
+    });
     assert_eq!(one["spec"], spec);
+    serde_json::from_value::<pollux_crds::DeviceSpec>(spec).expect("a Device to apply");
     assert_eq!(one["status"]["reported"], json!({"temperature": 21.5}));
     assert_eq!(bench.json("/v1/devices").await["items"], json!([one]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_files_a_device_is_shown_as_its_file_has_it() {
+    let mut bench = Bench::new();
+    bench.hub.publish(&device("a", 4), status(21.5, "True"));
+    let spec = json!({"model": "boiler", "protocol": {"modbus": {"channel": "line", "unitId": 1}}, "mode": "Control"});
+    let mut own = pollux_crds::Device::new("device-a", serde_json::from_value(spec.clone()).unwrap());
+    own.metadata.generation = Some(5); // refused, so that the mapper goes on by the one before
+    let (specs, shown) = watch::channel(Arc::new([("a".to_owned(), Arc::new(own))].into()));
+    bench.api.specs = Specs::Files(shown);
+    let one = bench.json("/v1/devices/plant/device-a").await;
+    assert_eq!((&one["spec"], &one["metadata"]["generation"]), (&spec, &json!(5)));
+    specs.send_replace(Arc::default()); // the file is gone, the device not yet
+    assert_eq!(bench.json("/v1/devices/plant/device-a").await["spec"]["desired"], json!({"setpoint": 21.5}));
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,6 +206,7 @@ async fn a_listener_hears_how_things_stand_then_every_change_then_that_a_device_
     assert_eq!(listener.told().await, ("device device-a".into(), json!(3.0)));
     assert_eq!(listener.told().await, ("device device-b".into(), json!(4.0)));
     bench.hub.release("a");
+    bench.hub.forget_released(&[]); // as with files, where nobody waits for it
     assert_eq!(listener.told().await, ("gone device-a".into(), Json::Null));
 }
 
@@ -273,7 +302,7 @@ async fn it_serves_on_a_port_until_it_is_told_to_stop_even_with_listeners() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_a_place() {
+async fn probes_are_answered_where_all_places_are_taken_and_all_else_is_refused() {
     let bench = Bench::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
@@ -282,14 +311,37 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     for _ in 0..server::CONNECTIONS {
         idle.push(TcpStream::connect(at).await.unwrap());
     }
-    let waiting = tokio::spawn(get(at, "/healthz"));
-    // All the idle ones are accepted first; the next cannot be answered before one of them ends.
-    let mut first = idle.remove(0);
-    first.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    let mut answer = [0; 15];
-    first.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200 OK");
-    assert!(!waiting.is_finished());
-    drop(first);
-    assert!(waiting.await.unwrap().ends_with("ok\n"));
+    for _ in 0..2 * server::CONNECTIONS {
+        assert!(get(at, "/healthz").await.ends_with("ok\n"));
+    }
+    let refused = get(at, "/v1/devices").await;
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("too many connections"), "{refused}");
+    drop(idle.pop());
+    let served = async {
+        while !get(at, "/v1/devices").await.starts_with("HTTP/1.1 200 ") {
+            tokio::task::yield_now().await; // until the end of that connection was noticed
+        }
+    };
+    timeout(Duration::from_secs(30), served).await.expect("a place that is given back is used");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_stops_reading_loses_its_place() {
+    let bench = Bench::new();
+    let (mut caller, stream) = tokio::io::duplex(1024);
+    let (places, open) = (server::Places::new(bench.api.clone()), GracefulShutdown::new());
+    server::connection(stream, places.take().await, &open);
+    caller.write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    caller.read_exact(&mut [0; 12]).await.unwrap();
+    assert_eq!(bench.api.listeners.available_permits(), LISTENERS - 1);
+    let given_back = async {
+        for value in 0.. {
+            bench.hub.publish(&device("a", 1), status(f64::from(value), "True"));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if bench.api.listeners.available_permits() == LISTENERS {
+                return;
+            }
+        }
+    };
+    timeout(Duration::from_mins(5), given_back).await.expect("its place is given back");
 }

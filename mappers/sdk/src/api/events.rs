@@ -1,7 +1,7 @@
 //! `/v1/events`: every change as it is published, by server-sent events. A listener first hears how each device stands, so that it needs no
 //! other request; one that falls behind is told so, and hears it again. One that comes back names the last event it saw.
-use super::{Api, object};
-use crate::{DeviceView, Hub};
+use super::Api;
+use crate::DeviceView;
 use axum::response::{
     IntoResponse, Response,
     sse::{Event, KeepAlive, Sse},
@@ -25,13 +25,14 @@ const LIFE: Duration = Duration::from_hours(1);
 
 /// What one listener has yet to hear.
 struct Listener {
-    hub: Arc<Hub>,
-    boot: u64,
+    api: Api,
     news: broadcast::Receiver<Arc<DeviceView>>,
     version: watch::Receiver<u64>,
     queue: VecDeque<Item>,
     /// Devices it has heard of, by uid, with the version heard last.
     heard: BTreeMap<String, (u64, String, String)>,
+    /// How many devices had been let go of when it was last looked who is gone.
+    releases: u64,
     end: Instant,
     _place: OwnedSemaphorePermit,
 }
@@ -43,11 +44,10 @@ enum Item {
 
 pub(super) fn stream(api: &Api, last_seen: Option<&str>, place: OwnedSemaphorePermit) -> Response {
     let (news, version) = (api.hub.news(), api.hub.watch()); // before the snapshot, so that nothing falls between
-    let (hub, boot) = (api.hub.clone(), api.boot);
-    let end = Instant::now() + LIFE;
-    let mut listener =
-        Listener { hub, boot, news, version, queue: VecDeque::new(), heard: BTreeMap::new(), end, _place: place };
-    listener.snapshot(seen_version(last_seen, boot));
+    let (queue, heard, end) = (VecDeque::new(), BTreeMap::new(), Instant::now() + LIFE);
+    let releases = api.hub.releases();
+    let mut listener = Listener { api: api.clone(), news, version, queue, heard, releases, end, _place: place };
+    listener.snapshot(seen_version(last_seen, api.boot));
     let events = stream::unfold(listener, |mut listener| async move {
         let event = listener.next().await?;
         Some((Ok::<_, Infallible>(event), listener))
@@ -92,7 +92,7 @@ impl Listener {
     }
     /// All devices that changed after this version.
     fn snapshot(&mut self, after: u64) {
-        let mut views: Vec<_> = self.hub.devices().into_values().collect();
+        let mut views: Vec<_> = self.api.hub.devices().into_values().collect();
         for view in &views {
             self.hear(view);
         }
@@ -108,16 +108,16 @@ impl Listener {
             self.queue.push_back(Item::Device(view));
         }
     }
+    /// What it heard of and is driven no more. (The hub's list of those let go of is no witness: with files an entry stands there
+    /// for a moment only.)
     fn look_for_gone(&mut self) {
-        let released = self.hub.released();
-        if !self.heard.keys().any(|uid| released.contains(uid)) {
+        let releases = self.api.hub.releases();
+        if std::mem::replace(&mut self.releases, releases) == releases {
             return;
         }
-        let driven = self.hub.devices(); // one that came back is not gone
-        for uid in released.into_iter().filter(|uid| !driven.contains_key(uid)) {
-            if let Some((_, namespace, name)) = self.heard.remove(&uid) {
-                self.queue.push_back(Item::Gone { uid, namespace, name });
-            }
+        let driven = self.api.hub.devices(); // one that came back is not gone
+        for (uid, (_, namespace, name)) in self.heard.extract_if(.., |uid, _| !driven.contains_key(uid)) {
+            self.queue.push_back(Item::Gone { uid, namespace, name });
         }
     }
     fn hear(&mut self, view: &DeviceView) {
@@ -127,8 +127,8 @@ impl Listener {
     fn event(&self, item: Item) -> Option<Event> {
         match item {
             Item::Device(view) => {
-                let id = format!("{:x}-{}", self.boot, view.version);
-                Event::default().event("device").id(id).json_data(object::device(&view)).ok()
+                let id = format!("{:x}-{}", self.api.boot, view.version);
+                Event::default().event("device").id(id).json_data(self.api.object(&view)).ok()
             }
             Item::Gone { uid, namespace, name } => {
                 let metadata = json!({"namespace": namespace, "name": name, "uid": uid});

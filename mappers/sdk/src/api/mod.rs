@@ -3,11 +3,13 @@
 mod events;
 mod object;
 mod openapi;
+mod patient;
 mod problem;
 mod routes;
 mod server;
 
-use crate::{Control, Hub, metrics::Metrics};
+use crate::{Control, DeviceView, Hub, metrics::Metrics};
+pub use object::Specs;
 pub use openapi::document;
 pub use server::serve;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ const LISTENERS: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Api {
     hub: Arc<Hub>,
+    specs: Specs,
     control: Control,
     metrics: Arc<Metrics>,
     ready: watch::Receiver<bool>,
@@ -30,9 +33,12 @@ pub struct Api {
 
 impl Api {
     /// `ready` is true once there is a configuration.
-    pub fn new(hub: Arc<Hub>, control: Control, metrics: Metrics, ready: watch::Receiver<bool>) -> Self {
+    pub fn new(hub: Arc<Hub>, specs: Specs, control: Control, metrics: Metrics, ready: watch::Receiver<bool>) -> Self {
         let listeners = Arc::new(Semaphore::new(LISTENERS));
-        Self { hub, control, metrics: Arc::new(metrics), ready, listeners, boot: fastrand::u64(..) }
+        Self { hub, specs, control, metrics: Arc::new(metrics), ready, listeners, boot: fastrand::u64(..) }
+    }
+    fn object(&self, view: &DeviceView) -> serde_json::Value {
+        self.specs.device(view)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The API's description in OpenAPI 3.1, from the types it serves.
 use super::problem;
 use crate::metrics;
-use pollux_crds::{DeviceStatus, Mode};
+use pollux_crds::{DeviceSpec, DeviceStatus};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
@@ -15,13 +15,17 @@ pub fn document() -> Json {
         "info": {
             "title": "Pollux mapper",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "The devices of one mapper, as the API server has or would have them.",
+            "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths(),
         "components": {"schemas": schemas(), "parameters": parameters()},
     })
 }
+
+const DESCRIPTION: &str = "The devices of one mapper, as the API server has or would have them. With files the spec of a Device is \
+    the one of its file. In a cluster a mapper does not see the Device, but what the operator made of it: model and Channel \
+    stand in the spec itself, parameters filled in, under properties and protocol; in place of model, parameters and channel.";
 
 fn paths() -> Json {
     let parts = [devices(), events(), about()].into_iter().filter_map(|part| match part {
@@ -111,7 +115,8 @@ fn about() -> Json {
 
 const EVENTS: &str = "First an event `device` for each device, then one for each change; its data is the Device. `gone`: the \
     device is no longer driven here; its data holds the metadata. `lagged`: the listener was too slow, and `device` follows for \
-    each device anew. With Last-Event-ID only what changed since then is told first.";
+    each device anew. With Last-Event-ID only what changed since then is told first; \
+    of a device that went in between nothing is told.";
 
 type Answer = (&'static str, Json);
 
@@ -141,10 +146,10 @@ fn at() -> Json {
 }
 
 fn parameters() -> Json {
-    let path = |name: &str, text: &str| json!({"name": name, "in": "path", "required": true, "description": text, "schema": {"type": "string", "minLength": 1}});
+    let path = |name: &str, example: &str, text: &str| json!({"name": name, "in": "path", "required": true, "description": text, "schema": {"type": "string", "minLength": 1}, "example": example});
     json!({
-        "namespace": path("namespace", "Namespace of the Device; `default` for files that name none."),
-        "name": path("name", "Name of the Device."),
+        "namespace": path("namespace", "default", "Namespace of the Device; `default` for files that name none."),
+        "name": path("name", "boiler-1", "Name of the Device."),
         "lastEventId": {
             "name": "Last-Event-ID",
             "in": "header",
@@ -164,14 +169,12 @@ fn schemas() -> Json {
         ("uid", text.clone()),
         ("generation", json!({"type": "integer"})),
     ]);
-    let protocol = json!({"type": "object", "minProperties": 1, "maxProperties": 1, "description": "By name of the protocol; the Channel merged in."});
-    let spec = object(&[("mode", schema::<Mode>()), ("protocol", protocol), ("desired", json!({"type": "object"}))]);
     json!({
         "Device": object(&[
             ("apiVersion", version.clone()),
             ("kind", json!({"const": "Device"})),
             ("metadata", metadata),
-            ("spec", spec),
+            ("spec", schema::<DeviceSpec>()),
             ("status", schema::<DeviceStatus>()),
         ]),
         "DeviceList": object(&[

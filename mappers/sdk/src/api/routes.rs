@@ -1,5 +1,5 @@
 //! What each address answers.
-use super::{Api, events, object, openapi, problem::Problem};
+use super::{Api, events, openapi, problem::Problem};
 use crate::{ControlError, DeviceView, metrics};
 use axum::{
     Json, Router,
@@ -35,14 +35,23 @@ pub(super) fn router(api: Api) -> Router {
         .with_state(api)
 }
 
+/// What is answered where all places are taken.
+pub(super) fn probes(api: Api) -> Router {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).fallback(full).with_state(api)
+}
+
+async fn full() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections, try again later")
+}
+
 async fn list(State(api): State<Api>) -> Response {
-    let items: Vec<_> = api.hub.devices().values().map(|view| object::device(view)).collect();
+    let items: Vec<_> = api.hub.devices().values().map(|view| api.object(view)).collect();
     let kind = format!("{}List", Device::kind(&()));
     Json(json!({"apiVersion": Device::api_version(&()), "kind": kind, "items": items})).into_response()
 }
 
 async fn one(State(api): State<Api>, at: At) -> Result<Response> {
-    Ok(Json(object::device(&*find(&api, at)?)).into_response())
+    Ok(Json(api.object(&*find(&api, at)?)).into_response())
 }
 
 async fn read(State(api): State<Api>, at: At) -> Result<Response> {
@@ -52,7 +61,7 @@ async fn read(State(api): State<Api>, at: At) -> Result<Response> {
         Ok(Ok(())) => {
             let view = api.hub.device(&device.namespace, &device.name);
             let view = view.ok_or_else(|| Problem::no_device(&device.namespace, &device.name))?;
-            Ok(Json(object::device(&view)).into_response())
+            Ok(Json(api.object(&view)).into_response())
         }
         Ok(Err(ControlError::NoSuchDevice)) => Err(Problem::no_device(&device.namespace, &device.name)),
         Ok(Err(error @ ControlError::NotConnected(_))) => Err(Problem::new(StatusCode::BAD_GATEWAY, error.to_string())),

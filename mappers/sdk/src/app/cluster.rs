@@ -7,6 +7,8 @@ use super::{
 };
 use crate::{
     Hub, NodeConfig, Protocol, Store, StoreError,
+    api::Specs,
+    metrics::MetricsSource,
     report::{self, ReportStats, Reporting},
     source::kube::{self as source, Access, Judge},
 };
@@ -34,17 +36,18 @@ pub(super) async fn run<P: Protocol>(protocol: Arc<P>, options: Options) -> Exit
         Err(error @ StoreError::Locked(_)) => return say(&error.to_string(), Exit::Usage),
         Err(error) => return say(&error.to_string(), Exit::Fault),
     };
-    let listener = match serve::bind(options.listen).await {
-        Ok(listener) => listener,
+    let (listener, at) = match serve::bind(options.listen).await {
+        Ok(bound) => bound,
         Err(message) => return say(&message, Exit::Fault),
     };
     let stop = match signals::stop() {
         Ok(stop) => stop,
         Err(error) => return say(&error.to_string(), Exit::Fault),
     };
-    tracing::info!(%class, %node, protocol = P::NAME, "starting");
+    tracing::info!(%class, %node, protocol = P::NAME, listen = %at, "starting");
     let parts = Parts::new();
     let (access, hub) = (access().await, parts.hub.clone());
+    let specs = Specs::Slices { class: class.clone(), node: node.clone() };
     let with = source::Options {
         class,
         node: node.clone(),
@@ -55,8 +58,8 @@ pub(super) async fn run<P: Protocol>(protocol: Arc<P>, options: Options) -> Exit
     };
     let follow = source::start(with, stop.clone());
     let (stats, quiet) = (Arc::<ReportStats>::default(), CancellationToken::new());
-    let serving =
-        serve::start(listener, &parts, vec![follow.stats.clone(), stats.clone()], follow.ready.clone(), stop.clone());
+    let more: Vec<Arc<dyn MetricsSource>> = vec![follow.stats.clone(), stats.clone()];
+    let serving = serve::start(listener, &parts, specs, more, follow.ready.clone(), stop.clone());
     let reporting = access.map(|access| reporting(&access, hub, follow.config.clone(), stats, &node, quiet.clone()));
     if configured(follow.ready.clone(), &stop).await {
         let given = Given { config: follow.config.clone(), store, secrets: follow.secrets.clone(), node };

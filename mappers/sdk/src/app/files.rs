@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Protocol, Store, StoreError,
+    api::Specs,
     source::file::{FileSource, Report},
 };
 use pollux_crds::Writes;
@@ -38,16 +39,16 @@ pub(super) async fn run<P: Protocol>(protocol: Arc<P>, options: Options) -> Exit
     if report.devices == 0 {
         return say(&format!("there is no device of protocol {} that could be driven", P::NAME), Exit::Usage);
     }
-    let listener = match serve::bind(options.listen).await {
-        Ok(listener) => listener,
+    let (listener, at) = match serve::bind(options.listen).await {
+        Ok(bound) => bound,
         Err(message) => return say(&message, Exit::Usage),
     };
     let given = Given { config: source.config(), store, secrets: source.secrets(), node: String::new() };
     let parts = Parts::new();
     let (_set, ready) = watch::channel(true); // the files were read
-    let serving = serve::start(listener, &parts, vec![], ready, stop.clone());
+    let serving = serve::start(listener, &parts, Specs::Files(source.devices()), vec![], ready, stop.clone());
     let mapper = parts.start(protocol, given, stop.clone());
-    welcome(options.listen, &report, options.allow_writes);
+    welcome(at, &report, options.allow_writes);
     let follow = tokio::spawn(source.follow(stop.clone(), tell));
     if options.log_format == LogFormat::Text {
         tokio::spawn(print::changes(mapper.hub.clone(), stop.clone()));

@@ -10,8 +10,9 @@ pub(crate) use place::Placed;
 pub(crate) use text::{Text, read};
 
 use crate::{NodeConfig, Secrets};
-use pollux_crds::{EffectiveDevice, Writes};
+use pollux_crds::{Device, EffectiveDevice, Writes};
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -71,6 +72,7 @@ pub struct FileSource {
     texts: Vec<Text>,
     world: World,
     placed: Placed,
+    devices: Sender<Arc<BTreeMap<String, Arc<Device>>>>,
     config: Sender<Arc<NodeConfig>>,
     secrets: Sender<Secrets>,
 }
@@ -80,13 +82,19 @@ impl FileSource {
     pub fn open(paths: Vec<PathBuf>, protocol: &'static str, writes: Writes) -> (Self, Report) {
         let ((config, _), (secrets, _)) = (channel(Arc::default()), channel(Secrets::default()));
         let placed = Placed::new(protocol, writes);
-        let mut source = Self { paths, texts: vec![], world: World::default(), placed, config, secrets };
+        let devices = Sender::new(Arc::default());
+        let mut source = Self { paths, texts: vec![], world: World::default(), placed, devices, config, secrets };
         let report = source.reread().unwrap_or_default();
         (source, report)
     }
     /// What the mapper shall do, now and after each edit.
     pub fn config(&self) -> Receiver<Arc<NodeConfig>> {
         self.config.subscribe()
+    }
+    /// Each Device as it stands in the files, by uid: the newest that an API server would take, also where its mapper goes
+    /// on by an older one.
+    pub fn devices(&self) -> Receiver<Arc<BTreeMap<String, Arc<Device>>>> {
+        self.devices.subscribe()
     }
     /// Contents of the Secrets, by `namespace.name.key`, now and after each edit.
     pub fn secrets(&self) -> Receiver<Secrets> {
@@ -106,6 +114,7 @@ impl FileSource {
         let mut report = self.world.update(&texts);
         let config = Arc::new(self.placed.update(&self.world, &mut report));
         self.texts = texts;
+        self.devices.send_replace(Arc::new(self.world.devices()));
         Secrets::renew(&self.secrets, self.world.secrets());
         self.config.send_if_modified(|current| {
             let changed = *current != config;

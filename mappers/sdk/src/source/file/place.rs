@@ -64,14 +64,31 @@ fn judge(
     world: &World,
     told: &mut BTreeSet<String>,
 ) -> Result<EffectiveDevice, Vec<Problem>> {
-    let mut device = device.clone();
-    device.metadata.uid = Some(uid(key));
-    device.metadata.generation = Some(accepted.generation);
+    let device = known(key, accepted, device);
     let resolved = resolve(&device, model(&device, key, world), channel(&device, key, world));
     resolved.map(|resolved| resolved.effective).map_err(|mut errors| {
         errors.retain(|e| !e.field.starts_with("DeviceModel ") || told.insert(e.to_string()));
         errors.iter().map(|error| Problem::at(&accepted.file, &key.to_string(), error)).collect()
     })
+}
+
+impl World {
+    /// Every Device, by uid.
+    pub(crate) fn devices(&self) -> BTreeMap<String, Arc<Device>> {
+        let devices = self.objects().filter_map(|(key, accepted)| match &accepted.object {
+            Object::Device(device) => Some((uid(key), Arc::new(known(key, accepted, device)))),
+            _ => None,
+        });
+        devices.collect()
+    }
+}
+
+/// With what an API server would have added.
+fn known(key: &Key, accepted: &Accepted, device: &Device) -> Device {
+    let mut device = device.clone();
+    device.metadata.uid = Some(uid(key));
+    device.metadata.generation = Some(accepted.generation);
+    device
 }
 
 /// Stays the same for a device of the same name, whatever file it is in.
