@@ -55,7 +55,8 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> Link<S> {
         let current = match what {
             What::Bits { address, .. } => {
                 let range = Range { table: Table::Holding, start: *address, count: 1 };
-                match self.fetch(unit, range, until).await? {
+                let now = Instant::now();
+                match self.fetch(unit, range, now + until.saturating_duration_since(now) / 2).await? {
                     Ok(data) => data.first_chunk().map_or(0, |pair| u16::from_be_bytes(*pair)),
                     Err(code) => return Ok(refuse(values, code, out)),
                 }
@@ -140,6 +141,12 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> pollux_mapper::Link<Modbus> for
     async fn run(&self) -> Error {
         self.wire.pump().await
     }
+}
+
+/// Requests that these values take; one where they cannot be written.
+pub(crate) fn requests(unit: &Unit, values: &[(usize, Value)]) -> u32 {
+    let steps = encode(unit, values, &mut Written::new(values.len())).unwrap_or_default();
+    steps.iter().map(|step| step.what.requests()).sum::<u32>().max(1)
 }
 
 /// None: something of the group cannot be written, so nothing of it is.

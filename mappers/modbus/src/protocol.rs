@@ -6,7 +6,7 @@ use crate::{
     unit::Unit,
 };
 use pollux_crds::{ModbusBinding, ModbusDevice, ModbusTcp};
-use pollux_mapper::{ConfigError, Cx, Exchange, Point, PointFault, Precision, Protocol, Value};
+use pollux_mapper::{ConfigError, Cx, Exchange, Job, Point, PointFault, Precision, Protocol, Value};
 use socket2::{SockRef, TcpKeepalive};
 use std::{fmt, io, time::Duration};
 use tokio::net::TcpStream;
@@ -81,6 +81,14 @@ impl Protocol for Modbus {
 
     fn precision(&self, unit: &Unit, point: usize) -> Precision {
         unit.items.get(point).map(|item| item.format.precision()).unwrap_or_default()
+    }
+
+    /// A bit is read, changed and written back.
+    fn patience(&self, unit: &Unit, job: Job<'_, Range>, timeout: Duration) -> Duration {
+        match job {
+            Job::Write(values) => timeout * link::requests(unit, values),
+            _ => timeout,
+        }
     }
 
     async fn connect(&self, endpoint: &Endpoint, _: &Cx) -> Result<Link<TcpStream>, Error> {

@@ -41,6 +41,14 @@ impl What {
         }
     }
 
+    /// Requests that it takes.
+    pub fn requests(&self) -> u32 {
+        match self {
+            Self::Coils(..) | Self::Words(..) => 1,
+            Self::Bits { .. } => 2,
+        }
+    }
+
     /// Takes in what follows, or gives it back.
     fn merge(&mut self, next: Self) -> Result<(), Self> {
         match (&mut *self, next) {
