@@ -109,9 +109,7 @@ pub(super) fn in_sync(worst: Verdict, held: Option<(&'static str, String)>) -> (
     match worst {
         Verdict::Confirmed => ("True", "Confirmed", "every desired value is confirmed".into()),
         Verdict::NoReading => ("Unknown", "NoReading", "no fresh reading of".into()),
-        Verdict::UnknownWritten => {
-            ("Unknown", "UnknownWhetherWritten", "unknown whether written; set it again:".into())
-        }
+        Verdict::UnknownWritten => ("Unknown", "UnknownWhetherWritten", format!("{UNKNOWN_WRITTEN}:")),
         Verdict::Writing => ("False", "Writing", "to be written and read back:".into()),
         Verdict::Held => {
             let (reason, why) = held.unwrap_or(("Writing", "not yet".into()));
@@ -124,4 +122,6 @@ pub(super) fn in_sync(worst: Verdict, held: Option<(&'static str, String)>) -> (
     }
 }
 
+/// The same value once more is no edit: nobody would see it.
+pub(super) const UNKNOWN_WRITTEN: &str = "unknown whether written; set another value, or annotate pollux.rs/rewrite";
 pub(super) const BINDING_CHANGED: &str = "type, enum, scale, offset or binding changed since it was written; set another value, or annotate pollux.rs/rewrite";

@@ -1,7 +1,7 @@
 //! The mapper's part of status, and when it is worth a write.
 use super::{
     Link, Now, Twin, Wanted,
-    conditions::{self, BINDING_CHANGED, Word, seconds, timestamp},
+    conditions::{self, BINDING_CHANGED, UNKNOWN_WRITTEN, Word, seconds, timestamp},
     point::bounded,
     quality::word,
     record::State,
@@ -176,8 +176,8 @@ impl Twin {
         let point = self.points.get(wanted.property);
         match wanted.verdict {
             Verdict::UnknownWritten => Some(match &wanted.error {
-                Some(error) => format!("unknown whether written; set it again ({error})"),
-                None => "unknown whether written; set it again".into(),
+                Some(error) => format!("{UNKNOWN_WRITTEN} ({error})"),
+                None => UNKNOWN_WRITTEN.into(),
             }),
             Verdict::Held => self.held().map(|(_, why)| format!("not written: {why}")),
             Verdict::Drifted => {

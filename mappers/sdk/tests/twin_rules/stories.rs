@@ -88,7 +88,7 @@ fn a_value_that_cannot_be_read_is_written_once_and_never_because_of_a_lost_recor
     world.act(Op::Crash { disk_lost: true, server_knows: false });
     world.act(Op::Wait(3000));
     assert_eq!((world.registers[2][0], said(&world, IN_SYNC)), (0, "Unknown UnknownWhetherWritten".into()));
-    assert_eq!(error(&world, "p2"), "unknown whether written; set it again");
+    assert_eq!(error(&world, "p2"), "unknown whether written; set another value, or annotate pollux.rs/rewrite");
     world.act(Op::Set(2, 4));
     world.act(Op::Wait(2000));
     assert_eq!((world.registers[2][0], said(&world, IN_SYNC)), (4, "True Confirmed".into()));
