@@ -1,9 +1,12 @@
 //! Whether a value fits a property.
-use crate::{EffectiveProperty, PropertyType, Value, parameters::list};
+use crate::{EffectiveProperty, ModbusBinding, PropertyType, Source, Value, parameters::list, wire};
+use serde::Deserialize as _;
 use serde_json::Value as Json;
 
 /// Longest value, as JSON text.
 pub const MAX_VALUE: usize = 4096;
+/// From here on doubles have holes.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Ok, or what is wrong and what is allowed, without the field's name: `must be a number from 10 to 90, is "hot"`.
 pub fn check_value(property: &EffectiveProperty, value: &Value) -> Result<(), String> {
@@ -16,9 +19,24 @@ pub fn check_value(property: &EffectiveProperty, value: &Value) -> Result<(), St
     }
     let quote = match (&value.0, property.type_) {
         (Json::Bool(_), PropertyType::String) => "; quote it where YAML reads it as a boolean",
+        (Json::Number(n), PropertyType::Integer) if n.as_f64().is_some_and(|n| n.abs() >= EXACT) => {
+            "; quote it: unquoted, numbers beyond 2⁵³ lose digits"
+        }
         _ => "",
     };
     Err(format!("must be {}, is {}{quote}", allowed(property), value.short()))
+}
+
+/// As [`check_value`], and whether the protocol's own format can carry it, as far as that can be told without its driver.
+pub fn check_desired_value(protocol: &str, property: &EffectiveProperty, value: &Value) -> Result<(), String> {
+    check_value(property, value)?;
+    match &property.source {
+        Source::Binding(json) if protocol == "modbus" => match ModbusBinding::deserialize(json) {
+            Ok(binding) => wire::check(&binding, property, value),
+            Err(_) => Ok(()), // never: it was written from one
+        },
+        _ => Ok(()),
+    }
 }
 
 fn fits(property: &EffectiveProperty, value: &Json) -> bool {
@@ -39,7 +57,7 @@ fn integer(value: &Json) -> Option<f64> {
     let digits = || value.as_str().and_then(|s| s.parse::<i128>().ok()).filter(is_64_bit).map(|n| n as f64);
     match value {
         Json::Number(n) if n.is_i64() || n.is_u64() => n.as_f64(),
-        Json::Number(n) => n.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9_007_199_254_740_992.0),
+        Json::Number(n) => n.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < EXACT),
         _ => digits(),
     }
 }

@@ -1,7 +1,7 @@
 //! Device: the twin of one machine, sensor or controller.
 use crate::{Condition, Property, Protocol, Value, Values};
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -106,7 +106,8 @@ pub struct DeviceSpec {
     pub node_name: Option<String>,
     /// The MapperClass that drives the device; default: the protocol's name. Required with a custom protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("must be lower-case letters, digits and -, and start and end with a letter or digit"))]
     pub mapper_class: Option<String>,
     /// Control: read and write. Monitor: read, never write. Off: do not touch the wire.
     #[serde(default)]
@@ -148,17 +149,17 @@ pub struct DeviceStatus {
     pub reported: Values,
     /// Since when each reported value holds, RFC 3339. Not advanced by reading the same value again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 1000))]
+    #[schemars(schema_with = "crate::device::words")]
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub timestamps: BTreeMap<String, String>,
     /// Uncertain or Bad, for properties that are not Good.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 1000))]
+    #[schemars(schema_with = "crate::device::words")]
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub quality: BTreeMap<String, String>,
     /// Why a property is not Good: Stale, OutOfRange, NotAvailable, or the protocol's word.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 1000))]
+    #[schemars(schema_with = "crate::device::words")]
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub quality_reason: BTreeMap<String, String>,
     /// Desired values that are not confirmed yet, and why.
@@ -195,6 +196,11 @@ pub struct DeviceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub uid: Option<String>,
+}
+
+/// A word for each property.
+fn words(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "additionalProperties": {"type": "string", "maxLength": 1024}, "maxProperties": 1000})
 }
 
 /// A desired value that is not confirmed yet.

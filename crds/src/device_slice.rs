@@ -13,9 +13,31 @@ use std::collections::BTreeMap;
     namespaced,
     status = "DeviceSliceStatus",
     shortname = "dslice",
+    category = "pollux",
     derive = "PartialEq",
     derive = "Default",
-    doc = "Internal: what one mapper on one node shall do, compiled by the operator from valid objects only. Named <class>.<node>.<chunk>."
+    doc = "Internal: what one mapper on one node shall do, compiled by the operator from valid objects only. Named <class>.<node>.<chunk>.",
+    printcolumn(name = "Class", type_ = "string", json_path = ".spec.class", description = "MapperClass"),
+    printcolumn(name = "Node", type_ = "string", json_path = ".spec.nodeName", description = "Node"),
+    printcolumn(
+        name = "Writes",
+        type_ = "string",
+        json_path = ".spec.index.writes",
+        description = "Enabled, or Disabled for the whole class; in chunk 0 only"
+    ),
+    printcolumn(
+        name = "Devices",
+        type_ = "string",
+        json_path = ".spec.devices[*].name",
+        description = "Devices of this chunk",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since creation"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceSliceSpec {
@@ -44,7 +66,7 @@ pub struct SliceIndex {
     pub chunks: Vec<ChunkHash>,
     /// Status writes per second that this mapper may spend.
     pub writes_per_second: f64,
-    /// Disabled: nothing is written to any device.
+    /// Enabled: written as each device's mode says. Disabled: nothing is written to any device.
     #[serde(default)]
     pub writes: Writes,
 }
@@ -82,7 +104,7 @@ pub struct SliceDevice {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub parameters: Values,
-    /// What the mapper may do.
+    /// What the mapper may do: Control, Monitor or Off.
     #[serde(default)]
     pub mode: Mode,
     /// How it is reached, its Channel merged in.
@@ -100,7 +122,7 @@ pub struct SliceDevice {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 1000))]
     pub applied: BTreeMap<String, Applied>,
-    /// Text of the annotation pollux.rs/rewrite.
+    /// Text of the annotation pollux.rs/rewrite; its hash where it is longer than 253 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub rewrite: Option<String>,

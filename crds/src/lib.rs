@@ -9,6 +9,7 @@
 
 mod channel;
 mod condition;
+mod conflicts;
 mod desired;
 mod device;
 mod device_model;
@@ -29,9 +30,11 @@ mod resource;
 mod schema;
 mod span;
 mod value;
+mod wire;
 
 pub use channel::*;
 pub use condition::*;
+pub use conflicts::*;
 pub use desired::*;
 pub use device::*;
 pub use device_model::*;

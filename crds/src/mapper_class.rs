@@ -1,6 +1,6 @@
 //! MapperClass: how the mapper of a protocol is run.
-use crate::Condition;
-use kube::{CustomResource, KubeSchema};
+use crate::{CUSTOM, Condition, Device, FieldError};
+use kube::{CustomResource, KubeSchema, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -66,7 +66,8 @@ pub struct MapperClassSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8), regex(pattern = "^[0-9]{1,6}%?$"))]
     pub max_unavailable: Option<String>,
-    /// Disabled: no mapper of this class writes anything, whatever devices desire (the plant-wide key switch).
+    /// Enabled (default): written as each device's mode says. Disabled: no mapper of this class writes anything, whatever
+    /// devices desire (the plant-wide key switch).
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = "Enabled"))]
     pub writes: Writes,
@@ -75,6 +76,21 @@ pub struct MapperClassSpec {
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
+
+/// Whether the mappers of a class speak the Device's protocol: only an edit of one of them can mend it.
+pub fn speaks(class: &MapperClass, device: &Device) -> Result<(), FieldError> {
+    let asked = device.spec.protocol.name().unwrap_or_default();
+    let name = class.name_any();
+    let spoken = class.spec.protocol.as_deref().unwrap_or(&name);
+    let fits = if asked == CUSTOM { !BUILT_IN.contains(&spoken) } else { asked == spoken };
+    if fits {
+        return Ok(());
+    }
+    let message = format!("class {name:?} speaks {spoken}, and spec.protocol is {asked}");
+    Err(FieldError::new("spec.mapperClass", message))
+}
+/// Protocols that have a field of their own in a Device; a class of another name speaks `custom`.
+const BUILT_IN: [&str; 1] = ["modbus"];
 
 /// Whether mappers write at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]

@@ -4,12 +4,13 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a Modbus TCP gateway or device listens.
+/// Modbus TCP: where the gateway or device listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModbusTcp {
-    /// Host name or IP address.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9.:%]*[A-Za-z0-9])?$"))]
+    /// Host name or IP address, such as plc-1, 10.0.0.5 or 2001:db8::5.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9:]([-A-Za-z0-9.:%]*[A-Za-z0-9:])?$')").message("must be a host name or an IP address, such as plc-1, 10.0.0.5 or 2001:db8::5"))]
     pub host: String,
     /// TCP port; 502 where none is given.
     #[serde(default = "default_port")]
@@ -36,10 +37,10 @@ pub struct ModbusDevice {
     #[serde(default = "default_unit")]
     #[schemars(range(min = 0, max = 255))]
     pub unit_id: i32,
-    /// How long an answer may take; default 1s, or the Channel's.
+    /// How long an answer may take, 10ms to 1m; default 1s, or the Channel's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
-    /// How long opening the connection may take; default 5s, or the Channel's.
+    /// How long opening the connection may take, 10ms to 1m; default 5s, or the Channel's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Span>,
     /// Requests without an answer, in a row, until Connected is False; default 3, or the Channel's.
@@ -57,10 +58,10 @@ fn default_unit() -> i32 {
 pub struct ModbusChannel {
     /// Modbus TCP.
     pub tcp: ModbusTcp,
-    /// How long an answer may take; default 1s.
+    /// How long an answer may take, 10ms to 1m; default 1s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
-    /// How long opening the connection may take; default 5s.
+    /// How long opening the connection may take, 10ms to 1m; default 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_timeout: Option<Span>,
     /// Requests without an answer, in a row, until a device's Connected is False; default 3.
@@ -113,7 +114,9 @@ pub enum ModbusTable {
     Holding,
 }
 
-/// How registers are read as a value.
+/// How registers are read as a value. int16, uint16: one register, signed and unsigned. int32, uint32: two. int64, uint64:
+/// four. float32: IEEE 754 single, two registers. float64: double, four. string: UTF-8 text of `length` registers, two
+/// characters each, up to the first NUL and without trailing spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ModbusDataType {
@@ -137,7 +140,9 @@ pub enum ModbusDataType {
     String,
 }
 
-/// Order of the bytes of a value, A being the most significant.
+/// Order of the bytes of a value, A being its most significant; default ABCD. ABCD: big endian, the standard's. BADC: bytes
+/// swapped in each register. CDAB: registers swapped ("word swap"). DCBA: little endian. 64-bit values follow the same pattern:
+/// ABCDEFGH, BADCFEHG, GHEFCDAB, HGFEDCBA. 16-bit values: ABCD and CDAB are plain, BADC and DCBA swapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ByteOrder {

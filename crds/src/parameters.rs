@@ -1,30 +1,35 @@
 //! Parameters: what a Device fills in, and `${name}` in the strings of bindings.
-use crate::{FieldError, Parameter, ParameterType, Value, Values};
+use crate::{FieldError, Parameter, ParameterType, Value, Values, is_property_name};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 /// The Device's own name, in every binding.
 pub(crate) const OWN_NAME: &str = "name";
+const NOT_A_PARAMETER: &str = "not a name: letters, digits and _, not a digit first, at most 63; not `name`, which is the Device's own, and no word that YAML reads as boolean or null";
 /// Replacements in one string: a bound, not a limit that anyone meets.
 const MOST: usize = 64;
 
-/// Values of all parameters of a model, defaults filled in. Errors name the field of the Device.
-pub(crate) fn fill(declared: &[Parameter], given: &Values) -> Result<Values, Vec<FieldError>> {
+/// Values of all parameters of a model, defaults filled in. An error names the field of the Device, or of the `model`
+/// (`DeviceModel boiler: `).
+pub(crate) fn fill(declared: &[Parameter], model: &str, given: &Values) -> Result<Values, Vec<FieldError>> {
     let (mut filled, mut errors) = (Values::new(), vec![]);
     for parameter in declared {
-        let value = given.get(&parameter.name).or(parameter.default.as_ref());
-        match value.map(|value| (value, fits(parameter.type_, &value.0))) {
-            Some((value, true)) => {
-                filled.insert(parameter.name.clone(), value.clone());
+        let Parameter { name, type_, default } = parameter;
+        if name == OWN_NAME || !is_property_name(name) {
+            errors.push(FieldError::new(format!("{model}spec.parameters[{name}]"), NOT_A_PARAMETER));
+        }
+        let own = given.get(name).map(|value| (value, format!("spec.parameters.{name}")));
+        let default = || Some((default.as_ref()?, format!("{model}spec.parameters[{name}].default")));
+        match own.or_else(default) {
+            Some((value, _)) if fits(*type_, &value.0) => drop(filled.insert(name.clone(), value.clone())),
+            Some((value, field)) => {
+                let message = format!("must be of type {}, is {}", word(*type_), value.short());
+                errors.push(FieldError::new(field, message));
             }
-            Some((value, false)) => errors.push(FieldError::new(
-                format!("spec.parameters.{}", parameter.name),
-                format!("must be of type {}, is {}", word(parameter.type_), short(&value.0)),
-            )),
-            None => errors.push(FieldError::new(
-                format!("spec.parameters.{}", parameter.name),
-                format!("required by the model: a {}", word(parameter.type_)),
-            )),
+            None => {
+                let message = format!("required by the model: a {}", word(*type_));
+                errors.push(FieldError::new(format!("spec.parameters.{name}"), message));
+            }
         }
     }
     let names: Vec<&str> = declared.iter().map(|p| p.name.as_str()).collect();
@@ -73,6 +78,14 @@ fn substitute_text(text: &str, values: &BTreeMap<&str, &Json>) -> Result<Json, S
     Err(format!("`{}`: more than {MOST} parameters in one text", shorten(text)))
 }
 
+/// A value of that type, where none is at hand.
+pub(crate) fn sample(type_: ParameterType) -> Value {
+    match type_ {
+        ParameterType::Boolean => false.into(),
+        ParameterType::Integer | ParameterType::Number => 1.into(),
+        ParameterType::String => "text".into(),
+    }
+}
 fn fits(type_: ParameterType, value: &Json) -> bool {
     match type_ {
         ParameterType::Boolean => value.is_boolean(),
@@ -138,11 +151,12 @@ mod tests {
             parameter("base", ParameterType::Integer, Some(json!(100))),
         ];
         let given = Values::from([("line".into(), "L7".into())]);
-        let filled = fill(&declared, &given).unwrap();
+        let filled = fill(&declared, "DeviceModel m: ", &given).unwrap();
         assert_eq!(filled, Values::from([("line".into(), "L7".into()), ("base".into(), 100.into())]));
 
         let given = Values::from([("base".into(), "x".into()), ("lime".into(), 1.into())]);
-        let errors: Vec<_> = fill(&declared, &given).unwrap_err().iter().map(ToString::to_string).collect();
+        let errors: Vec<_> =
+            fill(&declared, "DeviceModel m: ", &given).unwrap_err().iter().map(ToString::to_string).collect();
         assert_eq!(
             errors,
             [
@@ -151,6 +165,20 @@ mod tests {
                 "spec.parameters.lime: no such parameter; there are: line, base",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_declaration_is_the_models() {
+        let declared = [
+            parameter("name", ParameterType::String, Some(json!("x"))),
+            parameter("on", ParameterType::Boolean, Some(json!(true))),
+            parameter("base", ParameterType::Integer, Some(json!("x"))),
+        ];
+        let errors = fill(&declared, "DeviceModel m: ", &Values::new()).unwrap_err();
+        let fields: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        let of = |field: &str| format!("DeviceModel m: spec.parameters[{field}");
+        assert_eq!(fields, [of("name]"), of("on]"), of("base].default")]);
+        assert_eq!(errors[2].message, "must be of type integer, is \"x\"");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Property {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub description: Option<String>,
-    /// Engineering range; what a percent dead-band refers to.
+    /// Engineering range: what a percent dead-band refers to. It limits nothing; `minimum` and `maximum` do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<Range>,
     /// Least value that may be written, and that is plausible when read (below it quality is Bad, OutOfRange).
@@ -48,10 +48,10 @@ pub struct Property {
     #[serde(rename = "enum", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub enum_: Option<Vec<EnumValue>>,
-    /// How often it is read, such as 1s; or OnConnect: once after each connect. Default: the model's, else 10s.
+    /// How often it is read, such as 1s, from 10ms to 24h; or OnConnect: once after each connect. Default: the model's, else 10s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,
-    /// Properties of one group are read in one request or not at all, such as the parts of a clock.
+    /// Properties of one group are read in one request or not at all, such as the parts of a clock: they must fit into one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub read_group: Option<String>,
@@ -72,7 +72,7 @@ pub struct Property {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub expression: Option<String>,
-    /// Age without a reading at which quality becomes Bad, Stale; default 3 × interval, at least 5s.
+    /// Age without a reading at which quality becomes Bad, Stale; default 3 × interval, at least 5s. At most 240h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_after: Option<Span>,
     /// Whether a desired value is written again when the device drifts; default OnChange.
@@ -86,7 +86,8 @@ pub struct Property {
     pub binding: Option<Binding>,
 }
 
-/// Type of a property.
+/// Type of the value in `desired` and `reported`; required, here or in the model. boolean: true or false. integer: a whole
+/// number, beyond 2⁵³ a string of digits. number: a number. string: text, or a name of `enum`. bytes: in base64. json: any JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PropertyType {
@@ -104,7 +105,8 @@ pub enum PropertyType {
     Json,
 }
 
-/// Who may change a property.
+/// Whether it may be read, written or both; default ReadOnly. ReadOnly: read, never written. ReadWrite: read and written, and
+/// a write is read back. WriteOnly: written, never read; the device's acknowledgement confirms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
 pub enum Access {
     /// Read, never written.
@@ -116,7 +118,7 @@ pub enum Access {
     WriteOnly,
 }
 
-/// Engineering range.
+/// Engineering range: what a percent dead-band refers to. It limits nothing; `minimum` and `maximum` do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("self.low < self.high").message("low must be below high"))]
 pub struct Range {
@@ -146,12 +148,13 @@ pub struct Report {
     /// Changes up to this are not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadband: Option<Deadband>,
-    /// Least time between two status writes for this property's sake; default 1s.
+    /// Least time between two status writes for this property's sake, at most 24h; default 1s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_interval: Option<Span>,
 }
 
-/// Whether a property appears in status.
+/// Whether the value appears in status; default OnChange. OnChange: when it changed beyond its dead-band. Never: it stays out
+/// of status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
 pub enum ReportWhen {
     /// When it changed.
@@ -175,7 +178,8 @@ pub struct Deadband {
     pub percent: Option<f64>,
 }
 
-/// Whether a desired value is written again when the device drifts.
+/// Whether a desired value is written again when the device drifts; default OnChange. OnChange: a new desired value is written
+/// once. Always: it is written again whenever the device differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
 pub enum Enforce {
     /// A new desired value is written once.
@@ -188,7 +192,7 @@ pub enum Enforce {
 /// How a write is done, where that differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema, Default)]
 pub struct WriteOptions {
-    /// How a write is confirmed.
+    /// How a write is confirmed. Default: by reading the same property back, bit for bit, at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
 }
@@ -204,15 +208,16 @@ pub struct Verify {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0))]
     pub tolerance: Option<f64>,
-    /// Wait this long before the first read-back.
+    /// Wait this long before the first read-back, at most 24h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Span>,
-    /// Read again until this long after the write, for devices that move there slowly; else InSync is False, NotSticking.
+    /// Read again until this long after the write (at most 24h), for devices that move there slowly; else InSync is False, NotSticking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Span>,
 }
 
-/// What confirms a write.
+/// What confirms a write; default ReadBack. ReadBack: the value read back from the device. Acknowledgement: the device's answer
+/// to the write is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
 pub enum VerifyBy {
     /// The value read back.
@@ -225,11 +230,12 @@ pub enum VerifyBy {
 /// A parameter of a model, filled in by each Device; `${name}` in strings of bindings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+#[x_kube(validation = Rule::new("!(self.name.lowerAscii() in ['name', 'y', 'n', 'yes', 'no', 'on', 'off', 'true', 'false', 'null'])").message("name must not be name, which is the Device's own, nor one of y, n, yes, no, on, off, true, false, null, which YAML turns into something else").field_path(".name"))]
 pub struct Parameter {
     /// Letters, digits and _, not a digit first, at most 63. `name` is taken: it is the Device's own.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]{0,62}$"))]
     pub name: String,
-    /// boolean, integer, number or string.
+    /// boolean, integer, number or string; default string.
     #[serde(rename = "type", default = "default_parameter_type")]
     pub type_: ParameterType,
     /// Taken where a Device gives none; without it the Device must.

@@ -19,7 +19,7 @@ pub struct Protocol {
 /// How a bus, gateway, server, adapter or broker is reached that devices share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.modbus)").message("exactly one of modbus must be set"))]
+#[x_kube(validation = Rule::new("has(self.modbus)").message("modbus must be set"))]
 pub struct ChannelProtocol {
     /// A Modbus gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -82,7 +82,9 @@ impl JsonSchema for Span {
         true
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^([0-9]{1,9}(ms|s|m|h))+$", "maxLength": 32})
+        json_schema!({"type": "string", "maxLength": 32, "x-kubernetes-validations": [
+            {"rule": "self.matches('^([0-9]{1,9}(ms|s|m|h))+$')", "message": "must be a duration such as 500ms, 10s or 1m30s"},
+        ]})
     }
 }
 
@@ -128,7 +130,10 @@ impl JsonSchema for Interval {
         true
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^(OnConnect|([0-9]{1,9}(ms|s|m|h))+)$", "maxLength": 32})
+        json_schema!({"type": "string", "maxLength": 32, "x-kubernetes-validations": [{
+            "rule": "self.matches('^(OnConnect|([0-9]{1,9}(ms|s|m|h))+)$')",
+            "message": "must be a duration such as 500ms, 10s or 1m30s, or OnConnect",
+        }]})
     }
 }
 

@@ -11,7 +11,8 @@ use crate::{
 };
 use kube::{Resource, ResourceExt};
 use pollux_crds::{
-    CUSTOM, Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, FieldError, MapperClass, Resolved, resolve,
+    CHANNEL_FIELD, Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, MODEL_FIELD, MapperClass, Resolved, resolve,
+    speaks,
 };
 use std::sync::Arc;
 
@@ -137,14 +138,27 @@ impl<'a> Case<'a> {
     fn accept(&self) -> Result<Box<Resolved>, Refusal> {
         let device =
             self.device.0.as_ref().map_err(|e| Refusal::new("CannotDecode", format!("cannot decode: {}", e.error)))?;
-        let namespace = device.namespace().unwrap_or_default();
-        let model = decoded(self.model.as_deref(), "DeviceModel", device.spec.model.as_deref(), &namespace)?;
-        let channel = device.spec.protocol.modbus.as_ref().and_then(|m| m.channel.as_deref());
-        let channel = decoded(self.channel.as_deref(), "Channel", channel, &namespace)?;
-        if let Some(class) = &self.class {
-            speaks(class, device)?;
-        }
-        let resolved = resolve(device, model, channel).map_err(|errors| Refusal::new("Invalid", sentence(&errors)))?;
+        let (mut broken, mut errors) = (vec![], vec![]);
+        let model = decoded(self.model.as_deref(), &mut broken);
+        let channel = decoded(self.channel.as_deref(), &mut broken);
+        let resolved = resolve(device, model, channel).map_err(|wrong| errors.extend(wrong));
+        // What cannot be decoded is there.
+        errors.retain(|e| !(e.field == MODEL_FIELD && self.model.is_some()));
+        errors.retain(|e| !(e.field == CHANNEL_FIELD && self.channel.is_some() && channel.is_none()));
+        let spoken = self.class.as_ref().and_then(|class| speaks(class, device).err());
+        let reason = match &spoken {
+            _ if !broken.is_empty() => "CannotDecode",
+            _ if self.model.is_none() && device.spec.model.is_some() => "ModelMissing",
+            _ if errors.iter().any(|e| e.field == CHANNEL_FIELD && self.channel.is_none()) => "ChannelMissing",
+            Some(_) => "ProtocolMismatch",
+            None => "Invalid",
+        };
+        errors.extend(spoken);
+        let told: Vec<String> = broken.into_iter().chain(errors.iter().map(ToString::to_string)).collect();
+        let resolved = match resolved {
+            Ok(resolved) if told.is_empty() => resolved,
+            _ => return Err(Refusal::new(reason, sentence(&told))),
+        };
         let size = serde_json::to_vec(&resolved.device).map_or(usize::MAX, |json| json.len());
         if size > crate::mapper::chunks::MAX_ENTRY {
             let most = crate::mapper::chunks::MAX_ENTRY;
@@ -160,49 +174,63 @@ fn unknown_place() -> Obstacle {
     Obstacle { reason: "NotAccepted", message: "the Device cannot be decoded".into() }
 }
 
-/// The object that a Device names; None only where it names none.
-fn decoded<'a, T>(
+/// The object that a Device names, if it is there and can be decoded; else what is wrong with it.
+fn decoded<'a, T: Resource<DynamicType = ()>>(
     object: Option<&'a Guarded<T>>,
-    kind: &str,
-    name: Option<&str>,
-    namespace: &str,
-) -> Result<Option<&'a T>, Refusal> {
-    let Some(name) = name else { return Ok(None) };
-    match object.map(|o| &o.0) {
-        Some(Ok(object)) => Ok(Some(object)),
-        Some(Err(invalid)) => {
-            let message = format!("{kind} {}: cannot decode: {}", id(namespace, name), cut(&invalid.error, 500));
-            Err(Refusal::new("CannotDecode", message))
-        }
-        None if kind == "DeviceModel" => {
-            Err(Refusal::new("ModelMissing", format!("spec.model: no DeviceModel {name:?} in namespace {namespace}")))
-        }
-        None => {
-            let field = "spec.protocol.modbus.channel";
-            Err(Refusal::new("ChannelMissing", format!("{field}: no Channel {name:?} in namespace {namespace}")))
+    broken: &mut Vec<String>,
+) -> Option<&'a T> {
+    let object = object?;
+    match &object.0 {
+        Ok(object) => Some(object),
+        Err(invalid) => {
+            let meta = object.meta();
+            let of = |text: &Option<String>| text.clone().unwrap_or_default();
+            let id = id(&of(&meta.namespace), &of(&meta.name));
+            broken.push(format!("{} {id}: cannot decode: {}", T::kind(&()), cut(&invalid.error, 500)));
+            None
         }
     }
-}
-
-/// Protocols that have a field of their own in a Device; a class of another name speaks `custom`.
-const BUILT_IN: [&str; 1] = ["modbus"];
-
-/// Whether the mappers of a class speak the Device's protocol: only an edit of one of them can mend it.
-fn speaks(class: &MapperClass, device: &Device) -> Result<(), Refusal> {
-    let asked = device.spec.protocol.name().unwrap_or_default();
-    let name = class.name_any();
-    let spoken = class.spec.protocol.as_deref().unwrap_or(&name);
-    let fits = if asked == CUSTOM { !BUILT_IN.contains(&spoken) } else { asked == spoken };
-    if fits {
-        return Ok(());
-    }
-    let message = format!("spec.mapperClass: class {name:?} speaks {spoken}, and spec.protocol is {asked}");
-    Err(Refusal::new("ProtocolMismatch", message))
 }
 
 /// All errors, up to ten, in one sentence.
-fn sentence(errors: &[FieldError]) -> String {
-    let shown = errors.iter().take(10).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+fn sentence(errors: &[String]) -> String {
+    let shown = errors.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("; ");
     let more = errors.len().saturating_sub(10);
     if more == 0 { shown } else { format!("{shown}; and {more} more") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::{DeserializeGuard, error_boundary::InvalidObject};
+    use serde_json::json;
+
+    fn told(model: Option<Guarded<DeviceModel>>) -> Refusal {
+        let (id, device): (Id, Device) = ("plant/d".into(), {
+            let spec = json!({"model": "m", "mapperClass": "acme", "protocol": {"modbus": {"channel": "hall"}}});
+            serde_json::from_value(json!({"metadata": {"name": "d", "namespace": "plant"}, "spec": spec})).unwrap()
+        });
+        let device = DeserializeGuard(Ok(device));
+        let class = serde_json::from_value(json!({"metadata": {"name": "acme"}, "spec": {"image": "x"}})).unwrap();
+        let (model, class) = (model.map(Arc::new), Some(class));
+        let case = Case { id: &id, device: &device, model, channel: None, class, classes: vec![], held: vec![] };
+        case.accept().unwrap_err()
+    }
+
+    const REST: &str = "spec.protocol.modbus.channel: no Channel \"hall\" in namespace plant; spec.mapperClass: class \
+                        \"acme\" speaks acme, and spec.protocol is modbus";
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let message = format!("spec.model: no DeviceModel \"m\" in namespace plant; {REST}");
+        assert_eq!(told(None), Refusal::new("ModelMissing", message));
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_not_said_to_be_missing() {
+        let metadata = serde_json::from_value(json!({"name": "m", "namespace": "plant"})).unwrap();
+        let model = DeserializeGuard(Err(InvalidObject { error: "unknown variant".into(), metadata }));
+        let message = format!("DeviceModel plant/m: cannot decode: unknown variant; {REST}");
+        assert_eq!(told(Some(model)), Refusal::new("CannotDecode", message));
+    }
 }

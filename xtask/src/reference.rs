@@ -1,5 +1,6 @@
 //! The reference of all fields, from the schemas.
 use crate::files::Files;
+use pollux_crds::{FORCE_RELEASE_ANNOTATION, REWRITE_ANNOTATION, SECRET_LABEL};
 use serde_json::Value as Json;
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -9,13 +10,31 @@ const HEAD: &str = "\
 # All fields
 
 `kubectl explain device.spec --recursive` says the same. `*` marks what must be given; `[]` an item of a list, `{}` a value of
-a map. Each object has `metadata` beside.
+a map. Each object has `metadata` beside. Durations are numbers with `ms`, `s`, `m` or `h`: `500ms`, `10s`, `1m30s`.
+
+## Annotations and labels
+
+| on | name | |
+|---|---|---|
 ";
+/// What people write beside the fields.
+const MARKS: [(&str, &str, &str); 3] = [
+    ("annotation of a Device", REWRITE_ANNOTATION, "A new text: write every desired value again."),
+    (
+        "annotation of a Device",
+        FORCE_RELEASE_ANNOTATION,
+        "Name of a node that will not come back: the device goes to its new node without that one's release.",
+    ),
+    ("label of a Secret", SECRET_LABEL, "Without it the operator copies nothing of the Secret to a mapper."),
+];
 /// What people write first; what is made by the operator last.
 const ORDER: [&str; 6] = ["Device", "DeviceModel", "Channel", "MapperClass", "DeviceSlice", "DeviceModelRevision"];
 
 pub(crate) fn files() -> Files {
     let mut text = HEAD.to_owned();
+    for (on, name, words) in MARKS {
+        line(&mut text, &format!("| {on} | `{name}` | {words} |"));
+    }
     let manifests = pollux_crds::manifests();
     for kind in ORDER {
         let named = |crd: &Json| crd.pointer("/spec/names/kind").and_then(Json::as_str) == Some(kind);
@@ -32,12 +51,22 @@ fn section(text: &mut String, kind: &str, crd: &Json) {
         crd.pointer("/spec/names/shortNames").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     line(text, &format!("\n## {kind}\n"));
-    line(text, &format!("{} Short name: {}.\n", describe(schema), names.join(", ")));
+    line(text, &format!("{} Short name: {}.{}\n", full(schema), names.join(", "), selectable(crd)));
     line(text, "| field | type | |\n|---|---|---|");
     let fields = schema.get("properties").and_then(Json::as_object).into_iter().flatten();
     for (name, field) in fields.filter(|(name, _)| matches!(name.as_str(), "spec" | "status")) {
         rows(text, name, field, false);
     }
+}
+
+/// Fields that `kubectl get --field-selector` takes.
+fn selectable(crd: &Json) -> String {
+    let fields = crd.pointer("/spec/versions/0/selectableFields").and_then(Json::as_array).into_iter().flatten();
+    let fields: Vec<String> = fields
+        .filter_map(|field| field.get("jsonPath")?.as_str())
+        .map(|path| format!("`{}`", path.trim_start_matches('.')))
+        .collect();
+    if fields.is_empty() { String::new() } else { format!(" Field selectors: {}.", fields.join(", ")) }
 }
 
 fn rows(text: &mut String, path: &str, schema: &Json, required: bool) {
@@ -127,6 +156,10 @@ mod tests {
             "| `spec.properties[].name`\\* | string, 1 to 63 characters |",
             "| `status.pending{}.attempts`\\* | integer |",
             "## DeviceModelRevision",
+            "metadata.name must be a DNS label of at most 40 characters",
+            "Field selectors: `spec.nodeName`, `spec.model`.",
+            "| annotation of a Device | `pollux.rs/rewrite` |",
+            "such as 500ms, 10s or 1m30s, or OnConnect",
         ] {
             assert!(text.contains(row), "{row}");
         }

@@ -111,7 +111,8 @@ fn rules(rules: &CompiledSchema, object: &Json) -> Vec<FieldError> {
 
 fn typed(kind: &str, object: Json) -> Result<Object, Vec<FieldError>> {
     fn read<T: DeserializeOwned>(object: Json) -> Result<Box<T>, Vec<FieldError>> {
-        serde_json::from_value(object).map(Box::new).map_err(|e| vec![FieldError::new("spec", e.to_string())])
+        // Never, as the schema is made of the type: the decoder's words name what it is about.
+        serde_json::from_value(object).map(Box::new).map_err(|e| vec![FieldError::new("", e.to_string())])
     }
     match kind {
         "DeviceModel" => read(object).map(Object::DeviceModel),

@@ -40,11 +40,13 @@ pub(super) const KNOWN: [&str; 24] = [
     "x-kubernetes-validations",
 ];
 
-/// Numbers that are whole become integers, as Go prints them on their way from YAML to the API server.
+/// Numbers that are whole become integers, as Go prints them on their way from YAML to the API server; those that no signed 64
+/// bits hold become doubles there.
 #[allow(clippy::cast_possible_truncation)] // exact below 2⁵³
 pub(super) fn whole_numbers(value: &mut Json) {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match value {
+        Json::Number(n) if n.is_u64() && !n.is_i64() => *value = n.as_f64().into(),
         Json::Number(n) if n.is_f64() => {
             if let Some(whole) = n.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < EXACT) {
                 *value = Json::from(whole as i64);
@@ -56,13 +58,14 @@ pub(super) fn whole_numbers(value: &mut Json) {
     }
 }
 
-/// A null in place of a field that has a default and may not be null is as if it were not there.
+/// A null in place of a field is as if it were not there: where it may be null, rules take it as absent; where it may not and
+/// there is a default, that is taken.
 pub(super) fn drop_nulls(schema: &Json, value: &mut Json) {
     match value {
         Json::Object(map) => {
             map.retain(|name, value| {
                 let field = schema.get("properties").and_then(|p| p.get(name));
-                !(value.is_null() && field.is_some_and(|f| f.get("default").is_some() && !nullable(f)))
+                !(value.is_null() && field.is_some_and(|f| f.get("default").is_some() != nullable(f)))
             });
             for (name, value) in map {
                 if let Some(field) = field_schema(schema, name) {

@@ -1,8 +1,23 @@
 //! A model's properties, a Device's own over them, and the defaults: field by field, whole fields.
-use super::FieldError;
-use crate::{Defaults, Device, DeviceModel, DeviceModelRevisionSpec, Property};
+use super::{FieldError, MODEL_FIELD};
+use crate::{
+    Access, Defaults, Device, DeviceModel, DeviceModelRevisionSpec, Property, PropertyType, Report,
+    device_model_revision::hash_of,
+};
 use kube::ResourceExt;
 use std::collections::BTreeSet;
+
+/// Most properties of one device: what the schemas of revisions and of status take.
+const MOST: usize = 1000;
+
+/// Most bytes of a revision's JSON: what etcd takes in one object, with room for metadata.
+pub(super) const MAX_REVISION: usize = 1024 * 1024;
+
+/// Name of a revision, and its size in bytes.
+pub(super) fn named(revision: &DeviceModelRevisionSpec) -> (String, usize) {
+    let json = serde_json::to_vec(revision).expect("no map with keys other than strings, so JSON cannot fail");
+    (hash_of(&json), json.len())
+}
 
 /// The properties that a Device ends up with, parameters not yet filled in.
 pub(super) fn revision(
@@ -12,10 +27,7 @@ pub(super) fn revision(
     let spec = &device.spec;
     if let (Some(name), None) = (&spec.model, model) {
         let namespace = device.namespace().unwrap_or_default();
-        return Err(vec![FieldError::new(
-            "spec.model",
-            format!("there is no DeviceModel {name} in namespace {namespace}"),
-        )]);
+        return Err(vec![FieldError::new(MODEL_FIELD, format!("no DeviceModel {name:?} in namespace {namespace}"))]);
     }
     let models = model.map_or(&[][..], |m| &m.spec.properties);
     let mut errors = duplicates("spec.properties", &spec.properties);
@@ -34,17 +46,18 @@ pub(super) fn revision(
         errors
             .push(FieldError::new("spec.properties", "the device has no properties: name a model, or list them here"));
     }
+    if properties.len() > MOST {
+        let (with, all) = (models.len(), properties.len());
+        let message = format!("with the {with} of the model there are {all}, at most {MOST} are allowed");
+        errors.push(FieldError::new("spec.properties", message));
+    }
     if !errors.is_empty() {
         return Err(errors);
     }
     let disabled = |name: &str| spec.properties.iter().any(|p| p.name == name && p.disabled == Some(true));
     let mut summary = model.map(|m| m.spec.summary.clone()).unwrap_or_default();
     summary.retain(|name| !disabled(&name.0));
-    Ok(DeviceModelRevisionSpec {
-        summary,
-        parameters: model.map(|m| m.spec.parameters.clone()).unwrap_or_default(),
-        properties,
-    })
+    Ok(DeviceModelRevisionSpec { summary, properties })
 }
 
 fn duplicates(field: &str, properties: &[Property]) -> Vec<FieldError> {
@@ -84,6 +97,10 @@ fn over(own: &Property, model: &Property) -> Property {
         (None, None) => (m.binding, m.expression),
         given => given,
     };
+    let read_group = read_group.or(m.read_group.filter(|_| expression.is_none()));
+    // So does taking the right to write end how the model has it written.
+    let writes = access != Some(Access::ReadOnly);
+    let (enforce, write) = (enforce.or(m.enforce.filter(|_| writes)), write.or(m.write.filter(|_| writes)));
     Property {
         name,
         disabled: disabled.or(m.disabled),
@@ -96,22 +113,27 @@ fn over(own: &Property, model: &Property) -> Property {
         maximum: maximum.or(m.maximum),
         enum_: enum_.or(m.enum_),
         interval: interval.or(m.interval),
-        read_group: read_group.or(m.read_group),
+        read_group,
         report: report.or(m.report),
         invalid: invalid.or(m.invalid),
         scale: scale.or(m.scale),
         offset: offset.or(m.offset),
         expression,
         stale_after: stale_after.or(m.stale_after),
-        enforce: enforce.or(m.enforce),
-        write: write.or(m.write),
+        enforce,
+        write,
         binding,
     }
 }
 
 fn with_defaults(mut property: Property, defaults: &Defaults) -> Property {
     property.interval = property.interval.or(defaults.interval);
-    property.report = property.report.or_else(|| defaults.report.clone());
+    property.report = property.report.or_else(|| Some(report_of(property.type_, defaults.report.clone()?)));
     property.disabled = None;
     property
+}
+/// A dead-band for all properties is one for those that are numbers.
+fn report_of(type_: Option<PropertyType>, report: Report) -> Report {
+    let numeric = matches!(type_, Some(PropertyType::Integer | PropertyType::Number));
+    Report { deadband: report.deadband.filter(|_| numeric), ..report }
 }

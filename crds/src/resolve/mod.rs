@@ -7,9 +7,10 @@ mod protocol;
 mod tests;
 
 use crate::{
-    Channel, Device, DeviceModel, DeviceModelRevisionSpec, EffectiveDevice, EffectiveProperty, PropertyName,
-    ResolvedProtocol, SliceDevice, Value, check_value, is_property_name,
-    parameters::{OWN_NAME, fill, unknown},
+    Access, Channel, Device, DeviceModel, DeviceModelRevisionSpec, DeviceSpec, EffectiveDevice, EffectiveProperty,
+    FreeForm, ModbusDevice, ModbusTcp, PropertyName, Protocol, ResolvedProtocol, SliceDevice, Value, Values,
+    check_desired_value, hash, is_property_name,
+    parameters::{self, OWN_NAME, fill, list, unknown},
 };
 use kube::ResourceExt;
 use serde_json::Value as Json;
@@ -35,6 +36,11 @@ impl FieldError {
     }
 }
 
+/// Field of the error that says that there is no such model.
+pub const MODEL_FIELD: &str = "spec.model";
+/// Field of the error that says that there is no such Channel, or that it is one of another protocol.
+pub const CHANNEL_FIELD: &str = "spec.protocol.modbus.channel";
+
 /// A device that can be driven.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
@@ -58,7 +64,12 @@ pub fn resolve(
     let mut errors = vec![];
     let revision = collect(&mut errors, merge::revision(device, model));
     let declared = model.map_or(&[][..], |m| &m.spec.parameters);
-    let parameters = collect(&mut errors, fill(declared, &spec.parameters));
+    let of_model = model.map(|m| format!("DeviceModel {}: ", m.name_any()));
+    // What a model that is not there declares, nobody knows.
+    let parameters = match (&spec.model, model) {
+        (Some(_), None) => None,
+        _ => collect(&mut errors, fill(declared, of_model.as_deref().unwrap_or_default(), &spec.parameters)),
+    };
     let protocol =
         collect(&mut errors, protocol::merge(&device.namespace().unwrap_or_default(), &spec.protocol, channel));
     let class = spec.mapper_class.clone().or_else(|| spec.protocol.name().map(str::to_owned));
@@ -69,6 +80,12 @@ pub fn resolve(
     let parameters =
         parameters.unwrap_or_else(|| declared.iter().map(|p| (p.name.clone(), Value::default())).collect());
     let (protocol, channel) = protocol.unwrap_or_else(|| (ResolvedProtocol(spec.protocol.clone()), None));
+    let (name, size) = merge::named(&revision);
+    if size > merge::MAX_REVISION {
+        let most = merge::MAX_REVISION;
+        let message = format!("compiled, the properties have {size} bytes, at most {most} are allowed: shorten texts");
+        errors.push(FieldError::new("spec.properties", message));
+    }
     let entry = SliceDevice {
         namespace: device.namespace().unwrap_or_default(),
         name: device.name_any(),
@@ -76,21 +93,59 @@ pub fn resolve(
         generation: device.metadata.generation.unwrap_or_default(),
         created: device.metadata.creation_timestamp.as_ref().map(|t| t.0.as_second()).unwrap_or_default(),
         released: false,
-        revision: revision.hash(),
+        revision: name,
         parameters,
         mode: spec.mode,
         protocol,
         channel,
         desired: spec.desired.clone(),
         applied: device.status.as_ref().map(|s| s.applied.clone()).unwrap_or_default(),
-        rewrite: device.annotations().get(crate::REWRITE_ANNOTATION).cloned(),
+        rewrite: device.annotations().get(crate::REWRITE_ANNOTATION).map(|text| token(text)),
     };
-    let origin = Origin { own: &spec.properties, model: model.map(|m| format!("DeviceModel {}: ", m.name_any())) };
+    let origin = Origin { own: &spec.properties, model: of_model };
     let effective = collect(&mut errors, judge(&entry, &revision, &origin));
     match effective.filter(|_| errors.is_empty()) {
         Some(effective) => Ok(Resolved { class, revision, device: entry, effective }),
         None => Err(errors),
     }
+}
+
+/// All that is wrong with a model by itself: what a Device gives is stood in for.
+pub fn judge_model(model: &DeviceModel) -> Vec<FieldError> {
+    let binding = model.spec.properties.iter().find_map(|p| p.binding.as_ref());
+    let protocol = match binding.and_then(|b| b.custom.as_ref()) {
+        Some(_) => Protocol { modbus: None, custom: Some(FreeForm::default()) },
+        None => Protocol { modbus: Some(anywhere()), custom: None },
+    };
+    let missing = model.spec.parameters.iter().filter(|p| p.default.is_none());
+    let parameters = missing.map(|p| (p.name.clone(), parameters::sample(p.type_))).collect();
+    let spec = DeviceSpec { protocol, parameters, model: Some(model.name_any()), ..DeviceSpec::default() };
+    let device = Device { spec, ..Device::default() };
+    let prefix = format!("DeviceModel {}: ", model.name_any());
+    let mut errors = resolve(&device, Some(model), None).err().unwrap_or_default();
+    for error in &mut errors {
+        error.field = error.field.replacen(&prefix, "", 1);
+    }
+    errors
+}
+
+/// A Modbus device that might be.
+fn anywhere() -> ModbusDevice {
+    let tcp = ModbusTcp { host: "device".into(), port: 502 };
+    ModbusDevice {
+        channel: None,
+        tcp: Some(tcp),
+        unit_id: 1,
+        timeout: None,
+        connect_timeout: None,
+        offline_after: None,
+    }
+}
+
+/// A text that only shall differ from the one before, short enough for a slice.
+fn token(text: &str) -> String {
+    const LONGEST: usize = 253;
+    if text.chars().count() <= LONGEST { text.to_owned() } else { hash(&text) }
 }
 
 /// What the mapper makes of a slice's entry and its revision. Pure; all errors at once.
@@ -106,9 +161,11 @@ pub(crate) struct Origin<'a> {
     model: Option<String>,
 }
 impl Origin<'_> {
+    fn is_own(&self, property: &str) -> bool {
+        self.own.iter().any(|p| p.name == property)
+    }
     fn field(&self, property: &str, field: &str) -> String {
-        let own = self.own.iter().any(|p| p.name == property);
-        let object = if own { "" } else { self.model.as_deref().unwrap_or_default() };
+        let object = if self.is_own(property) { "" } else { self.model.as_deref().unwrap_or_default() };
         format!("{object}spec.properties[{property}]{field}")
     }
 }
@@ -130,9 +187,7 @@ fn judge(
     let name = device.protocol.0.name().unwrap_or_default();
     let properties = property::judge_all(revision, name, &values, origin, &mut errors);
     let summary = summary(revision, &properties, origin, &mut errors);
-    if errors.is_empty() {
-        check_desired(&device.desired, &properties, &mut errors);
-    }
+    Wishes { desired: &device.desired, revision, properties: &properties, protocol: name }.check(&mut errors);
     let Some(protocol::Config { json, timeout, offline_after }) = config.filter(|_| errors.is_empty()) else {
         return Err(errors);
     };
@@ -173,24 +228,36 @@ fn summary(
     revision.summary.iter().filter_map(|name| properties.iter().position(|p| p.name == name.0)).collect()
 }
 
-/// Names, types and ranges of desired values, and that the property may be written at all.
-fn check_desired(desired: &BTreeMap<String, Value>, properties: &[EffectiveProperty], errors: &mut Vec<FieldError>) {
-    for (name, value) in desired {
-        let field = format!("spec.desired.{name}");
-        let writable = || properties.iter().filter(|p| p.is_written()).map(|p| p.name.as_str()).collect::<Vec<_>>();
-        match properties.iter().find(|p| p.name == *name) {
-            None if !is_property_name(name) => errors.push(FieldError::new(field, "not the name of a property")),
-            None => errors
-                .push(FieldError::new(field, unknown("property", &writable()).replace("there are", "writable are"))),
-            Some(property) if !property.is_written() => errors.push(FieldError::new(
-                field,
-                format!("is ReadOnly; writable are: {}", crate::parameters::list(&writable())),
-            )),
-            Some(property) => {
-                if let Err(message) = check_value(property, value) {
-                    errors.push(FieldError::new(field, message));
-                }
+/// Desired values beside what they may be.
+struct Wishes<'a> {
+    desired: &'a Values,
+    revision: &'a DeviceModelRevisionSpec,
+    /// Those of the revision that are right.
+    properties: &'a [EffectiveProperty],
+    protocol: &'a str,
+}
+
+impl Wishes<'_> {
+    /// Names, types and ranges of desired values, and that the property may be written at all.
+    fn check(&self, errors: &mut Vec<FieldError>) {
+        for (name, value) in self.desired {
+            if let Err(message) = self.one(name, value) {
+                errors.push(FieldError::new(format!("spec.desired.{name}"), message));
             }
+        }
+    }
+
+    fn one(&self, name: &str, value: &Value) -> Result<(), String> {
+        let known = || self.revision.properties.iter();
+        let writable = || known().filter(|p| p.access.unwrap_or_default() != Access::ReadOnly);
+        let writable = || writable().map(|p| p.name.as_str()).collect::<Vec<_>>();
+        match self.properties.iter().find(|p| p.name == name) {
+            Some(property) if property.is_written() => check_desired_value(self.protocol, property, value),
+            Some(_) => Err(format!("is ReadOnly; writable are: {}", list(&writable()))),
+            None if !is_property_name(name) => Err("not the name of a property".into()),
+            // What is wrong with the property was told; what it may be is not known.
+            None if known().any(|p| p.name == name) => Ok(()),
+            None => Err(unknown("property", &writable()).replace("there are", "writable are")),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a Modbus binding can carry a property's type, and whether it can be written.
-use crate::{Access, ModbusBinding, ModbusDataType, ModbusTable, PropertyType};
+use crate::{Access, ModbusBinding, ModbusDataType, ModbusTable, PropertyType, parameters::list};
+use std::collections::BTreeMap;
 
 /// What is wrong, as (field below `binding.modbus`, message).
 pub(super) fn check(
@@ -53,6 +54,53 @@ fn carries(binding: &ModbusBinding, type_: PropertyType, has_enum: bool) -> Opti
         PropertyType::String if !has_enum && !text => Some("type string needs dataType string, or enum".into()),
         PropertyType::Bytes | PropertyType::Json => Some("Modbus carries boolean, integer, number and string".into()),
         _ => None,
+    }
+}
+
+/// One property that is read together with others.
+pub(super) struct Member<'a> {
+    pub(super) group: &'a str,
+    pub(super) name: &'a str,
+    pub(super) binding: &'a ModbusBinding,
+}
+
+/// Read groups that no single request can read: the names of the members, and why.
+pub(super) fn groups<'a>(members: impl Iterator<Item = Member<'a>>) -> Vec<(Vec<&'a str>, String)> {
+    let mut groups: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
+    for member in members {
+        groups.entry(member.group).or_default().push(member);
+    }
+    let wrong = groups.into_iter().filter_map(|(group, members)| {
+        let why = spans_too_much(&members)?;
+        let names: Vec<&str> = members.iter().map(|member| member.name).collect();
+        let message = format!("{group} ({}) {why}", list(&names));
+        Some((names, message))
+    });
+    wrong.collect()
+}
+
+fn spans_too_much(members: &[Member<'_>]) -> Option<String> {
+    let bindings = || members.iter().map(|member| member.binding);
+    let table = bindings().next()?.table;
+    if let Some(other) = bindings().find(|binding| binding.table != table) {
+        let (one, other) = (word(table), word(other.table));
+        return Some(format!("spans tables {one} and {other}; one request reads one table"));
+    }
+    let start = bindings().map(|binding| binding.address).min()?;
+    let end = bindings().map(|binding| binding.address + binding.registers()).max()?;
+    let (most, what) = match table {
+        ModbusTable::Coil | ModbusTable::Discrete => (2000, "bits"),
+        ModbusTable::Input | ModbusTable::Holding => (125, "registers"),
+    };
+    (end - start > most).then(|| format!("spans {} {what}; one request reads at most {most}", end - start))
+}
+
+fn word(table: ModbusTable) -> &'static str {
+    match table {
+        ModbusTable::Coil => "coil",
+        ModbusTable::Discrete => "discrete",
+        ModbusTable::Input => "input",
+        ModbusTable::Holding => "holding",
     }
 }
 

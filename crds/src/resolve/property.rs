@@ -4,6 +4,7 @@ use crate::{
     Access, Binding, Deadband, DeviceModelRevisionSpec, EffectiveProperty, EffectiveReport, EffectiveVerify,
     Expression, Interval, Property, PropertyType, ReportWhen, Source, Span, VerifyBy, hash,
     parameters::{list, substitute},
+    wire,
 };
 use serde_json::Value as Json;
 use std::{
@@ -16,6 +17,11 @@ const INTERVALS: (Duration, Duration) = (Duration::from_millis(10), Duration::fr
 const MIN_REPORT: Span = Span::from_secs(1);
 const STALE_AT_LEAST: Duration = Duration::from_secs(5);
 const STALE_INTERVALS: u32 = 3;
+/// Longest time after which a value is stale: ten of the longest intervals.
+const STALE_AT_MOST: Span = Span::from_secs(240 * 3600);
+/// Longest of the other times.
+const AT_MOST: Span = Span::from_secs(24 * 3600);
+const NUMERIC: &str = "goes with type number or integer only";
 
 /// Errors of one property, on their way into the list of all.
 struct Judge<'a> {
@@ -37,11 +43,21 @@ pub(super) fn judge_all(
     errors: &mut Vec<FieldError>,
 ) -> Vec<EffectiveProperty> {
     let known: BTreeMap<&str, &Property> = revision.properties.iter().map(|p| (p.name.as_str(), p)).collect();
-    let judged = revision
+    let judged: Vec<EffectiveProperty> = revision
         .properties
         .iter()
-        .filter_map(|property| Judge { property, origin, errors: &mut *errors }.judge(protocol, values, &known));
-    judged.collect()
+        .filter_map(|property| Judge { property, origin, errors: &mut *errors }.judge(protocol, values, &known))
+        .collect();
+    let members = judged.iter().filter(|p| p.is_read()).filter_map(|p| {
+        let binding = known.get(p.name.as_str())?.binding.as_ref()?.modbus.as_ref()?;
+        Some(modbus::Member { group: p.read_group.as_deref()?, name: &p.name, binding })
+    });
+    for (names, message) in modbus::groups(members) {
+        // Where a Device's own property is among them, it is the Device that can mend it.
+        let name = names.iter().find(|name| origin.is_own(name)).or(names.first()).copied().unwrap_or_default();
+        errors.push(FieldError::new(origin.field(name, ".readGroup"), message));
+    }
+    judged
 }
 
 impl Judge<'_> {
@@ -63,6 +79,7 @@ impl Judge<'_> {
         let access = property.access.unwrap_or_default();
         self.numbers(type_);
         self.names(type_);
+        self.writing(access);
         let source = self.source(type_, access, protocol, values, known);
         let (interval, stale_after) = self.interval();
         let report = self.report();
@@ -103,10 +120,19 @@ impl Judge<'_> {
         let fields = [("scale", p.scale), ("offset", p.offset), ("minimum", p.minimum), ("maximum", p.maximum)];
         for (field, value) in fields.into_iter().filter_map(|(field, value)| Some((field, value?))) {
             if !numeric {
-                self.wrong(&format!(".{field}"), "goes with type number or integer only");
+                self.wrong(&format!(".{field}"), NUMERIC);
             } else if !value.is_finite() {
                 self.wrong(&format!(".{field}"), "must be a finite number");
             }
+        }
+        if !numeric && p.range.is_some() {
+            self.wrong(".range", NUMERIC);
+        }
+        if !numeric && p.report.as_ref().is_some_and(|report| report.deadband.is_some()) {
+            self.wrong(".report.deadband", NUMERIC);
+        }
+        if !numeric && p.enum_.is_none() && p.invalid.as_ref().is_some_and(|invalid| !invalid.is_empty()) {
+            self.wrong(".invalid", "goes with type number or integer, or with an enum");
         }
         if p.scale == Some(0.0) {
             self.wrong(".scale", "must not be 0");
@@ -120,6 +146,22 @@ impl Judge<'_> {
             p.range.as_ref().filter(|r| !matches!(r.low.partial_cmp(&r.high), Some(std::cmp::Ordering::Less)))
         {
             self.wrong(".range", format!("low must be below high, is {} and {}", range.low, range.high));
+        }
+    }
+
+    /// What says how it is written goes with what is written.
+    fn writing(&mut self, access: Access) {
+        let p = self.property;
+        let given = [(".enforce", p.enforce.is_some()), (".write", p.write.is_some())];
+        for (field, _) in given.into_iter().filter(|(_, given)| *given && access == Access::ReadOnly) {
+            self.wrong(field, "goes with access ReadWrite or WriteOnly only");
+        }
+    }
+
+    /// A time that has nothing else to bound it.
+    fn at_most(&mut self, field: &str, span: Option<Span>, most: Span) {
+        if let Some(span) = span.filter(|span| *span > most) {
+            self.wrong(field, format!("must be at most {most}, is {span}"));
         }
     }
 
@@ -179,6 +221,10 @@ impl Judge<'_> {
             for (field, message) in modbus::check(modbus, type_, has_enum, access) {
                 self.wrong(&format!(".binding.modbus{field}"), message);
             }
+            for message in self.property.enum_.iter().flatten().filter_map(|name| wire::check_name(modbus, name.value))
+            {
+                self.wrong(".enum", message);
+            }
         }
         let block = match (&binding.modbus, &binding.custom) {
             (Some(modbus), _) => serde_json::to_value(modbus),
@@ -196,6 +242,9 @@ impl Judge<'_> {
     fn expression(&mut self, text: &str, access: Access, known: &BTreeMap<&str, &Property>) -> Option<Source> {
         if access != Access::ReadOnly {
             self.wrong(".access", "a property with an expression is ReadOnly");
+        }
+        if self.property.read_group.is_some() {
+            self.wrong(".readGroup", "goes with a binding; an expression is not read");
         }
         let compiled = match Expression::compile(text) {
             Ok(compiled) => compiled,
@@ -224,6 +273,7 @@ impl Judge<'_> {
 
     fn interval(&mut self) -> (Interval, Option<Span>) {
         let interval = self.property.interval.unwrap_or(Interval::Every(INTERVAL));
+        self.at_most(".staleAfter", self.property.stale_after, STALE_AT_MOST);
         let Interval::Every(span) = interval else { return (interval, self.property.stale_after) };
         if !(INTERVALS.0..=INTERVALS.1).contains(&span.duration()) {
             self.wrong(".interval", format!("must be from 10ms to 24h, or OnConnect, is {span}"));
@@ -256,6 +306,7 @@ impl Judge<'_> {
         if !(deadband.is_finite() && deadband >= 0.0) {
             self.wrong(".report.deadband", "must be a finite number, not negative");
         }
+        self.at_most(".report.minInterval", report.min_interval, AT_MOST);
         EffectiveReport {
             never: report.when == Some(ReportWhen::Never),
             deadband,
@@ -265,12 +316,14 @@ impl Judge<'_> {
 
     fn verify(&mut self, type_: PropertyType) -> EffectiveVerify {
         let verify = self.property.write.clone().and_then(|w| w.verify).unwrap_or_default();
+        self.at_most(".write.verify.delay", verify.delay, AT_MOST);
+        self.at_most(".write.verify.within", verify.within, AT_MOST);
         if verify.by == Some(VerifyBy::Acknowledgement) || self.property.access == Some(Access::WriteOnly) {
             return EffectiveVerify::Acknowledgement;
         }
         let tolerance = verify.tolerance.unwrap_or(0.0);
         if tolerance != 0.0 && !matches!(type_, PropertyType::Integer | PropertyType::Number) {
-            self.wrong(".write.verify.tolerance", "goes with type number or integer only");
+            self.wrong(".write.verify.tolerance", NUMERIC);
         }
         if !(tolerance.is_finite() && tolerance >= 0.0) {
             self.wrong(".write.verify.tolerance", "must be a finite number, not negative");

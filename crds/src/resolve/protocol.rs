@@ -1,5 +1,5 @@
 //! A Device's protocol block with its Channel merged in, and the block as a driver sees it.
-use super::FieldError;
+use super::{CHANNEL_FIELD, FieldError};
 use crate::{Channel, ModbusDevice, Protocol, ResolvedProtocol, Span, parameters::substitute};
 use kube::ResourceExt;
 use serde_json::Value as Json;
@@ -21,21 +21,28 @@ pub(super) fn merge(
         return Ok((ResolvedProtocol(protocol.clone()), None));
     };
     let Some(name) = &modbus.channel else {
+        let times = [("", modbus.timeout, modbus.connect_timeout)];
         return match &modbus.tcp {
-            Some(_) => Ok((ResolvedProtocol(protocol.clone()), None)),
+            Some(_) => in_bounds(&times).map(|()| (ResolvedProtocol(protocol.clone()), None)),
             None => Err(vec![FieldError::new("spec.protocol.modbus", "exactly one of channel, tcp must be set")]),
         };
     };
-    let field = "spec.protocol.modbus.channel";
     let Some(channel) = channel else {
-        return Err(vec![FieldError::new(field, format!("there is no Channel {name} in namespace {namespace}"))]);
+        return Err(vec![FieldError::new(CHANNEL_FIELD, format!("no Channel {name:?} in namespace {namespace}"))]);
     };
     let Some(shared) = &channel.spec.protocol.modbus else {
         return Err(vec![FieldError::new(
-            field,
+            CHANNEL_FIELD,
             format!("Channel {} is not one of protocol modbus", channel.name_any()),
         )]);
     };
+    // What the Device gives itself is not the Channel's to answer for.
+    let of_channel = format!("Channel {}: ", channel.name_any());
+    let unless = |own: Option<Span>, shared: Option<Span>| shared.filter(|_| own.is_none());
+    in_bounds(&[
+        ("", modbus.timeout, modbus.connect_timeout),
+        (&of_channel, unless(modbus.timeout, shared.timeout), unless(modbus.connect_timeout, shared.connect_timeout)),
+    ])?;
     let merged = ModbusDevice {
         channel: None,
         tcp: Some(shared.tcp.clone()),
@@ -45,6 +52,20 @@ pub(super) fn merge(
         offline_after: modbus.offline_after.or(shared.offline_after),
     };
     Ok((ResolvedProtocol(Protocol { modbus: Some(merged), custom: None }), Some(name.clone())))
+}
+
+/// Object, `timeout` and `connectTimeout`: each in bounds, or an error at its field.
+fn in_bounds(times: &[(&str, Option<Span>, Option<Span>)]) -> Result<(), Vec<FieldError>> {
+    let fields = times.iter().flat_map(|(object, timeout, connect_timeout)| {
+        [(*object, "timeout", *timeout), (*object, "connectTimeout", *connect_timeout)]
+    });
+    let wrong = fields.filter_map(|(object, field, span)| {
+        let span = span.filter(|span| !(TIMEOUT.0..=TIMEOUT.1).contains(&span.duration()))?;
+        let field = format!("{object}spec.protocol.modbus.{field}");
+        Some(FieldError::new(field, format!("must be from 10ms to 1m, is {span}")))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
 /// What the engine takes from a protocol block; the rest is the driver's.
@@ -59,17 +80,12 @@ pub(super) fn config(protocol: &Protocol, values: &BTreeMap<&str, &Json>) -> Res
     let Some(name) = protocol.name() else {
         return Err(vec![FieldError::new("spec.protocol", "exactly one of modbus, custom must be set")]);
     };
-    let (block, timeout, connect_timeout, offline_after) = match (&protocol.modbus, &protocol.custom) {
-        (Some(m), _) => (serde_json::to_value(m), m.timeout, m.connect_timeout, m.offline_after),
-        (None, custom) => (serde_json::to_value(custom), None, None, None),
+    let (block, timeout, offline_after) = match (&protocol.modbus, &protocol.custom) {
+        (Some(m), _) => (serde_json::to_value(m), m.timeout, m.offline_after),
+        (None, custom) => (serde_json::to_value(custom), None, None),
     };
     let json = block.map_err(|e| e.to_string()).and_then(|block| substitute(&block, values));
     let json = json.map_err(|message| vec![FieldError::new(format!("spec.protocol.{name}"), message)])?;
     let offline_after = offline_after.and_then(|n| u32::try_from(n).ok()).unwrap_or(OFFLINE_AFTER).max(1);
-    for (field, span) in [("timeout", timeout), ("connectTimeout", connect_timeout)] {
-        if span.is_some_and(|s| !(TIMEOUT.0..=TIMEOUT.1).contains(&s.duration())) {
-            return Err(vec![FieldError::new(format!("spec.protocol.{name}.{field}"), "must be from 10ms to 1m")]);
-        }
-    }
     Ok(Config { json, timeout, offline_after })
 }

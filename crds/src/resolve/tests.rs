@@ -87,11 +87,11 @@ fn a_name_that_nothing_has_is_an_error_that_says_where() {
     let spec = json!({});
     assert_eq!(
         resolve(&device(&spec), None, Some(&channel())).unwrap_err()[0].to_string(),
-        "spec.model: there is no DeviceModel boiler in namespace plant"
+        "spec.model: no DeviceModel \"boiler\" in namespace plant"
     );
     assert_eq!(
         resolve(&device(&spec), Some(&model(&good())), None).unwrap_err()[0].to_string(),
-        "spec.protocol.modbus.channel: there is no Channel hall in namespace plant"
+        "spec.protocol.modbus.channel: no Channel \"hall\" in namespace plant"
     );
 }
 
@@ -178,7 +178,7 @@ fn all_errors_come_at_once_and_name_their_object() {
         found,
         [
             "spec.parameters.lien: no such parameter; there are: line",
-            "spec.protocol.modbus.timeout: must be from 10ms to 1m"
+            "spec.protocol.modbus.timeout: must be from 10ms to 1m, is 2h",
         ]
     );
     let own = json!({"properties": [{"name": "level", "type": "number"}, {"name": "setpoint", "scale": 0.0}]});
@@ -246,4 +246,315 @@ fn wiring_changes_with_binding_scale_and_format_and_with_nothing_else() {
     ] {
         assert_ne!(wiring(&other), plain, "{other}");
     }
+}
+
+/// (table, address, dataType or nothing) of members of one group.
+fn grouped(members: &[(&str, i32, Option<&str>)]) -> Json {
+    let property = |(i, (table, address, type_)): (usize, &(&str, i32, Option<&str>))| {
+        let mut binding = json!({"table": table, "address": address});
+        let bits = type_.is_none();
+        if let Some(type_) = type_ {
+            binding["dataType"] = json!(type_);
+        }
+        json!({"name": format!("p{i}"), "type": if bits { "boolean" } else { "number" }, "readGroup": "clock",
+            "binding": {"modbus": binding}})
+    };
+    let mut all: Vec<Json> = members.iter().enumerate().map(property).collect();
+    all.push(good()[0].clone());
+    Json::Array(all)
+}
+
+#[test]
+fn a_read_group_is_one_request_or_no_read_group() {
+    let word = Some("uint16");
+    for fits in [
+        grouped(&[("holding", 0, word), ("holding", 124, word)]),
+        grouped(&[("holding", 0, word), ("holding", 123, Some("float32"))]),
+        grouped(&[("coil", 0, None), ("coil", 1999, None)]),
+    ] {
+        assert!(resolve(&device(&json!({})), Some(&model(&fits)), Some(&channel())).is_ok(), "{fits}");
+    }
+    let table = [
+        (
+            grouped(&[("holding", 0, word), ("holding", 125, word)]),
+            "spans 126 registers; one request reads at most 125",
+        ),
+        (
+            grouped(&[("holding", 9, word), ("input", 9, word)]),
+            "spans tables holding and input; one request reads one table",
+        ),
+        (grouped(&[("coil", 0, None), ("coil", 2000, None)]), "spans 2001 bits; one request reads at most 2000"),
+    ];
+    for (properties, why) in table {
+        let expected = format!("DeviceModel boiler: spec.properties[p0].readGroup: clock (p0, p1) {why}");
+        assert_eq!(errors(&json!({}), &properties), [expected]);
+    }
+}
+
+#[test]
+fn a_device_that_breaks_a_read_group_by_its_own_property_is_told_so() {
+    let own = json!({"properties": [{"name": "p1", "binding": {"modbus": {"table": "holding", "address": 300, "dataType": "uint16"}}}]});
+    let two = grouped(&[("holding", 0, Some("uint16")), ("holding", 1, Some("uint16"))]);
+    assert_eq!(
+        errors(&own, &two),
+        ["spec.properties[p1].readGroup: clock (p0, p1) spans 301 registers; one request reads at most 125"]
+    );
+}
+
+/// A writable property at holding 0, and a value that is desired of it.
+fn wish(property: &Json, data_type: &str, value: &Json) -> Vec<String> {
+    let mut wanted = json!({"name": "w", "type": "number", "access": "ReadWrite",
+        "binding": {"modbus": {"table": "holding", "address": 0, "dataType": data_type}}});
+    let length = property.get("length").cloned();
+    wanted.as_object_mut().unwrap().extend(property.as_object().unwrap().clone());
+    wanted.as_object_mut().unwrap().remove("length");
+    if let Some(length) = length {
+        wanted["binding"]["modbus"]["length"] = length;
+    }
+    let properties = json!([wanted, good()[0].clone()]);
+    match resolve(&device(&json!({"desired": {"w": value}})), Some(&model(&properties)), Some(&channel())) {
+        Ok(_) => vec![],
+        Err(wrong) => wrong.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_desired_value_that_the_wire_cannot_carry_is_refused_in_the_propertys_unit() {
+    let (number, integer) = (json!({}), json!({"type": "integer"}));
+    let table = [
+        (&integer, "uint16", json!(70000), "a whole number from 0 to 65535 (uint16), is 70000"),
+        (&integer, "uint16", json!(-1), "a whole number from 0 to 65535 (uint16), is -1"),
+        (&number, "int16", json!(21.5), "a whole number from -32768 to 32767 (int16), is 21.5"),
+        (
+            &json!({"scale": 0.1}),
+            "int16",
+            json!(21.34),
+            "a number from -3276.8 to 3276.7 in steps of 0.1 (int16), is 21.34",
+        ),
+        (
+            &json!({"scale": 0.1}),
+            "int16",
+            json!(4000),
+            "a number from -3276.8 to 3276.7 in steps of 0.1 (int16), is 4000",
+        ),
+        (
+            &json!({"scale": -2.0, "offset": 5.0}),
+            "uint16",
+            json!(6),
+            "a number from -131065 to 5 in steps of 2 (uint16), is 6",
+        ),
+        (&json!({"minimum": 10.0}), "uint16", json!(70000), "a whole number from 10 to 65535 (uint16), is 70000"),
+        (
+            &integer,
+            "int64",
+            json!("9223372036854775808"),
+            "a whole number from -9223372036854775808 to 9223372036854775807 (int64), is \"9223372036854775808\"",
+        ),
+        (
+            &number,
+            "float32",
+            json!(1e39),
+            "a number from -3.40282346638529e38 to 3.40282346638529e38 (float32), is 1e+39",
+        ),
+        (
+            &json!({"type": "string", "length": 2}),
+            "string",
+            json!("Köln!"),
+            "text of at most 4 bytes without NUL (length 2), is \"Köln!\"",
+        ),
+        (
+            &json!({"type": "string", "length": 2}),
+            "string",
+            json!("a\0b"),
+            "text of at most 4 bytes without NUL (length 2), is \"a\\u0000b\"",
+        ),
+    ];
+    for (property, data_type, value, message) in table {
+        let found = wish(property, data_type, &value);
+        assert_eq!(found, [format!("spec.desired.w: must be {message}")], "{property} {data_type}");
+    }
+}
+
+#[test]
+fn what_the_wire_can_carry_is_taken() {
+    let (number, integer) = (json!({}), json!({"type": "integer"}));
+    let fine = [
+        (&integer, "uint16", json!(65535)),
+        (&number, "int16", json!(-32768.0)),
+        (&json!({"scale": 0.1}), "int16", json!(21.3)),
+        (&json!({"scale": 0.1}), "int16", json!(-3276.8)),
+        (&json!({"scale": 0.001, "offset": -40.0}), "uint16", json!(21.337)),
+        (&integer, "uint64", json!("18446744073709551615")),
+        (&integer, "int64", json!(i64::MIN)),
+        (&number, "float32", json!(0.1)),
+        (&number, "float64", json!(1e300)),
+        (&json!({"type": "string", "length": 3}), "string", json!("Köln!")),
+    ];
+    for (property, data_type, value) in fine {
+        assert_eq!(wish(property, data_type, &value), Vec::<String>::new(), "{property} {data_type} {value}");
+    }
+}
+
+#[test]
+fn a_name_stands_for_a_value_that_the_wire_can_carry() {
+    let names =
+        |value: i64| json!({"type": "string", "enum": [{"value": value, "name": "A"}, {"value": 0, "name": "B"}]});
+    let of = "DeviceModel boiler: spec.properties[temperature].enum: value";
+    let mut change = names(70000);
+    change["binding"] = json!({"modbus": {"table": "input", "address": 0, "dataType": "uint16"}});
+    assert_eq!(
+        errors(&json!({}), &first(&change)),
+        [format!("{of} 70000 does not fit uint16, must be from 0 to 65535")]
+    );
+    let mut change = names(2);
+    change["binding"] = json!({"modbus": {"table": "coil", "address": 0}});
+    assert_eq!(errors(&json!({}), &first(&change)), [format!("{of} 2 does not fit one bit, must be from 0 to 1")]);
+}
+
+#[test]
+fn what_a_device_adds_counts_with_what_its_model_has() {
+    let coil = |i: usize| json!({"name": format!("c{i}"), "type": "boolean", "binding": {"modbus": {"table": "coil", "address": i}}});
+    let (model_s, own): (Vec<Json>, Vec<Json>) = ((0..600).map(coil).collect(), (600..1001).map(coil).collect());
+    let mut model_s = model_s;
+    model_s[0] = good()[0].clone();
+    assert_eq!(
+        errors(&json!({"properties": own}), &json!(model_s)),
+        ["spec.properties: with the 600 of the model there are 1001, at most 1000 are allowed"]
+    );
+    let fits = device(&json!({"properties": own[1..]}));
+    assert!(resolve(&fits, Some(&model(&json!(model_s))), Some(&channel())).is_ok());
+}
+
+#[test]
+fn properties_that_one_object_cannot_hold_are_refused() {
+    let wordy = |i: usize| {
+        json!({"name": format!("c{i}"), "type": "boolean", "description": "x".repeat(1024),
+        "expression": "y".repeat(1024).replace("yyyy", "a+b+"), "binding": null})
+    };
+    let mut all: Vec<Json> = (0..999).map(wordy).collect();
+    all[0] = good()[0].clone();
+    let found = errors(&json!({}), &json!(all));
+    assert!(found[0].starts_with("spec.properties: compiled, the properties have 21"), "{}", found[0]);
+    assert!(found[0].ends_with("at most 1048576 are allowed: shorten texts"), "{}", found[0]);
+}
+
+#[test]
+fn a_long_reason_for_writing_anew_is_a_token_in_the_slice() {
+    let rewrite = |text: &str| {
+        let mut device = device(&json!({}));
+        device.metadata.annotations = Some([(crate::REWRITE_ANNOTATION.to_owned(), text.to_owned())].into());
+        resolve(&device, Some(&model(&good())), Some(&channel())).unwrap().device.rewrite.unwrap()
+    };
+    let long = "ü".repeat(254);
+    assert_eq!(rewrite("once more"), "once more");
+    assert_eq!(rewrite(&long[2..]), long[2..], "253 characters");
+    assert_eq!(rewrite(&long).len(), 40);
+    assert_ne!(rewrite(&long), rewrite(&format!("{long}!")));
+}
+
+#[test]
+fn what_has_no_effect_is_refused() {
+    let table = [
+        (0, json!({"enforce": "Always"}), "enforce: goes with access ReadWrite or WriteOnly only"),
+        (0, json!({"write": {"verify": {"within": "1s"}}}), "write: goes with access ReadWrite or WriteOnly only"),
+        (
+            3,
+            json!({"report": {"deadband": {"absolute": 1.0}}}),
+            "report.deadband: goes with type number or integer only",
+        ),
+        (3, json!({"range": {"low": 0.0, "high": 1.0}}), "range: goes with type number or integer only"),
+        (3, json!({"invalid": [1.0]}), "invalid: goes with type number or integer, or with an enum"),
+        (
+            0,
+            json!({"binding": null, "expression": "setpoint", "readGroup": "g"}),
+            "readGroup: goes with a binding; an expression is not read",
+        ),
+        (0, json!({"staleAfter": "999999999h"}), "staleAfter: must be at most 240h, is 999999999h"),
+        (0, json!({"report": {"minInterval": "25h"}}), "report.minInterval: must be at most 24h, is 25h"),
+        (1, json!({"write": {"verify": {"within": "25h"}}}), "write.verify.within: must be at most 24h, is 25h"),
+        (1, json!({"write": {"verify": {"delay": "25h"}}}), "write.verify.delay: must be at most 24h, is 25h"),
+    ];
+    for (position, change, message) in table {
+        let mut properties = good();
+        properties[position].as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let name = properties[position]["name"].as_str().unwrap().to_owned();
+        let expected = format!("DeviceModel boiler: spec.properties[{name}].{message}");
+        assert_eq!(errors(&json!({}), &properties), [expected], "{change}");
+    }
+}
+
+#[test]
+fn what_a_device_takes_away_takes_along_what_went_with_it() {
+    let mut properties = good();
+    let more = json!({"enforce": "Always", "readGroup": "g", "write": {"verify": {"within": "1s"}}});
+    properties[1].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let mut model = model(&properties);
+    model.spec.defaults = object(json!({"report": {"deadband": {"absolute": 0.5}}}));
+    for own in [
+        json!([{"name": "setpoint", "access": "ReadOnly"}]),
+        json!([{"name": "setpoint", "access": "ReadOnly", "expression": "temperature"}]),
+    ] {
+        let resolved = resolve(&device(&json!({"properties": own})), Some(&model), Some(&channel()));
+        let deadbands: Vec<f64> = resolved.unwrap().effective.properties.iter().map(|p| p.report.deadband).collect();
+        assert_eq!(deadbands, [0.5, 0.5, 0.0, 0.0], "a default for numbers");
+    }
+}
+
+#[test]
+fn errors_of_desired_stand_beside_those_of_other_properties() {
+    let spec = json!({"desired": {"setpoint": 95, "state": "Hot", "nothing": 1}, "parameters": {"lien": 1},
+        "properties": [{"name": "state", "type": "integer"}]});
+    let found = errors(&spec, &good());
+    assert_eq!(
+        found,
+        [
+            "spec.parameters.lien: no such parameter; there are: line",
+            "spec.properties[state].type: must be string where there is an enum: desired and reported use the names",
+            "spec.desired.nothing: no such property; writable are: setpoint, state",
+            "spec.desired.setpoint: must be a number from 10 to 90, is 95",
+        ]
+    );
+}
+
+#[test]
+fn what_a_missing_model_would_declare_is_not_guessed() {
+    let wrong = resolve(&device(&json!({"parameters": {"line": "x"}})), None, None).unwrap_err();
+    let found: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "spec.model: no DeviceModel \"boiler\" in namespace plant",
+            "spec.protocol.modbus.channel: no Channel \"hall\" in namespace plant",
+        ]
+    );
+}
+
+#[test]
+fn a_channels_time_is_the_channels_to_answer_for() {
+    let mut channel = channel();
+    let shared = channel.spec.protocol.modbus.as_mut().unwrap();
+    (shared.timeout, shared.connect_timeout) = (Some(Span::from_secs(7200)), Some(Span::from_millis(1)));
+    let device = |more: &Json| {
+        let mut spec = json!({"protocol": {"modbus": {"channel": "hall"}}});
+        spec["protocol"]["modbus"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let wrong = resolve(&device(&spec), Some(&model(&good())), Some(&channel)).unwrap_err();
+        wrong.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let timeout = "Channel hall: spec.protocol.modbus.timeout: must be from 10ms to 1m, is 2h";
+    let connect = "Channel hall: spec.protocol.modbus.connectTimeout: must be from 10ms to 1m, is 1ms";
+    assert_eq!(device(&json!({})), [timeout, connect]);
+    assert_eq!(device(&json!({"timeout": "1s"})), [connect]);
+    assert_eq!(
+        device(&json!({"timeout": "2m"})),
+        ["spec.protocol.modbus.timeout: must be from 10ms to 1m, is 2m", connect]
+    );
+}
+
+/// What is acknowledged is kept under this hash: a field that is added to a binding must not change it where it is not set, or
+/// every device would be told that its binding changed.
+#[test]
+fn wiring_stays_over_versions() {
+    let resolved = resolve(&device(&json!({})), Some(&model(&good())), Some(&channel())).unwrap();
+    let wirings: Vec<&str> = resolved.effective.properties.iter().map(|p| p.wiring.as_str()).collect();
+    assert_eq!(wirings, ["f5dae18477c8cc29", "a5c08fdea0bb11f9", "9b254dc86f6fd3fa", "eeb038c08d2d8389"]);
 }

@@ -3,7 +3,6 @@ mod apply;
 pub mod budget;
 mod build;
 pub mod chunks;
-mod conflicts;
 mod dereference;
 mod reader;
 pub mod secret;

@@ -1,7 +1,6 @@
 //! Step 2: what each device that has to do with this mapper shall become here. Pure, from memory.
 use super::{
     chunks::{Order, Wanted},
-    conflicts::{Opener, Opening, conflicts},
     dereference::Facts,
 };
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
     },
 };
 use kube::{Resource as _, ResourceExt, api::ObjectMeta};
-use pollux_crds::{Device, DeviceModelRevisionSpec, Resolved, SliceDevice, resource_key};
+use pollux_crds::{Device, DeviceModelRevisionSpec, Opening, Resolved, SliceDevice, conflicts};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -69,23 +68,17 @@ fn find_conflicts(world: &World, key: &MapperKey, judged: &[(Id, Arc<Guarded<Dev
     let here = judged.iter().filter(|(_, _, intent)| intent.target.as_ref() == Some(key));
     let openings: Vec<_> = here
         .filter_map(|(id, device, intent)| {
+            let (meta, device) = (device.meta(), device.0.as_ref().ok()?);
             let resolved = intent.accepted.as_ref().ok()?;
-            let resource = resource_key(&resolved.device.protocol.0)?;
-            Some(Opening { device: id.clone(), opener: opener(world, id, device, resolved), resource })
+            let namespace = meta.namespace.as_deref().unwrap_or_default();
+            let channel = |name: &str| {
+                let channel = world.channels.get(&crate::world::keys::id(namespace, name))?;
+                Some(created(channel.meta()))
+            };
+            Opening::of(id.clone(), device, resolved, created(meta), channel)
         })
         .collect();
     conflicts(&openings)
-}
-
-/// A device that takes its Channel's settings is the Channel's; one that says otherwise speaks for itself.
-fn opener(world: &World, id: &Id, device: &Guarded<Device>, resolved: &Resolved) -> Opener {
-    let own = device.0.as_ref().ok().and_then(|d| d.spec.protocol.modbus.as_ref());
-    let channel = resolved.device.channel.as_deref().filter(|_| own.is_some_and(|m| m.connect_timeout.is_none()));
-    let channel = channel.map(|name| crate::world::keys::id(&resolved.device.namespace, name));
-    match channel.and_then(|id| world.channels.get(&id).map(|channel| (id, channel))) {
-        Some((name, channel)) => Opener { created: created(channel.meta()), name, kind: "Channel" },
-        None => Opener { created: created(device.meta()), name: id.clone(), kind: "Device" },
-    }
 }
 
 fn created(meta: &ObjectMeta) -> i64 {

@@ -1,37 +1,65 @@
-//! Two who open one resource with different settings: the later is refused. Pure.
-use crate::world::{Conflicts, keys::Id};
-use pollux_crds::Resource;
+//! Two who open one resource with different settings: the later is refused. Pure; the operator asks it for each mapper, and a
+//! mapper for its files.
+use crate::{Device, Resolved, Resource, resource_key};
 use std::collections::BTreeMap;
 
 /// Whose word the settings of a device are, and so who is earlier or later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Opener {
-    /// Time of creation.
-    pub(crate) created: i64,
+pub struct Opener {
+    /// Time of creation, or place in the files.
+    pub created: i64,
     /// namespace/name.
-    pub(crate) name: Id,
+    pub name: String,
     /// Device or Channel.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
 }
 
-/// A device that opens a resource.
+/// A device that opens a resource. `K`: how the caller names devices.
 #[derive(Clone, Debug)]
-pub(crate) struct Opening {
-    pub(crate) device: Id,
-    pub(crate) opener: Opener,
-    pub(crate) resource: Resource,
+pub struct Opening<K> {
+    /// The device.
+    pub device: K,
+    /// Who says how.
+    pub opener: Opener,
+    /// What is opened, and how.
+    pub resource: Resource,
+}
+
+impl<K> Opening<K> {
+    /// What a device opens; None where the YAML cannot tell. `own` and `channel` say when a Device or a Channel was there: a
+    /// device that takes its Channel's settings is the Channel's, one that says otherwise speaks for itself.
+    pub fn of(
+        key: K,
+        device: &Device,
+        resolved: &Resolved,
+        own: i64,
+        channel: impl Fn(&str) -> Option<i64>,
+    ) -> Option<Self> {
+        let resource = resource_key(&resolved.device.protocol.0)?;
+        let full = |name: &str| match resolved.device.namespace.as_str() {
+            "" => name.to_owned(),
+            namespace => format!("{namespace}/{name}"),
+        };
+        let takes = device.spec.protocol.modbus.as_ref().is_some_and(|m| m.connect_timeout.is_none());
+        let shared = resolved.device.channel.as_deref().filter(|_| takes).and_then(|name| Some((name, channel(name)?)));
+        let opener = match shared {
+            Some((name, created)) => Opener { created, name: full(name), kind: "Channel" },
+            None => Opener { created: own, name: full(&resolved.device.name), kind: "Device" },
+        };
+        Some(Self { device: key, opener, resource })
+    }
 }
 
 /// The devices that are refused, and why.
-pub(crate) fn conflicts(openings: &[Opening]) -> Conflicts {
-    let mut first: BTreeMap<&str, &Opening> = BTreeMap::new();
+pub fn conflicts<K: Clone + Ord>(openings: &[Opening<K>]) -> BTreeMap<K, String> {
+    let mut first: BTreeMap<&str, &Opening<K>> = BTreeMap::new();
     for opening in openings {
         let known = first.entry(&opening.resource.key).or_insert(opening);
         if opening.opener < known.opener {
             *known = opening;
         }
     }
-    let refused = |opening: &Opening| {
+    let refused = |opening: &Opening<K>| {
         let earlier = first.get(&*opening.resource.key)?;
         let differs = opening.resource.differs(&earlier.resource)?;
         let Opener { kind, name, .. } = &earlier.opener;
@@ -50,7 +78,7 @@ pub(crate) fn conflicts(openings: &[Opening]) -> Conflicts {
 mod tests {
     use super::*;
 
-    fn opening(device: &str, opener: (&'static str, &str, i64), host: &str, timeout: &str) -> Opening {
+    fn opening(device: &str, opener: (&'static str, &str, i64), host: &str, timeout: &str) -> Opening<String> {
         let (kind, name, created) = opener;
         let settings = [("connectTimeout", timeout.to_owned())].into();
         let resource = Resource { key: format!("modbus tcp {host}:502"), settings };
@@ -66,7 +94,7 @@ mod tests {
             opening("n/d", ("Device", "n/d", 4), "other", "9s"),
         ];
         let refused = conflicts(&all);
-        assert_eq!(refused.keys().map(|id| &**id).collect::<Vec<_>>(), ["n/b"]);
+        assert_eq!(refused.keys().collect::<Vec<_>>(), ["n/b"]);
         assert_eq!(
             refused["n/b"],
             "modbus tcp plc:502: connectTimeout 2s, not 5s as in Device n/a, which was there first and opens it too"
@@ -81,7 +109,7 @@ mod tests {
             opening("n/z", ("Channel", "n/one", 1), "plc", "5s"),
         ];
         let refused = conflicts(&all);
-        assert_eq!(refused.keys().map(|id| &**id).collect::<Vec<_>>(), ["n/x", "n/y"]);
+        assert_eq!(refused.keys().collect::<Vec<_>>(), ["n/x", "n/y"]);
         assert!(refused["n/x"].starts_with("Channel n/two opens modbus tcp plc:502: "), "{}", refused["n/x"]);
     }
 }
