@@ -1,13 +1,16 @@
 //! `check`: all that is wrong with the files, and the requests that would be sent.
 use super::Exit;
 use crate::{
-    ConfigError, Interval, Point, Protocol, Slot,
+    DeviceKey, DeviceSpec, Interval, Protocol, Slot,
+    engine::{as_driver_sees, groups, intervals},
+    runtime::{Compiled, compile},
     source::file::{FileSource, Problem, Report},
 };
-use pollux_crds::{Access, EffectiveDevice, EffectiveProperty, Source, Span, Writes};
+use pollux_crds::{EffectiveDevice, Span, Writes};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
 };
 
@@ -18,12 +21,10 @@ pub(super) fn run<P: Protocol>(protocol: &P, paths: Vec<PathBuf>, out: &mut impl
     for device in &source.config().borrow().devices {
         match one(protocol, device, &mut open) {
             Ok(lines) => checked.push(lines),
-            Err(errors) => report.problems.extend(errors.into_iter().map(|(field, message)| Problem {
-                file: source.file_of(device),
-                object: format!("Device {}", device.name),
-                field,
-                message,
-            })),
+            Err(errors) => {
+                let (file, object) = (source.file_of(device), format!("Device {}", device.name));
+                report.problems.extend(errors.into_iter().map(|text| Problem::new(&file, &*object, text)));
+            }
         }
     }
     match tell(&report, &checked, out) {
@@ -55,75 +56,45 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Field and message.
-type Errors = Vec<(String, String)>;
-
-/// The lines of one device, or all that its driver finds wrong.
+/// The lines of one device, or all that its driver finds wrong, in the words of the mapper that would run it.
 fn one<P: Protocol>(
     protocol: &P,
     device: &EffectiveDevice,
     open: &mut HashMap<String, (P::Endpoint, String)>,
-) -> Result<Vec<String>, Errors> {
-    let own = format!("spec.protocol.{}", device.protocol);
-    let config: P::Device =
-        serde_json::from_value(device.config.clone()).map_err(|e| vec![(own.clone(), e.to_string())])?;
-    let endpoint = protocol.endpoint(&config).map_err(|e| vec![(own.clone(), e.text)])?;
-    let bound = addresses::<P>(device)?;
-    let points: Vec<_> =
-        bound.iter().enumerate().map(|(at, (property, address))| point(at, property, address)).collect();
-    let unit = protocol
-        .prepare(&config, &points)
-        .map_err(|errors| errors.into_iter().map(|e| wrong(e, &own, &points)).collect::<Errors>())?;
+) -> Result<Vec<String>, Vec<String>> {
+    let Compiled { endpoint, spec, .. } = compile(protocol, DeviceKey(0), device)?;
     let (first, holder) = open.entry(endpoint.to_string()).or_insert_with(|| (endpoint.clone(), device.key()));
     if *first != endpoint {
-        return Err(vec![(own, format!("{endpoint} is open for {holder} with other settings; give both the same"))]);
+        let own = format!("spec.protocol.{}", device.protocol);
+        return Err(vec![format!("{own}: {endpoint} is open for {holder} with other settings; give both the same")]);
     }
     let mut lines = vec![format!("{} at {endpoint}", device.name)];
-    let readable = points.iter().enumerate().filter(|(_, point)| point.readable);
-    let mut due: BTreeMap<Interval, Vec<usize>> = BTreeMap::new();
-    readable.for_each(|(at, point)| due.entry(point.interval).or_default().push(at));
-    for (interval, due) in due {
+    // A driver that panics over what it has taken ends nothing but this device's lines.
+    let requests = catch_unwind(AssertUnwindSafe(|| requests(protocol, &spec)));
+    lines.extend(requests.unwrap_or_else(|_| Err(vec!["the driver failed over it".into()]))?);
+    Ok(lines)
+}
+
+/// What would be sent, as the engine would ask for it.
+fn requests<P: Protocol>(protocol: &P, spec: &DeviceSpec<P>) -> Result<Vec<String>, Vec<String>> {
+    let (intervals, _) = intervals(&spec.points);
+    let points = as_driver_sees(&spec.points, Slot(0), &intervals);
+    let unit = protocol.prepare(&spec.config, &points);
+    let unit = unit.map_err(|errors| errors.into_iter().map(|error| error.text).collect::<Vec<_>>())?;
+    let mut lines = vec![];
+    for (interval, due) in groups(&spec.points, intervals) {
         lines.push(match interval {
             Interval::Every(span) => {
                 format!("  every {}", Span::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
             }
             Interval::OnConnect => "  once after connecting".into(),
         });
+        let due: Vec<usize> = due.into_iter().filter_map(|at| usize::try_from(at).ok()).collect();
         for exchange in protocol.plan(&unit, &due) {
-            let names = || exchange.points.iter().filter_map(|at| points.get(*at)).map(|point| point.name);
+            let names = || exchange.points.iter().filter_map(|at| spec.points.get(*at)).map(|point| &*point.name);
             let request = protocol.describe(&unit, &exchange).unwrap_or_else(|| names().collect::<Vec<_>>().join(", "));
             lines.push(format!("    {request}"));
         }
     }
     Ok(lines)
-}
-
-fn addresses<P: Protocol>(device: &EffectiveDevice) -> Result<Vec<(&EffectiveProperty, P::Address)>, Errors> {
-    let (mut found, mut errors) = (vec![], vec![]);
-    for property in &device.properties {
-        let Source::Binding(json) = &property.source else { continue };
-        match serde_json::from_value(json.clone()) {
-            Ok(address) => found.push((property, address)),
-            Err(e) => errors.push((format!("spec.properties[{}].binding", property.name), e.to_string())),
-        }
-    }
-    if errors.is_empty() { Ok(found) } else { Err(errors) }
-}
-fn point<'a, A>(at: usize, property: &'a EffectiveProperty, address: &'a A) -> Point<'a, A> {
-    Point {
-        slot: Slot(u32::try_from(at).unwrap_or(u32::MAX)),
-        name: &property.name,
-        address,
-        readable: property.access != Access::WriteOnly,
-        writable: property.access != Access::ReadOnly,
-        interval: match property.interval {
-            pollux_crds::Interval::Every(span) => Interval::Every(span.duration()),
-            pollux_crds::Interval::OnConnect => Interval::OnConnect,
-        },
-        read_group: property.read_group.as_deref(),
-    }
-}
-fn wrong<A>(error: ConfigError, own: &str, points: &[Point<'_, A>]) -> (String, String) {
-    let point = error.point.and_then(|at| points.get(at));
-    (point.map_or_else(|| own.to_owned(), |point| format!("spec.properties[{}].binding", point.name)), error.text)
 }

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{DeviceView, Protocol, value::printable};
 use pollux_crds::{
-    EffectiveDevice, EffectiveProperty, EffectiveVerify, IN_SYNC, Mode, PropertyType, Value, Values, check_value,
-    condition, offline::yaml,
+    EffectiveDevice, EffectiveProperty, EffectiveVerify, IN_SYNC, Mode, PropertyType, Value, Values,
+    check_desired_value, condition, offline::yaml,
 };
 use std::{
     io::{BufRead, IsTerminal, Write, stdin, stdout},
@@ -57,7 +57,7 @@ fn wishes(device: &EffectiveDevice, given: &[(String, String)]) -> Result<Values
             return Err(format!("{name}: no such property to write; there are: {}", writable().join(", ")));
         };
         let value = value(property, text)?;
-        check_value(property, &value).map_err(|message| format!("{name}: {message}"))?;
+        check_desired_value(device.protocol, property, &value).map_err(|message| format!("{name}: {message}"))?;
         desired.insert(name.clone(), value);
     }
     Ok(desired)

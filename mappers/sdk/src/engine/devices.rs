@@ -286,7 +286,11 @@ impl<P: Protocol> Engine<P> {
     }
 }
 
-fn as_driver_sees<'a, A>(points: &'a [PointSpec<A>], base: Slot, intervals: &[Interval]) -> Vec<Point<'a, A>> {
+pub(crate) fn as_driver_sees<'a, A>(
+    points: &'a [PointSpec<A>],
+    base: Slot,
+    intervals: &[Interval],
+) -> Vec<Point<'a, A>> {
     let point = |((p, slot), interval): ((&'a PointSpec<A>, u32), &Interval)| Point {
         slot: Slot(slot),
         name: &p.name,
@@ -300,7 +304,7 @@ fn as_driver_sees<'a, A>(points: &'a [PointSpec<A>], base: Slot, intervals: &[In
 }
 
 /// Points by interval; what is only written is in none.
-fn groups<A>(points: &[PointSpec<A>], intervals: Vec<Interval>) -> Vec<(Interval, Vec<u32>)> {
+pub(crate) fn groups<A>(points: &[PointSpec<A>], intervals: Vec<Interval>) -> Vec<(Interval, Vec<u32>)> {
     let mut groups: BTreeMap<Interval, Vec<u32>> = BTreeMap::new();
     for ((_, interval), i) in points.iter().zip(intervals).zip(0..).filter(|((p, _), _)| p.readable) {
         groups.entry(interval).or_default().push(i);
@@ -309,7 +313,7 @@ fn groups<A>(points: &[PointSpec<A>], intervals: Vec<Interval>) -> Vec<(Interval
 }
 
 /// The interval of each point, and the groups of points read together: all members at the shortest of theirs.
-fn intervals<A>(points: &[PointSpec<A>]) -> (Vec<Interval>, Vec<Vec<usize>>) {
+pub(crate) fn intervals<A>(points: &[PointSpec<A>]) -> (Vec<Interval>, Vec<Vec<usize>>) {
     let mut groups: BTreeMap<&str, (Interval, Vec<usize>)> = BTreeMap::new();
     for (i, point) in points.iter().enumerate().filter(|(_, p)| p.readable) {
         let Some(name) = &point.read_group else { continue };

@@ -20,6 +20,7 @@ use asks::Ask;
 use command::Order;
 pub use command::{CallError, Command, DeviceKey, DeviceSpec, Layout, OFFLINE_AFTER, PointSpec, Write};
 use devices::Held;
+pub(crate) use devices::{as_driver_sees, groups, intervals};
 use session::End;
 pub use stats::{Counter, Counters, Stats};
 use std::{

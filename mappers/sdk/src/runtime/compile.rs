@@ -38,9 +38,9 @@ impl Points {
 }
 
 /// What one device is to the engine.
-pub(super) struct Compiled<P: Protocol> {
-    pub(super) endpoint: P::Endpoint,
-    pub(super) spec: DeviceSpec<P>,
+pub(crate) struct Compiled<P: Protocol> {
+    pub(crate) endpoint: P::Endpoint,
+    pub(crate) spec: DeviceSpec<P>,
     pub(super) points: Points,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn judge<P: Protocol>(protocol: &P, device: &EffectiveDevice) -> Resu
     compile(protocol, DeviceKey(0), device).map(drop).map_err(|errors| errors.join("; "))
 }
 /// As [`typed`]. A driver that panics over a configuration refuses it: no input may end the process.
-pub(super) fn compile<P: Protocol>(
+pub(crate) fn compile<P: Protocol>(
     protocol: &P,
     key: DeviceKey,
     device: &EffectiveDevice,

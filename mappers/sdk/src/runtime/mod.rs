@@ -15,7 +15,7 @@ mod tests;
 use crate::{Hub, NodeConfig, Protocol, Request, Secrets, Store};
 use channels::Channels;
 use clock::Clock;
-pub(crate) use compile::judge;
+pub(crate) use compile::{Compiled, compile, judge};
 pub use engines::{EngineStats, Engines};
 use links::Links;
 use std::sync::Arc;

@@ -75,6 +75,31 @@ fn check_shows_the_requests_of_each_interval_and_counts() {
 }
 
 #[test]
+fn check_shows_a_read_group_as_the_mapper_reads_it_at_the_shortest_interval() {
+    let group = "properties: [{name: level, readGroup: g}, {name: pump, readGroup: g}]";
+    let desk = Desk::with(&device("t1", &format!("{ON_A}, {group}")));
+    let expected = "t1 at toy://a\n  every 1s\n    level, valve, pump\n1 device, 1 model: ok\n";
+    assert_eq!(desk.check(), (Exit::Ok, expected.to_owned()));
+}
+
+#[test]
+fn check_outlives_a_driver_that_panics() {
+    let desk = Desk::with(&[device("bad", "protocol: {custom: {line: panic}}"), device("good", ON_A)].concat());
+    let (exit, out) = desk.check();
+    assert!(out.contains("toy.yaml: Device bad: spec.protocol.custom: the driver failed over it\n"), "{out}");
+    assert!(out.contains("good at toy://a"), "{out}");
+    assert_eq!(exit, Exit::Usage);
+}
+
+#[test]
+fn check_tells_what_is_wrong_with_a_model_that_no_device_names() {
+    let desk = Desk::with(&MODEL.replace("name: cell}", "name: spare}").replace("maximum: 100", "scale: 0"));
+    let (exit, out) = desk.check();
+    assert_eq!(out, "toy.yaml: DeviceModel spare: spec.properties[valve].scale: must not be 0\n1 error\n");
+    assert_eq!(exit, Exit::Usage);
+}
+
+#[test]
 fn check_tells_every_error_of_every_device_the_drivers_own_too() {
     let devices = [
         device("good", ON_A),
@@ -91,7 +116,7 @@ fn check_tells_every_error_of_every_device_the_drivers_own_too() {
         [
             "toy.yaml: Device mode: spec.mode: must be one of Control, Monitor, Off, is \"Of\", did you mean Off?",
             "toy.yaml: Device wish: spec.desired.level: is ReadOnly; writable are: valve, pump",
-            "toy.yaml: Device line: spec.protocol.custom: missing field `line`",
+            "toy.yaml: Device line: spec.protocol.custom: missing field `line`, is {\"lin\":\"a\"}",
             "toy.yaml: Device cell: spec.properties[pump].binding: cell must not be empty",
             "toy.yaml: Device fast: spec.protocol.custom: toy://a is open for default/good with other settings; give both the same",
         ]

@@ -52,6 +52,7 @@ impl Protocol for Toy {
     type Link = Self;
 
     fn endpoint(&self, device: &Device) -> Result<Endpoint, ConfigError> {
+        assert_ne!(device.line, "panic", "as a driver should not");
         Ok(Endpoint(device.line.clone(), device.speed))
     }
     fn prepare(&self, _: &Device, points: &[Point<'_, Address>]) -> Result<Unit, Vec<ConfigError>> {

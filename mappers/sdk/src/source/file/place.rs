@@ -5,7 +5,10 @@ use super::{
     accept::{Accepted, Key, World},
 };
 use crate::NodeConfig;
-use pollux_crds::{Device, EffectiveDevice, Writes, hash, offline::Object, resolve};
+use pollux_crds::{
+    Device, EffectiveDevice, MapperClass, Opening, Resolved, Writes, conflicts, hash, judge_model, offline::Object,
+    resolve, speaks,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -26,20 +29,12 @@ impl Placed {
     pub(crate) fn update(&mut self, world: &World, report: &mut Report) -> NodeConfig {
         let mut last = std::mem::take(&mut self.last);
         let mut devices = vec![];
-        let mut told = BTreeSet::new();
-        for (key, accepted) in world.objects() {
-            let Object::Device(device) = &accepted.object else {
-                report.models += usize::from(matches!(accepted.object, Object::DeviceModel(_)));
-                report.channels += usize::from(matches!(accepted.object, Object::Channel(_)));
-                continue;
-            };
-            if let Some(protocol) = other_protocol(device, world, self.protocol) {
-                report.notes.push(format!("{}: {key}: ignored, its protocol is {protocol}", accepted.file.display()));
-                continue;
-            }
+        for Judged { key, accepted, outcome } in self.judged(world, report) {
             let before = last.remove(key);
-            let entry = match judge((key, accepted), device, world, &mut told) {
-                Ok(new) => Some(before.filter(|before| **before == new).unwrap_or_else(|| Arc::new(new))),
+            let entry = match outcome {
+                Ok(new) => {
+                    Some(before.filter(|before| **before == new.effective).unwrap_or_else(|| Arc::new(new.effective)))
+                }
                 Err(problems) => {
                     report.problems.extend(problems);
                     before
@@ -55,21 +50,82 @@ impl Placed {
         report.devices = devices.len();
         NodeConfig { devices, writes: self.writes, ..NodeConfig::default() }
     }
+
+    /// Every device of this protocol, by itself and beside the others; and what is wrong with a model that none of them names.
+    fn judged<'a>(&self, world: &'a World, report: &mut Report) -> Vec<Judged<'a>> {
+        let mut judged = vec![];
+        let mut openings = vec![];
+        let mut told = BTreeSet::new();
+        let mut named = BTreeSet::new();
+        for (key, accepted) in world.objects() {
+            let Object::Device(device) = &accepted.object else {
+                report.models += usize::from(matches!(accepted.object, Object::DeviceModel(_)));
+                report.channels += usize::from(matches!(accepted.object, Object::Channel(_)));
+                continue;
+            };
+            named.extend(device.spec.model.as_deref().map(|model| (key.namespace.as_str(), model)));
+            if let Some(protocol) = other_protocol(device, world, self.protocol) {
+                report.notes.push(format!("{}: {key}: ignored, its protocol is {protocol}", accepted.file.display()));
+                continue;
+            }
+            let outcome = judge((key, accepted), device, world, &mut told);
+            openings
+                .extend(outcome.as_ref().ok().and_then(|resolved| opening((key, accepted), device, resolved, world)));
+            judged.push(Judged { key, accepted, outcome });
+        }
+        let mut refused = conflicts(&openings);
+        for Judged { key, accepted, outcome } in &mut judged {
+            if let Some(message) = refused.remove(*key) {
+                *outcome = Err(vec![Problem::new(&accepted.file, key.to_string(), message)]);
+            }
+        }
+        for (key, accepted) in world.objects() {
+            if let Object::DeviceModel(model) = &accepted.object
+                && !named.contains(&(key.namespace.as_str(), key.name.as_str()))
+            {
+                let wrong = judge_model(model).into_iter();
+                report.problems.extend(wrong.map(|error| Problem::at(&accepted.file, &key.to_string(), &error)));
+            }
+        }
+        judged
+    }
 }
 
-/// The device against its model and channel; errors of a model that were told already are not told again.
+/// A device, and what came of it.
+struct Judged<'a> {
+    key: &'a Key,
+    accepted: &'a Accepted,
+    outcome: Result<Resolved, Vec<Problem>>,
+}
+
+/// The device against its model, channel and class; errors of a model that were told already are not told again.
 fn judge(
     (key, accepted): (&Key, &Accepted),
     device: &Device,
     world: &World,
     told: &mut BTreeSet<String>,
-) -> Result<EffectiveDevice, Vec<Problem>> {
+) -> Result<Resolved, Vec<Problem>> {
     let device = known(key, accepted, device);
     let resolved = resolve(&device, model(&device, key, world), channel(&device, key, world));
-    resolved.map(|resolved| resolved.effective).map_err(|mut errors| {
-        errors.retain(|e| !e.field.starts_with("DeviceModel ") || told.insert(e.to_string()));
-        errors.iter().map(|error| Problem::at(&accepted.file, &key.to_string(), error)).collect()
-    })
+    let spoken = class(&device, world).map_or(Ok(()), |class| speaks(class, &device));
+    let mut errors = match (resolved, spoken) {
+        (Ok(resolved), Ok(())) => return Ok(resolved),
+        (resolved, spoken) => resolved.err().into_iter().flatten().chain(spoken.err()).collect::<Vec<_>>(),
+    };
+    errors.retain(|e| !e.field.starts_with("DeviceModel ") || told.insert(e.to_string()));
+    Err(errors.iter().map(|error| Problem::at(&accepted.file, &key.to_string(), error)).collect())
+}
+
+/// What the device opens. Who comes first in the files was there first.
+fn opening<'a>(
+    (key, accepted): (&'a Key, &Accepted),
+    device: &Device,
+    resolved: &Resolved,
+    world: &World,
+) -> Option<Opening<&'a Key>> {
+    let place = |accepted: &Accepted| i64::try_from(accepted.order).unwrap_or(i64::MAX);
+    let channel = |name: &str| world.get("Channel", &key.namespace, name).map(place);
+    Opening::of(key, device, resolved, place(accepted), channel)
 }
 
 impl World {
@@ -113,16 +169,23 @@ fn channel<'a>(device: &Device, key: &Key, world: &'a World) -> Option<&'a pollu
     }
 }
 
+/// The class that drives the device, where it is in the files.
+fn class<'a>(device: &Device, world: &'a World) -> Option<&'a MapperClass> {
+    let name = device.spec.mapper_class.as_deref().or(device.spec.protocol.name())?;
+    match &world.get("MapperClass", "", name)?.object {
+        Object::MapperClass(class) => Some(class),
+        _ => None,
+    }
+}
+
 /// The protocol of a device that is not this mapper's: its own, or for a custom one that of its class.
 fn other_protocol(device: &Device, world: &World, ours: &str) -> Option<String> {
     let own = device.spec.protocol.name()?;
-    let class = device.spec.mapper_class.as_deref();
-    let protocol = match class.filter(|_| own == pollux_crds::CUSTOM) {
+    let named = device.spec.mapper_class.as_deref().filter(|_| own == pollux_crds::CUSTOM);
+    let spoken = |class: &MapperClass| class.spec.protocol.clone();
+    let protocol = match named {
         None => own.to_owned(),
-        Some(class) => match world.get("MapperClass", "", class).map(|accepted| &accepted.object) {
-            Some(Object::MapperClass(found)) => found.spec.protocol.clone().unwrap_or_else(|| class.to_owned()),
-            _ => class.to_owned(),
-        },
+        Some(named) => class(device, world).and_then(spoken).unwrap_or_else(|| named.to_owned()),
     };
     (protocol != ours).then_some(protocol)
 }

@@ -109,6 +109,47 @@ fn an_object_that_the_api_server_would_refuse_leaves_the_one_before() {
 }
 
 #[test]
+fn of_two_that_open_one_gateway_the_later_is_refused_with_both_values_and_keeps_its_last() {
+    let b = |more: &str| device("b", "30").replace("{host: h}}", &format!("{{host: h}}{more}}}"));
+    let two = |more: &str| format!("{}{}", device("a", "20"), b(more));
+    let (mut files, report) = Files::with(&[("m.yaml", MODEL), ("d.yaml", &two(""))]);
+    assert_eq!(report.problems, []);
+    let report = files.edit("d.yaml", &two(", connectTimeout: 2s"));
+    assert_eq!(
+        problems(&report, &files.folder),
+        [
+            "d.yaml: Device b: modbus tcp h:502: connectTimeout 2s, not 5s as in Device default/a, which was there first and \
+             opens it too"
+        ]
+    );
+    assert_eq!(files.story(), ["a 1 20", "b 1 30"]);
+    assert_eq!(files.edit("d.yaml", &two(", connectTimeout: 5s")).problems, [], "the default, written out");
+}
+
+#[test]
+fn a_class_of_another_protocol_is_told_as_the_operator_tells_it() {
+    let class = "---\napiVersion: pollux.rs/v1alpha1\nkind: MapperClass\nmetadata: {name: mine}\nspec: {image: x}\n";
+    let text = format!("{}{class}", device("a", "20").replace("model: boiler,", "model: boiler, mapperClass: mine,"));
+    let (files, report) = Files::with(&[("m.yaml", MODEL), ("d.yaml", &text)]);
+    assert_eq!(
+        problems(&report, &files.folder),
+        ["d.yaml: Device a: spec.mapperClass: class \"mine\" speaks mine, and spec.protocol is modbus"]
+    );
+}
+
+#[test]
+fn a_desired_value_that_the_wire_cannot_carry_is_refused() {
+    let (files, report) = Files::with(&[
+        ("m.yaml", &MODEL.replace("float32", "uint16").replace("maximum: 90, ", "")),
+        ("d.yaml", &device("a", "70000")),
+    ]);
+    assert_eq!(
+        problems(&report, &files.folder),
+        ["d.yaml: Device a: spec.desired.setpoint: must be a whole number from 0 to 65535 (uint16), is 70000"]
+    );
+}
+
+#[test]
 fn two_objects_of_one_name_are_refused_both() {
     let (mut files, _) = Files::with(&[("m.yaml", MODEL), ("1.yaml", &device("a", "20"))]);
     let report = files.edit("2.yaml", &device("a", "30"));
