@@ -76,6 +76,10 @@ fn what_the_api_server_makes_of_numbers_does_not_change_the_hash() {
     // As Go prints what it parsed: whole floats of up to 21 digits lose their point. The operator reads values from there, so that is
     // what it hashes.
     device.desired.insert("a".into(), serde_json::from_str("21").unwrap());
+    // All 17 digits of it.
+    for n in 2..200_u32 {
+        device.desired.insert(format!("root{n}"), pollux_crds::Value(json!(f64::from(n).sqrt())));
+    }
     let again: SliceDevice = serde_json::from_str(&serde_json::to_string(&device).unwrap()).unwrap();
     assert_eq!(hash(&vec![device]), hash(&vec![again]));
 }
