@@ -1,14 +1,19 @@
 //! The one owner of signals: the first asks everything to end, the second ends at once.
+use crate::{engine, report::LAST_WORDS, runtime::LAST_RECORDS};
 use std::{process, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How long everything may take to end.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long everything may take to end: what is on the wire, then its records, then the last words to the API server; and a
+/// little more, so that this is never the end of what ends in time.
+const DRAIN: Duration =
+    engine::DRAIN.saturating_add(LAST_RECORDS).saturating_add(LAST_WORDS).saturating_add(Duration::from_secs(2));
+/// As [`super::Exit::Fault`]: something may be lost.
+const NOT_IN_TIME: i32 = 1;
 /// As a shell says it: ended by a signal.
 const KILLED: i32 = 130;
 
-/// Cancelled at SIGTERM or SIGINT. What has not ended five seconds later is not waited for.
+/// Cancelled at SIGTERM or SIGINT. What has not ended in its time is not waited for.
 pub(super) fn stop() -> std::io::Result<CancellationToken> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = CancellationToken::new();
@@ -20,8 +25,8 @@ pub(super) fn stop() -> std::io::Result<CancellationToken> {
         tokio::select! {
             () = one(&mut term, &mut int) => process::exit(KILLED),
             () = tokio::time::sleep(DRAIN) => {
-                tracing::warn!("not all ended in time");
-                process::exit(0);
+                tracing::error!("not all ended in time: the last records and reports may be lost");
+                process::exit(NOT_IN_TIME);
             }
         }
     });

@@ -117,6 +117,13 @@ pub enum Command<P: Protocol> {
     },
     /// Values to be written.
     Write(Write),
+    /// Takes back the writes of a device that wait for their turn: they are answered `NotSent`.
+    Withdraw {
+        /// Which device.
+        device: DeviceKey,
+        /// From here on none of them leaves; one that is under way goes on.
+        reply: oneshot::Sender<()>,
+    },
     /// A command of the model.
     Call {
         /// Which device.
@@ -147,6 +154,7 @@ impl<P: Protocol> fmt::Debug for Command<P> {
             Self::Apply { spec, .. } => f.debug_tuple("Apply").field(spec).finish(),
             Self::Remove { device, .. } => f.debug_tuple("Remove").field(device).finish(),
             Self::Write(write) => f.debug_tuple("Write").field(write).finish(),
+            Self::Withdraw { device, .. } => f.debug_tuple("Withdraw").field(device).finish(),
             Self::Call { device, command, .. } => f.debug_tuple("Call").field(device).field(command).finish(),
             Self::ReadNow { device, points, .. } => f.debug_tuple("ReadNow").field(device).field(points).finish(),
             Self::Context(cx) => f.debug_tuple("Context").field(cx).finish(),

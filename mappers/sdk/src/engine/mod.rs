@@ -21,6 +21,7 @@ use command::Order;
 pub use command::{CallError, Command, DeviceKey, DeviceSpec, Layout, OFFLINE_AFTER, PointSpec, Write};
 use devices::Held;
 pub(crate) use devices::{as_driver_sees, groups, intervals};
+pub(crate) use session::DRAIN;
 use session::End;
 pub use stats::{Counter, Counters, Stats};
 use std::{

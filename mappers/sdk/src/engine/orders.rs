@@ -1,6 +1,6 @@
 //! Commands: taken, refused, or put in the queue.
 use super::{
-    Command, Engine, Order, Write,
+    Command, DeviceKey, Engine, Order, Write,
     command::{Answer, What},
 };
 use crate::{Cx, ErrorKind, Instant, PointFault, Protocol, Written};
@@ -25,6 +25,10 @@ impl<P: Protocol> Engine<P> {
                 self.flush();
             }
             Command::Write(write) => self.take_write(write, closed),
+            Command::Withdraw { device, reply } => {
+                self.withdraw(device);
+                reply.send(()).ok(); // who asked may have left
+            }
             Command::Call { device, command, arguments, reply } => {
                 let what = What::Call { command, arguments, answer: Answer::new(reply) };
                 self.accept(self.find(device), what, closed);
@@ -75,6 +79,13 @@ impl<P: Protocol> Engine<P> {
             return order.not_sent(PointFault::new(ErrorKind::Other, "too many writes wait on this link"));
         }
         self.arbiter.write(device, order);
+    }
+    /// What waits to be written is not what is wanted any more.
+    fn withdraw(&mut self, key: DeviceKey) {
+        let Some(device) = self.find(key) else { return };
+        for order in self.arbiter.withdraw(|d, order| d == device && matches!(order.what, What::Write { .. })) {
+            order.not_sent(PointFault::new(ErrorKind::Config, "the device was configured anew meanwhile"));
+        }
     }
     /// What has waited too long is answered. Returns when to look again.
     pub(super) fn expire(&mut self, now: Instant) -> Option<Instant> {

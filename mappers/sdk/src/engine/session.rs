@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout_at};
 const GRACE: Duration = Duration::from_millis(500);
 const SHORTEST: Duration = Duration::from_millis(20);
 /// What may be under way has to end when the engine stops.
-const DRAIN: Duration = Duration::from_secs(5);
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
 /// How a piece of work ended. None: the driver overran its time.
 pub(super) struct Finished<P: Protocol> {
@@ -41,6 +41,9 @@ impl<P: Protocol> Engine<P> {
         let mut room = std::pin::pin!(self.status.emptied()); // registered once, not in every round
         let mut closing: Option<(End, Instant)> = None;
         loop {
+            if closing.is_none() && io.stop.is_cancelled() {
+                closing = Some(self.shut(End::Stop)); // looked at before anything is started
+            }
             let mut wake = closing.as_ref().map(|(_, until)| *until);
             if closing.is_none() {
                 let limits = link.limits();

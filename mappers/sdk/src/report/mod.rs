@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 /// The hub is looked at no more often: a plant full of fast values must not keep the reporter busy with comparing.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Longest time between the end of the process and the last status write.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Last words under way at once.
 const LAST_IN_FLIGHT: usize = 4;
 

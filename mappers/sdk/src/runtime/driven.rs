@@ -26,6 +26,8 @@ pub(super) struct Driven<P: Protocol> {
 pub(super) struct Flight {
     pub(super) ticket: u64,
     pub(super) values: Vec<(usize, Value)>,
+    /// Something else is in force by now: if it did not leave, that is no failure.
+    pub(super) withdrawn: bool,
     device: Arc<EffectiveDevice>,
     writes: Writes,
     began: Duration,
@@ -95,7 +97,7 @@ impl<P: Protocol> Driven<P> {
         let before = values.iter().map(|(p, _)| (name(*p), self.twin.raw(*p).cloned())).collect();
         let values = values.into_iter().filter_map(|(p, v)| Some((self.points.point(p)?, v))).collect();
         let (device, writes, began) = (self.device.clone(), self.writes, now.mono);
-        self.flight = Some(Flight { ticket, values, device, writes, began, before });
+        self.flight = Some(Flight { ticket, values, withdrawn: false, device, writes, began, before });
     }
     /// The write that was decided upon, if nothing changed since: a byte for a device that is configured otherwise by now, or
     /// must not be written to any more, does not leave.
@@ -111,6 +113,9 @@ impl<P: Protocol> Driven<P> {
     pub(super) fn wrote(&mut self, ticket: u64, reply: &WriteReply, now: Now) {
         if let Some(flight) = self.landed(ticket, now) {
             audit(&flight, reply);
+            if flight.withdrawn && reply.values.iter().all(|value| *value == Wrote::NotSent) {
+                return self.twin.withdrawn(ticket, now);
+            }
         }
         self.twin.wrote(ticket, reply, now);
     }

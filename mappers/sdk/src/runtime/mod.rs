@@ -16,6 +16,7 @@ use crate::{Hub, NodeConfig, Protocol, Request, Secrets, Store};
 use channels::Channels;
 use clock::Clock;
 pub(crate) use compile::{Compiled, compile, judge};
+pub(crate) use endpoint::LAST_RECORDS;
 pub use engines::{EngineStats, Engines};
 use links::Links;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ impl std::fmt::Debug for Surroundings {
 }
 
 /// Drives devices until `stop` is cancelled; then nothing new is sent, what is under way ends by its time-out, and all
-/// records are on disk (five seconds at most). Nothing is written because of a start, a stop or a lost device.
+/// records are on disk (five seconds for the wire, three for the disk). Nothing is written because of a start, a stop or a lost device.
 pub(crate) async fn run<P: Protocol>(protocol: Arc<P>, with: Surroundings, stop: CancellationToken) {
     let Surroundings { config, hub, requests, store, secrets, engines, node } = with;
     let channels = Channels::new(node, hub.clone());

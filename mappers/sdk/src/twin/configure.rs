@@ -25,6 +25,7 @@ impl Twin {
         if conduct {
             self.read_first(now.mono, now.mono);
         }
+        self.unsaved |= self.not_saved.is_some(); // nobody may have told this twin that it was saved since
         self.touched = true;
         self.grade_all(now);
         self.say(now);

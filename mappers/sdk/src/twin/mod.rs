@@ -74,7 +74,7 @@ pub enum Action {
         /// Positions of properties.
         properties: Vec<usize>,
     },
-    /// Save the record; nothing waits for it.
+    /// Save the record; nothing waits for it. [`Twin::saved`] answers, as often as it is tried.
     Save {
         /// What is to be saved.
         record: Record,
@@ -107,8 +107,10 @@ pub struct Twin {
     device: Arc<EffectiveDevice>,
     writes: Writes,
     record: Record,
-    /// The record differs from the disk.
+    /// The record differs from what the runtime was told to save.
     unsaved: bool,
+    /// Why it is not on the disk.
+    not_saved: Option<String>,
     link: Link,
     points: Vec<Point>,
     /// Some readings are to be converted again.
@@ -146,6 +148,7 @@ impl Twin {
         let mut twin = Self {
             record: record.unwrap_or_else(|| Record::from_api(&device)),
             unsaved: !known,
+            not_saved: None,
             writes,
             link: Link::Unknown,
             points: vec![Point::new(now.mono); device.properties.len()],
@@ -265,11 +268,28 @@ impl Twin {
         self.land(&flight, reply.values.first().unwrap_or(&Wrote::Unknown), why, now.mono);
         self.wake = Some(now.mono);
     }
+    /// It was taken back before it left, for something else is in force by now: that is decided upon anew.
+    pub fn withdrawn(&mut self, ticket: u64, now: Now) {
+        let Some(flight) = self.flight.take_if(|flight| flight.ticket == ticket) else { return };
+        (self.touched, self.unsaved, self.wake) = (true, true, Some(now.mono));
+        if let Some(wanted) = self.wanted.iter_mut().find(|w| w.name == flight.name && w.edit == flight.edit) {
+            wanted.taken_back();
+            self.record.restore(&flight.name, flight.prior);
+        }
+    }
     /// The record could not be saved, so nothing was sent.
     pub fn save_failed(&mut self, ticket: u64, why: impl std::fmt::Display, now: Now) {
         let Some(flight) = self.flight.take_if(|flight| flight.ticket == ticket) else { return };
         self.land(&flight, &Wrote::NotSent, &format!("not sent: its record cannot be saved: {why}"), now.mono);
         self.wake = Some(now.mono);
+    }
+    /// What became of a record that was to be saved; one that is not on the disk is tried again by the runtime.
+    pub fn saved(&mut self, result: Result<(), String>, now: Now) {
+        let why = result.err();
+        if self.not_saved != why {
+            (self.not_saved, self.touched) = (why, true);
+            self.wake = Some(now.mono);
+        }
     }
     fn land(&mut self, flight: &Flight, result: &Wrote, why: &str, now: Duration) {
         (self.touched, self.unsaved) = (true, true);

@@ -165,7 +165,7 @@ impl Twin {
         };
         match wanted.verdict {
             Verdict::Confirmed => false,
-            Verdict::NoReading => acknowledged() != Some(true),
+            Verdict::NoReading => wanted.unverified() || acknowledged() != Some(true),
             _ => true,
         }
     }
@@ -185,8 +185,10 @@ impl Twin {
             }
             Verdict::BindingChanged => Some(BINDING_CHANGED.into()),
             Verdict::NoReading => {
-                let fault = point.and_then(super::Point::fault).map(|fault| format!("cannot be read: {fault}"));
-                wanted.error.clone().or(fault)
+                let fault = point.and_then(super::Point::fault);
+                let fault = fault.map_or_else(|| "no answer".to_owned(), |fault| format!("cannot be read: {fault}"));
+                let unverified = wanted.unverified().then(|| format!("acknowledged, and not read back since: {fault}"));
+                wanted.error.clone().or(unverified).or(point.and_then(super::Point::fault).map(|_| fault))
             }
             _ => wanted.error.clone(),
         }
@@ -252,11 +254,10 @@ impl Twin {
         } else {
             let worst = self.wanted.iter().map(|w| w.verdict).max().unwrap_or(Verdict::Confirmed);
             let (status, reason, text) = conditions::in_sync(worst, self.held());
-            if worst == Verdict::Confirmed {
-                Word::new(status, reason, &text)
-            } else {
-                Word::new(status, reason, &format!("{text} {}", self.names_of(worst)))
-            }
+            let names = if worst == Verdict::Confirmed { String::new() } else { format!(" {}", self.names_of(worst)) };
+            let lost = |why: &String| format!("; a restart may forget it, its record cannot be saved: {why}");
+            let not_saved = self.not_saved.as_ref().map(lost).unwrap_or_default();
+            Word::new(status, reason, &format!("{text}{names}{not_saved}"))
         };
         self.conditions.in_sync(word, now.unix_ms);
     }

@@ -54,6 +54,8 @@ pub(super) enum Phase {
     Open,
     /// Acknowledged; to be read back. Readings asked for before `from` prove nothing, one of `until` is the last.
     Verifying { from: Duration, until: Duration },
+    /// Acknowledged, and no reading came in time: the next one judges.
+    Unverified,
     /// Acknowledged, and read back as something else.
     NotSticking,
 }
@@ -177,6 +179,9 @@ impl Wanted {
         if equal && !self.forced {
             return self.found_equal(facts, asked_at, bound);
         }
+        if self.phase == Phase::Unverified {
+            self.does_not_stick(facts);
+        }
         match (acknowledged.is_some(), bound) {
             (true, true) if once && self.phase == Phase::NotSticking => decide(Verdict::NotSticking, Next::Rest),
             (true, true) if once => decide(Verdict::Drifted, Next::Rest),
@@ -212,15 +217,15 @@ impl Wanted {
         }
         let since = match self.phase {
             Phase::Verifying { until, .. } => until,
-            Phase::Open | Phase::NotSticking => facts.point.epoch,
+            Phase::Open | Phase::Unverified | Phase::NotSticking => facts.point.epoch,
         };
         let waits = facts.now < since + HOLDS_UP;
         if !waits && matches!(self.phase, Phase::Verifying { .. }) {
-            self.phase = Phase::Open;
+            self.phase = Phase::Unverified;
         }
         let verdict = match self.phase {
             Phase::Verifying { .. } => Verdict::Writing,
-            Phase::Open | Phase::NotSticking => Verdict::NoReading,
+            Phase::Open | Phase::Unverified | Phase::NotSticking => Verdict::NoReading,
         };
         let blocks = waits && !facts.point.failed_since_epoch();
         let look_again = waits.then_some(since + HOLDS_UP);
@@ -241,8 +246,7 @@ impl Wanted {
             return self.found_equal(facts, asked_at, true);
         }
         if asked_at >= until {
-            self.phase = Phase::NotSticking;
-            self.error = Some(format!("the device has {} after the write", facts.point.shown_text()));
+            self.does_not_stick(facts);
             return self.decide(facts);
         }
         if self.asked <= asked_at {
@@ -250,6 +254,10 @@ impl Wanted {
             (self.ask_at, self.asks) = ((asked_at + pause).min(until), 0);
         }
         blocks(self.ask(facts.now))
+    }
+    fn does_not_stick(&mut self, facts: &Facts<'_>) {
+        self.phase = Phase::NotSticking;
+        self.error = Some(format!("the device has {} after the write", facts.point.shown_text()));
     }
     fn found_equal(&mut self, facts: &Facts<'_>, asked_at: Duration, bound: bool) -> Decision {
         if asked_at < self.edited_at && !bound {
@@ -300,6 +308,9 @@ impl Wanted {
         Ok(read.zip(convert::number_of(&self.value)).is_some_and(|(read, wanted)| near(read, wanted)))
     }
 
+    pub(super) fn unverified(&self) -> bool {
+        self.phase == Phase::Unverified
+    }
     pub(super) fn verifying(&self) -> bool {
         matches!(self.phase, Phase::Verifying { .. })
     }
@@ -310,6 +321,10 @@ impl Wanted {
     /// The first byte may leave from now on.
     pub(super) fn sending(&mut self) {
         self.attempts += 1;
+    }
+    /// It did not leave, and nobody is to blame.
+    pub(super) fn taken_back(&mut self) {
+        self.attempts -= 1;
     }
     pub(super) fn acknowledged(&mut self, verify: EffectiveVerify, seed: u64, now: Duration) {
         (self.error, self.refused, self.forced, self.asks) = (None, false, false, 0);

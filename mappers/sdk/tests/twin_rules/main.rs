@@ -41,6 +41,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (any::<bool>(), any::<bool>())
             .prop_map(|(disk_lost, server_knows)| Op::Crash { disk_lost, server_knows }),
         1 => Just(Op::Stop),
+        2 => any::<bool>().prop_map(Op::DiskFull),
         3 => Just(Op::Start),
         12 => (0_u16..12_000).prop_map(Op::Wait),
     ]
@@ -60,7 +61,7 @@ fn lived(ops: &[Op], broken: Broken) -> World {
 fn heal(world: &mut World) {
     world.fates.clear();
     (0..KINDS.len()).for_each(|p| world.act(Op::Mute(p, false)));
-    for op in [Op::Start, Op::Mode(Mode::Control), Op::Writes(true), Op::Connect] {
+    for op in [Op::DiskFull(false), Op::Start, Op::Mode(Mode::Control), Op::Writes(true), Op::Connect] {
         world.act(op);
     }
     (0..12).for_each(|_| world.act(Op::Wait(60_000)));

@@ -209,3 +209,32 @@ fn a_value_that_is_only_enforced_again_stays_acknowledged_through_a_crash() {
     }
     assert_eq!((world.registers[1][1], said(&world, IN_SYNC)), (0, "False BindingChanged".into()));
 }
+
+#[test]
+fn what_was_acknowledged_and_cannot_be_read_back_is_pending_and_its_first_reading_judges() {
+    for (then, said_then) in [(1, "False NotSticking"), (5, "True Confirmed")] {
+        let mut world = lived(&[Op::Wait(2000), Op::Set(0, 5), Op::Mute(0, true), Op::Wait(12_000)]);
+        assert_eq!(said(&world, IN_SYNC), "Unknown NoReading");
+        assert_eq!(error(&world, "p0"), "acknowledged, and not read back since: cannot be read: exception 4");
+        assert_eq!(status(&world).summary.as_deref(), Some("p0=0→5! p2=? p3=0"));
+        for op in [Op::Drift(0, then), Op::Mute(0, false), Op::Wait(6000)] {
+            world.act(op);
+        }
+        assert_eq!(said(&world, IN_SYNC), said_then);
+    }
+}
+
+#[test]
+fn a_record_that_the_disk_does_not_take_is_said_until_it_does() {
+    let mut world = lived(&[Op::Wait(2000), Op::Set(0, 5), Op::DiskFull(true), Op::Wait(3000)]);
+    let message = |world: &World| condition(&status(world).conditions, IN_SYNC).expect("there").message.clone();
+    let why = "; a restart may forget it, its record cannot be saved: disk full";
+    assert_eq!(said(&world, IN_SYNC), "True Confirmed");
+    assert!(message(&world).ends_with(why), "{}", message(&world));
+    world.act(Op::DiskFull(false));
+    assert_eq!(message(&world), "every desired value is confirmed");
+    for op in [Op::Drift(0, 1), CRASH, Op::Wait(6000)] {
+        world.act(op);
+    }
+    assert_eq!((world.registers[0][0], said(&world, IN_SYNC)), (1, "False Drifted".into()));
+}

@@ -48,6 +48,8 @@ pub(crate) enum Op {
     /// While the process is down the next edits are not seen until it starts.
     Stop,
     Start,
+    /// The disk takes nothing, or takes again.
+    DiskFull(bool),
     Wait(u16),
 }
 
@@ -103,6 +105,9 @@ pub(crate) struct World {
     pub(crate) broken: Broken,
     pub(crate) twin: Option<Twin>,
     disk: Option<Record>,
+    full: bool,
+    /// What the disk did not take: the runtime tries it again.
+    held: Option<Record>,
     pub(crate) status: Option<DeviceStatus>,
     /// What the operator copied from status when the device was placed here last.
     placed: BTreeMap<String, Applied>,
@@ -132,6 +137,8 @@ impl World {
             broken,
             twin: None,
             disk: None,
+            full: false,
+            held: None,
             status: None,
             placed: BTreeMap::new(),
             config,
@@ -275,7 +282,7 @@ impl World {
         }
     }
     fn crash(&mut self) {
-        self.twin = None;
+        (self.twin, self.held) = (None, None);
         self.answers.clear();
         self.reads.clear();
     }
@@ -297,21 +304,7 @@ impl World {
                 self.writes = on;
                 self.edit(|_| ());
             }
-            Op::Rewire(property) => {
-                if let (Broken::WritesOnRewire, Some(disk)) = (self.broken, &mut self.disk) {
-                    disk.values.clear();
-                    let disk = disk.clone();
-                    self.edit(|c| c.wiring[property] += 1);
-                    if self.twin.is_some() {
-                        self.twin = Some(Twin::new(self.device(), Some(disk), self.writes(), self.clock()));
-                        self.answers.clear();
-                        self.tell_connected();
-                    }
-                } else {
-                    self.edit(|c| c.wiring[property] += 1);
-                }
-                self.last[property] = None;
-            }
+            Op::Rewire(property) => self.rewire(property),
             Op::Rewrite => self.edit(|c| c.rewrite += 1),
             Op::Describe => self.edit(|c| c.conduct += 1),
             Op::Drift(property, value) => {
@@ -336,9 +329,30 @@ impl World {
             }
             Op::Stop => self.crash(),
             Op::Start => self.start(true),
+            Op::DiskFull(full) => {
+                self.full = full;
+                if let Some(record) = self.held.take() {
+                    self.save(&record);
+                }
+            }
             Op::Wait(ms) => self.run(Duration::from_millis(ms.into())),
         }
         self.settle();
+    }
+    fn rewire(&mut self, property: usize) {
+        if let (Broken::WritesOnRewire, Some(disk)) = (self.broken, &mut self.disk) {
+            disk.values.clear();
+            let disk = disk.clone();
+            self.edit(|c| c.wiring[property] += 1);
+            if self.twin.is_some() {
+                self.twin = Some(Twin::new(self.device(), Some(disk), self.writes(), self.clock()));
+                self.answers.clear();
+                self.tell_connected();
+            }
+        } else {
+            self.edit(|c| c.wiring[property] += 1);
+        }
+        self.last[property] = None;
     }
     fn edit(&mut self, change: impl FnOnce(&mut Config)) {
         change(&mut self.config);
@@ -469,6 +483,16 @@ impl World {
         }
     }
     fn save(&mut self, record: &Record) {
+        let now = self.clock();
+        if self.full {
+            self.held = Some(record.clone());
+        }
+        if let Some(twin) = &mut self.twin {
+            twin.saved(if self.full { Err("disk full".into()) } else { Ok(()) }, now);
+        }
+        if self.full {
+            return;
+        }
         let text = serde_json::to_string(record).expect("a record is JSON");
         self.disk = Some(serde_json::from_str(&text).expect("a record is read back"));
         self.log(Event::Saved);
@@ -485,6 +509,14 @@ impl World {
                 return;
             }
             Fate::CrashBeforeSave => return self.crash(),
+            _ if self.full => {
+                self.held = Some(record.clone());
+                self.log(Event::Stopped { property });
+                if let Some(twin) = &mut self.twin {
+                    twin.save_failed(ticket, "disk full", now);
+                }
+                return;
+            }
             _ => self.save(record),
         }
         if fate == Fate::CrashAfterSave {

@@ -1,5 +1,5 @@
 //! What a twin decides is done, and what came of it is told to the twin.
-use super::{Ended, Endpoint, ReadReply};
+use super::{Attempts, Ended, Endpoint, ReadReply, Saved};
 use crate::{
     Change, Command, ControlError, DeviceKey, ErrorKind, PointFault, Protocol, Write, WriteReply, Wrote,
     twin::{Action, Now, Record},
@@ -36,7 +36,7 @@ impl<P: Protocol> Endpoint<P> {
         match action {
             Action::Save { record } => {
                 let uid = driven.device.uid.clone();
-                self.save(&uid, record);
+                self.save(key, &uid, record);
             }
             Action::Read { properties } => {
                 let points: Vec<usize> = properties.iter().filter_map(|p| driven.points.point(*p)).collect();
@@ -51,8 +51,17 @@ impl<P: Protocol> Endpoint<P> {
             }
         }
     }
-    pub(super) fn save(&self, uid: &str, record: Record) {
-        self.waiting.push(self.saver.save(uid, record).map(Ended::Saved).boxed());
+    pub(super) fn save(&self, key: DeviceKey, uid: &str, record: Record) {
+        self.saving(key, self.saver.keep(uid, record));
+    }
+    fn saving(&self, key: DeviceKey, mut attempts: Attempts) {
+        let attempt = async move {
+            match attempts.recv().await {
+                Some(saved) => Ended::Saved { key, saved, again: attempts },
+                None => Ended::Overtaken,
+            }
+        };
+        self.waiting.push(attempt.boxed());
     }
     pub(super) fn read(&self, key: DeviceKey, points: Vec<usize>, answer: Option<ReadReply>) {
         let asked = self.shared.clock.now().mono;
@@ -70,10 +79,8 @@ impl<P: Protocol> Endpoint<P> {
     pub(super) fn ended(&mut self, ended: Ended) {
         let now = self.shared.clock.now();
         match ended {
-            Ended::Saved(Ok(())) => {}
-            Ended::Saved(Err(error)) => {
-                tracing::error!(%error, "cannot save state: acknowledged values may be forgotten");
-            }
+            Ended::Saved { key, saved, again } => self.saved(key, saved, again, now),
+            Ended::Overtaken => {}
             Ended::OnRecord { key, ticket, saved: Ok(()) } => self.send(key, ticket, now),
             Ended::OnRecord { key, ticket, saved: Err(why) } => {
                 if let Some(driven) = self.devices.get_mut(&key).or(self.leaving.get_mut(&key).map(|l| &mut l.driven)) {
@@ -86,12 +93,25 @@ impl<P: Protocol> Endpoint<P> {
             Ended::Read { key, asked, result, answer } => self.was_read(key, asked, result, answer, now),
         }
     }
+    fn saved(&mut self, key: DeviceKey, saved: Saved, again: Attempts, now: Now) {
+        if let Err(error) = &saved {
+            tracing::error!(%error, "a record cannot be saved: what it acknowledges may be forgotten at the end");
+            self.saving(key, again);
+        }
+        if let Some(driven) = self.devices.get_mut(&key).or(self.leaving.get_mut(&key).map(|l| &mut l.driven)) {
+            driven.twin.saved(saved, now);
+        }
+        self.settle(key);
+    }
     /// The record is on the disk. The write leaves if it is still what is wanted: between decision and disk the device may have
     /// been edited, taken away or switched, and the process told to stop.
     fn send(&mut self, key: DeviceKey, ticket: u64, now: Now) {
         let stopping = self.stopping || self.shared.stop.is_cancelled();
         let flight = self.devices.get(&key).and_then(|driven| driven.cleared()).filter(|f| f.ticket == ticket);
         let Some(flight) = flight.filter(|_| !stopping) else {
+            if let Some(flight) = self.devices.get_mut(&key).and_then(|driven| driven.flight.as_mut()) {
+                flight.withdrawn = true;
+            }
             let why = if stopping { "shutting down" } else { "the device was configured anew meanwhile" };
             return self.wrote(key, ticket, &not_sent(why), now);
         };

@@ -23,6 +23,9 @@ impl<P: Protocol> Endpoint<P> {
             reply.send(None).ok(); // who asked may have ended
             return;
         };
+        if let Some(flight) = &mut driven.flight {
+            flight.withdrawn = true;
+        }
         driven.allow(Writes::Disabled, self.shared.clock.now());
         self.parts(channel(&driven.device));
         self.shared.engines.left(&self.resource, key);
@@ -47,7 +50,7 @@ impl<P: Protocol> Endpoint<P> {
         let gone = leaving.silent && leaving.driven.flight.is_none();
         for action in leaving.driven.step(&self.shared.protocol, &self.shared.clock, now) {
             if let Action::Save { record } = action {
-                self.save(&uid, record);
+                self.save(key, &uid, record);
             }
         }
         if gone && let Some(Leaving { mut driven, reply, .. }) = self.leaving.remove(&key) {

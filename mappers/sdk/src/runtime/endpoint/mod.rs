@@ -7,7 +7,7 @@ use super::{
     channels::{ChannelName, channel},
     compile::{Compiled, named},
     driven::{Driven, Settings},
-    saver::{Saved, Saver},
+    saver::{Attempts, Saved, Saver},
 };
 use crate::{
     Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, News, PointFault, Protocol, Secrets, Status,
@@ -40,7 +40,7 @@ const TELEMETRY: usize = 0;
 /// Longest wait without looking at a twin.
 const LONGEST: Duration = Duration::from_mins(1);
 /// What the disk may take for the last records when the process stops.
-const LAST_RECORDS: Duration = Duration::from_secs(3);
+pub(crate) const LAST_RECORDS: Duration = Duration::from_secs(3);
 
 /// What an endpoint is told.
 pub(super) enum Order<P: Protocol> {
@@ -70,7 +70,14 @@ pub(super) struct Refused {
 
 /// What ended that was waited for.
 enum Ended {
-    Saved(Saved),
+    /// A record that nobody waits for; one that is not on the disk is tried again.
+    Saved {
+        key: DeviceKey,
+        saved: Saved,
+        again: Attempts,
+    },
+    /// A newer record took its place.
+    Overtaken,
     /// The record of a write is on the disk, or cannot be.
     OnRecord {
         key: DeviceKey,
@@ -122,7 +129,8 @@ pub(super) async fn run<P: Protocol>(
     let (commands, receiver) = mpsc::channel(COMMANDS);
     let (mut secrets, folder) = (shared.secrets.clone(), shared.store.folder().map(Path::to_owned));
     let cx = secrets.borrow_and_update().cx(folder.as_deref());
-    let engine = tokio::spawn(engine.run(receiver, cx, shared.stop.clone()));
+    let stop = shared.stop.clone();
+    let engine = tokio::spawn(async move { drop(engine.run(receiver, cx, stop).await) });
     let _renews = AbortOnDropHandle::new(tokio::spawn(renew(secrets, folder, commands.downgrade())));
     let mut this = Endpoint {
         shared,
@@ -138,7 +146,7 @@ pub(super) async fn run<P: Protocol>(
     };
     this.serve(&mut orders, &mut status).await;
     drop(this); // the engine's end too
-    engine.await.map(drop)
+    engine.await
 }
 
 /// New contents of Secrets go to the engine, for as long as there is one.
@@ -167,11 +175,11 @@ impl<P: Protocol> Endpoint<P> {
                 () = stop.cancelled(), if !self.stopping => self.heed_stop(),
                 order = orders.recv() => match order {
                     Some(order) => self.order(order).await,
-                    None => return self.drain().await,
+                    None => return self.drain(status).await,
                 },
                 news = status.next() => match news {
                     Some(news) => self.news(&news),
-                    None => return self.drain().await,
+                    None => return self.drain(status).await,
                 },
                 Some(ended) = self.waiting.next() => self.ended(ended),
                 () = sleep_until(wake) => self.tick(),
@@ -194,10 +202,20 @@ impl<P: Protocol> Endpoint<P> {
             self.settle(key);
         }
     }
-    /// The engine has answered all that was under way; what it said is put on record, as far as the disk lets it.
-    async fn drain(&mut self) {
+    /// The engine answers all that is under way, and then ends; what it said is put on record, as far as the disk lets it.
+    async fn drain(&mut self, status: &mut Status) {
         if !self.stopping {
             self.stop();
+        }
+        self.engine = mpsc::channel(1).0; // nobody tells the engine anything any more: it ends, told to stop or not
+        loop {
+            tokio::select! {
+                news = status.next() => match news {
+                    Some(news) => self.news(&news),
+                    None => break,
+                },
+                Some(ended) = self.waiting.next() => self.ended(ended),
+            }
         }
         let rest = async {
             while let Some(ended) = self.waiting.next().await {
@@ -250,6 +268,7 @@ impl<P: Protocol> Endpoint<P> {
             Ok(layout) => layout,
             Err(errors) => return Some(Err(Refused { errors: named(&device, &points, errors), twin })),
         };
+        self.withdraw(key).await;
         let now = self.shared.clock.now();
         self.shared.engines.came(&self.resource, key, device.key());
         let new = channel(&device);
@@ -267,6 +286,16 @@ impl<P: Protocol> Endpoint<P> {
         }
         self.settle(key);
         Some(Ok(()))
+    }
+    /// A write that waits for its turn in the engine is taken back before anything else is in force: once that is said,
+    /// what was decided upon before does not leave.
+    async fn withdraw(&mut self, key: DeviceKey) {
+        let Some(flight) = self.devices.get_mut(&key).and_then(|driven| driven.flight.as_mut()) else { return };
+        flight.withdrawn = true;
+        let (reply, withdrawn) = oneshot::channel();
+        if self.engine.send(Command::Withdraw { device: key, reply }).await.is_ok() {
+            withdrawn.await.ok(); // an engine that ended sends nothing either
+        }
     }
     /// One more device of a Channel.
     fn joins(&mut self, name: Option<ChannelName>) {

@@ -1,6 +1,9 @@
 //! The runtime over a protocol by script, whose log is the wire's; on a paused clock.
+mod audit;
 mod field;
+mod full_disk;
 mod places;
+mod queued;
 mod restart;
 mod secrets;
 mod slow_disk;
@@ -8,7 +11,7 @@ mod writing;
 
 use super::Surroundings;
 use crate::{
-    Control, ControlError, DeviceView, Engines, Hub, NodeConfig, Origin, Secrets, Store, control,
+    Control, ControlError, DeviceView, Engines, Hub, NodeConfig, Origin, Protocol, Secrets, Store, control,
     testing::scripted::{Script, Scripted, Seen},
 };
 use pollux_crds::{
@@ -16,7 +19,7 @@ use pollux_crds::{
     Mode, PropertyType, Source, Span, Values, Writes, condition,
 };
 use serde_json::json;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{fmt::Debug, path::Path, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -131,8 +134,8 @@ fn script(devices: &[&str]) -> Arc<Script> {
 }
 
 /// A runtime at work.
-struct Plant {
-    script: Arc<Script>,
+struct Plant<S = Script> {
+    script: Arc<S>,
     config: watch::Sender<Arc<NodeConfig>>,
     secrets: watch::Sender<Secrets>,
     hub: Arc<Hub>,
@@ -150,6 +153,17 @@ impl Plant {
         Self::with(script, config, Store::open(folder).expect("a state folder"))
     }
     fn with(script: &Arc<Script>, config: NodeConfig, store: Store) -> Self {
+        Self::over(Scripted(script.clone()), script, config, store)
+    }
+    /// What was written, in order.
+    fn setpoints(&self) -> Vec<f64> {
+        self.script.written().iter().filter_map(|(_, _, value)| value.as_f64()).collect()
+    }
+}
+
+impl<S: Debug> Plant<S> {
+    /// Over a protocol that goes by this script.
+    fn over<P: Protocol>(protocol: P, script: &Arc<S>, config: NodeConfig, store: Store) -> Self {
         let (config, receiver) = watch::channel(Arc::new(config));
         let (secrets, kept_secret) = watch::channel(Secrets::default());
         let (control, requests) = control();
@@ -163,7 +177,7 @@ impl Plant {
             engines: engines.clone(),
             node: "edge-1".into(),
         };
-        let task = tokio::spawn(super::run(Arc::new(Scripted(script.clone())), with, stop.clone()));
+        let task = tokio::spawn(super::run(Arc::new(protocol), with, stop.clone()));
         Self { script: script.clone(), config, secrets, hub, control, engines, stop, task }
     }
     fn set(&self, config: NodeConfig) {
@@ -194,7 +208,7 @@ impl Plant {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        assert!(timeout(PATIENCE, until).await.is_ok(), "{what}: {:#?}", self.script.seen());
+        assert!(timeout(PATIENCE, until).await.is_ok(), "{what}: {:#?}", self.script);
     }
     async fn pass(&self, time: Duration) {
         tokio::time::sleep(time).await;
@@ -203,9 +217,5 @@ impl Plant {
     async fn end(self) {
         self.stop.cancel();
         timeout(PATIENCE, self.task).await.expect("it ends").expect("in order");
-    }
-    /// What was written, in order.
-    fn setpoints(&self) -> Vec<f64> {
-        self.script.written().iter().filter_map(|(_, _, value)| value.as_f64()).collect()
     }
 }
