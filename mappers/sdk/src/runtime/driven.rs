@@ -19,6 +19,8 @@ pub(super) struct Driven<P: Protocol> {
     told: Vec<Option<Instant>>,
     /// When the last write was decided upon, and when its answer came.
     window: Option<(Duration, Duration)>,
+    /// When the configuration changed last, while it was driven.
+    configured: Option<Duration>,
     timeout: Duration,
 }
 
@@ -66,8 +68,9 @@ impl<P: Protocol> Driven<P> {
     pub(super) fn new(settings: Settings<P>, twin: Twin, writes: Writes, now: Now) -> Self {
         let Settings { device, points, layout, timeout } = settings;
         let told = vec![None; layout.slots as usize];
-        let mut new = Self { device, points, layout, twin, writes, flight: None, told, window: None, timeout };
-        new.allow(writes, now);
+        let mut new =
+            Self { device, points, layout, twin, writes, flight: None, told, window: None, configured: None, timeout };
+        new.twin.configure(new.device.clone(), writes, now);
         new
     }
     /// Another configuration. What is under way is still answered, and still no word on what came after it.
@@ -82,7 +85,7 @@ impl<P: Protocol> Driven<P> {
     }
     /// Whether it may be written to.
     pub(super) fn allow(&mut self, writes: Writes, now: Now) {
-        self.writes = writes;
+        (self.writes, self.configured) = (writes, Some(now.mono));
         self.twin.configure(self.device.clone(), writes, now);
     }
     pub(super) fn step(&mut self, protocol: &P, clock: &Clock, now: Now) -> Vec<Action> {
@@ -126,10 +129,24 @@ impl<P: Protocol> Driven<P> {
     }
 
     /// What arrives within a time-out of the answer to a write may have been asked for before it, so it is no word on that
-    /// write; only what the engine confirms is, and what was asked for later.
+    /// write; only what the engine confirms is, and what was asked for later. The same holds of another configuration.
     pub(super) fn asked_at(&self, arrived: Duration) -> Duration {
-        match self.window {
+        let asked = match self.window {
             Some((began, ended)) if arrived < ended + self.timeout => arrived.min(began),
+            _ => arrived,
+        };
+        asked.min(self.before_configured(arrived))
+    }
+    /// What the engine confirms was asked for after the answer to the last write.
+    pub(super) fn confirmed_at(&self, arrived: Duration) -> Duration {
+        match (self.window, self.configured) {
+            (Some((_, ended)), Some(configured)) if ended >= configured => arrived,
+            _ => self.before_configured(arrived),
+        }
+    }
+    fn before_configured(&self, arrived: Duration) -> Duration {
+        match self.configured {
+            Some(at) if arrived < at + self.timeout => arrived.min(at.saturating_sub(Duration::from_nanos(1))),
             _ => arrived,
         }
     }

@@ -31,6 +31,8 @@ pub struct Broker {
     pub slots: Mutex<Option<usize>>,
     /// What it does.
     pub mood: Mutex<Mood>,
+    /// Its devices only push: what is written is acknowledged, and told by a test; nothing can be read.
+    pub only_pushes: Mutex<bool>,
     /// Names that it refuses.
     pub refused: Mutex<Vec<(String, String)>>,
     /// How often it was connected.
@@ -142,7 +144,11 @@ impl Protocol for Memory {
         Ok(Unit { device: device.name.clone(), points })
     }
     fn plan(&self, _: &Unit, due: &[usize]) -> Vec<Exchange<()>> {
-        if due.is_empty() { vec![] } else { vec![Exchange { points: due.to_vec(), request: () }] }
+        if due.is_empty() || *lock(&self.0.only_pushes) {
+            vec![]
+        } else {
+            vec![Exchange { points: due.to_vec(), request: () }]
+        }
     }
     async fn connect(&self, _: &String, _: &Cx) -> Result<Session, Error> {
         let mood = *lock(&self.0.mood);
@@ -231,7 +237,11 @@ impl Link<Memory> for Session {
                 out.refused(i, Self::refused());
                 continue;
             }
-            self.broker.publish(&unit.device, name, value.clone());
+            if *lock(&self.broker.only_pushes) {
+                lock(&self.broker.values).insert((unit.device.clone(), name.clone()), value.clone());
+            } else {
+                self.broker.publish(&unit.device, name, value.clone());
+            }
             out.done(i);
         }
         Ok(())

@@ -331,7 +331,7 @@ impl<P: Protocol> Endpoint<P> {
         for (changes, confirmed) in [(&news.changes, false), (&news.confirmed, true)] {
             for change in changes {
                 let Some(driven) = self.devices.get_mut(&change.device) else { continue };
-                let asked = if confirmed { now.mono } else { driven.asked_at(now.mono) };
+                let asked = if confirmed { driven.confirmed_at(now.mono) } else { driven.asked_at(now.mono) };
                 driven.changed(change, asked, &self.shared.protocol, now);
                 touched.insert(change.device);
             }
