@@ -3,6 +3,7 @@ mod audit;
 mod field;
 mod full_disk;
 mod places;
+mod pushes;
 mod queued;
 mod restart;
 mod secrets;

@@ -1,0 +1,79 @@
+//! A protocol that pushes: from the broker to status, and back.
+use super::*;
+use crate::testing::memory::{Broker, Memory, Mood};
+use pollux_crds::{CONNECTED, IN_SYNC};
+
+fn broker(devices: &[&str]) -> Arc<Broker> {
+    let broker = Arc::<Broker>::default();
+    for device in devices {
+        broker.publish(device, "temperature", 20.0);
+        broker.publish(device, "setpoint", 20.0);
+    }
+    broker
+}
+fn plant(broker: &Arc<Broker>, devices: impl IntoIterator<Item = EffectiveDevice>) -> Plant<Broker> {
+    Plant::over(Memory(broker.clone()), broker, config(devices), Store::ephemeral())
+}
+fn patient(device: EffectiveDevice) -> EffectiveDevice {
+    let properties = device.properties.into_iter().map(|p| EffectiveProperty { stale_after: None, ..p }).collect();
+    EffectiveDevice { properties, ..device }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pushed_values_turn_bad_with_the_connection_and_stale_in_silence() {
+    let broker = broker(&["a"]);
+    let plant = plant(&broker, [device("a")]);
+    plant.until("a", reports("temperature", 20.0)).await;
+    broker.publish("a", "temperature", 25.5);
+    plant.until("a", reports("temperature", 25.5)).await;
+    *broker.mood.lock().unwrap() = Mood::Offline;
+    broker.cut();
+    let status = plant.until("a", |status| status_of(status, CONNECTED).0 == "False").await;
+    assert_eq!(status.quality_reason["temperature"], "NotConnected");
+    assert!(reports("temperature", 25.5)(&status), "the last value stays");
+    broker.publish("a", "temperature", 30.0); // nobody listens
+    *broker.mood.lock().unwrap() = Mood::Serving;
+    let missed = |s: &DeviceStatus| s.quality.is_empty() && reports("temperature", 30.0)(s);
+    plant.until("a", missed).await; // it comes with the subscription
+    let stale = |s: &DeviceStatus| s.quality_reason.get("temperature").is_some_and(|reason| reason == "Stale");
+    plant.until("a", |s| stale(s) && is(CONNECTED, "True", "Answers")(s)).await;
+    broker.publish("a", "temperature", 31.0);
+    plant.until("a", |s| reports("temperature", 31.0)(s) && !stale(s)).await;
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_confirmed_by_what_is_pushed_after_it() {
+    let broker = broker(&["a"]);
+    *broker.only_pushes.lock().unwrap() = true;
+    let plant = plant(&broker, [patient(device("a"))]);
+    plant.until("a", reports("setpoint", 20.0)).await;
+    plant.set(config([wants(22.0, patient(device("a")))]));
+    plant
+        .poll("written", |plant| plant.script.get("a", "setpoint").and_then(|value| value.as_f64()) == Some(22.0))
+        .await;
+    plant.pass(Duration::from_millis(100)).await;
+    let status = plant.view("a").expect("shown").status.clone();
+    assert!(is(IN_SYNC, "False", "Writing")(&status) && reports("setpoint", 20.0)(&status));
+    broker.publish("a", "setpoint", 22.0);
+    let status = plant.until("a", is(IN_SYNC, "True", "Confirmed")).await;
+    assert!(reports("setpoint", 22.0)(&status) && status.pending.is_empty());
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_devices_share_one_slot_and_both_get_what_is_desired() {
+    let broker = broker(&["a", "b"]);
+    *broker.slots.lock().unwrap() = Some(1);
+    let plant = plant(&broker, ["a", "b"].map(|name| wants(22.0, patient(device(name)))));
+    for name in ["a", "b"] {
+        let status = plant.until(name, is(IN_SYNC, "True", "Confirmed")).await;
+        assert!(reports("setpoint", 22.0)(&status));
+    }
+    broker.publish("a", "temperature", 25.0);
+    broker.publish("b", "temperature", 26.0);
+    plant.until("a", reports("temperature", 25.0)).await;
+    plant.until("b", reports("temperature", 26.0)).await;
+    assert_eq!(*broker.most.lock().unwrap(), 1);
+    plant.end().await;
+}
