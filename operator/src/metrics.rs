@@ -13,7 +13,7 @@ use std::collections::HashMap;
 pub struct ByKind {
     /// Device, Mapper, `MapperClass`, Channel.
     pub kind: &'static str,
-    /// ok, conflict, error.
+    /// ok, conflict, error, panic.
     pub result: &'static str,
 }
 /// Labels of a duration.

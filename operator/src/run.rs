@@ -94,7 +94,13 @@ async fn lead_for_ever(
         cx.world.queue.open(false);
         cx.metrics.leader.set(0);
         match torn {
-            Some(ended) => tracing::error!(?ended, "the work ended by itself"),
+            Some(ended) => {
+                tracing::error!(?ended, "the work ended by itself");
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                }
+            }
             // An orderly end: what runs may end too, while the lease is still ours.
             None if stop.is_cancelled() => {
                 if timeout(DRAIN, &mut work).await.is_err() {
@@ -132,7 +138,11 @@ async fn work(
     cx.world.count_cost();
     cx.world.queue.open(true);
     cx.world.touch_all(Duration::from_millis(500));
-    let reconciles = cx.world.queue.run(concurrency, &term, |task| reconcile(cx.clone(), task));
+    let panicked = |task: &Task| {
+        tracing::error!(kind = task.kind(), key = %task, "a reconcile panicked");
+        cx.metrics.reconciles.get_or_create(&ByKind { kind: task.kind(), result: "panic" }).inc();
+    };
+    let reconciles = cx.world.queue.run(concurrency, &term, |task| reconcile(cx.clone(), task), panicked);
     let upkeep = upkeep(&cx);
     tokio::pin!(reconciles);
     tokio::select! {

@@ -3,9 +3,11 @@ mod schedule;
 
 pub use schedule::Schedule;
 
+use futures_util::FutureExt;
 use std::{
     fmt::Debug,
     hash::Hash,
+    panic::AssertUnwindSafe,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -66,20 +68,28 @@ impl<K: Clone + Eq + Ord + Hash + Debug + Send + Sync + 'static> Queue<K> {
         self.len() == 0
     }
 
-    /// Runs keys until `stop`, then waits for those that run.
-    pub async fn run<F, R>(&self, concurrency: usize, stop: &CancellationToken, reconcile: F)
+    /// Runs keys until `stop`, then waits for those that run. One that panics has failed, as `panicked` is told.
+    pub async fn run<F, R>(&self, concurrency: usize, stop: &CancellationToken, reconcile: F, panicked: impl Fn(&K))
     where
         F: Fn(K) -> R,
         R: Future<Output = Outcome> + Send + 'static,
     {
+        let ended = |ended: Result<(K, Option<Outcome>), tokio::task::JoinError>| {
+            // Never: what panics is caught within the task, and none is aborted but with the whole set.
+            let Ok((key, outcome)) = ended else { return };
+            if outcome.is_none() {
+                panicked(&key);
+            }
+            self.lock().done(&key, outcome.unwrap_or(Outcome::Failed), Instant::now(), fastrand::f64());
+        };
         let mut running = JoinSet::new();
         while !stop.is_cancelled() {
             let mut next = None;
             while running.len() < concurrency {
                 match self.lock().pop(Instant::now()) {
                     Ok(key) => {
-                        let work = reconcile(key.clone());
-                        running.spawn(async move { (key, work.await) });
+                        let work = AssertUnwindSafe(reconcile(key.clone())).catch_unwind();
+                        running.spawn(async move { (key, work.await.ok()) });
                     }
                     Err(due) => {
                         next = due;
@@ -97,19 +107,11 @@ impl<K: Clone + Eq + Ord + Hash + Debug + Send + Sync + 'static> Queue<K> {
                 () = stop.cancelled() => break,
                 () = self.changed.notified() => {}
                 () = sleep => {}
-                Some(ended) = running.join_next() => self.ended(ended),
+                Some(end) = running.join_next() => ended(end),
             }
         }
-        while let Some(ended) = running.join_next().await {
-            self.ended(ended);
-        }
-    }
-
-    fn ended(&self, ended: Result<(K, Outcome), tokio::task::JoinError>) {
-        match ended {
-            Ok((key, outcome)) => self.lock().done(&key, outcome, Instant::now(), fastrand::f64()),
-            // A reconcile cannot panic by the rules of this crate; should one, its key waits for the next resync.
-            Err(error) => tracing::error!(%error, "a reconcile was torn down"),
+        while let Some(end) = running.join_next().await {
+            ended(end);
         }
     }
 }
@@ -129,7 +131,7 @@ mod tests {
             queue.add("a", Duration::from_millis(100));
         }
         let stop = CancellationToken::new();
-        let work = queue.run(4, &stop, |_| {
+        let reconcile = |_: &str| {
             let (running, runs, most, queue) = (running.clone(), runs.clone(), most.clone(), queue.clone());
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -140,13 +142,37 @@ mod tests {
                 running.fetch_sub(1, Ordering::SeqCst);
                 Outcome::Done
             }
-        });
+        };
+        let work = queue.run(4, &stop, reconcile, |_| {});
         let end = async {
             tokio::time::sleep(Duration::from_secs(10)).await;
             stop.cancel();
         };
         tokio::join!(work, end);
         assert_eq!((runs.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (2, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_whose_run_panics_runs_again_after_a_back_off() {
+        let queue = Queue::default();
+        queue.open(true);
+        queue.add("a", Duration::ZERO);
+        let (stop, runs, told) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+        let reconcile = |_: &str| {
+            let (runs, stop) = (runs.clone(), stop.clone());
+            async move {
+                assert!(runs.fetch_add(1, Ordering::SeqCst) > 0, "the first run panics");
+                stop.cancel();
+                Outcome::Done
+            }
+        };
+        let count = |key: &&str| {
+            assert_eq!(*key, "a");
+            told.fetch_add(1, Ordering::SeqCst);
+        };
+        let run = queue.run(4, &stop, reconcile, count);
+        tokio::time::timeout(Duration::from_secs(60), run).await.expect("the key was not run again");
+        assert_eq!((runs.load(Ordering::SeqCst), told.load(Ordering::SeqCst)), (2, 1));
     }
 
     #[tokio::test(start_paused = true)]
