@@ -1,13 +1,15 @@
 //! Two clients. A request that hangs must end before the Lease could be lost and taken by another replica; a watch is quiet
-//! for minutes where nothing happens, and one that outlives its own time-out is cut.
+//! for as long as nothing happens, and one that outlives its own time-out is cut.
 use kube::{Client, Config};
 use std::time::Duration;
 
-/// Longest that one request may take; see `leader::RENEW_DEADLINE`.
+/// Longest that one request may wait for an answer, or for its bytes to be taken; see `leader::RENEW_DEADLINE`. A leader that
+/// must stop does not wait for it: its reconciles are cut off.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const WATCH_SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
-/// The API server ends a watch after this; it is begun anew where it ended. A connection that is dead is noticed by then too.
-pub const WATCH_SECONDS: u32 = 120;
+/// The API server ends a watch after this; it is begun anew where it ended. A connection that is dead is noticed by then too,
+/// and until then a lost node or Pod is not: hence no minutes.
+pub const WATCH_SECONDS: u32 = 40;
 
 /// Clients of one API server.
 #[derive(Clone)]
@@ -31,6 +33,8 @@ pub async fn connect() -> anyhow::Result<Clients> {
         config.connect_timeout = Some(Duration::from_secs(4));
         config.read_timeout = Some(read);
         config.write_timeout = Some(REQUEST_TIMEOUT);
+        // A connection that was idle in the pool has its full time for the next answer.
+        config.reset_reader_on_write = true;
         config.default_retry = retry;
         Client::try_from(config)
     };
