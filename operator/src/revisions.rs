@@ -55,7 +55,13 @@ pub(crate) async fn sweep(cx: &Context) -> Result<(), Error> {
             let step =
                 decide(used, revision.annotations().get(UNUSED_ANNOTATION).map(String::as_str), Timestamp::now());
             changes += usize::from(step != Step::Keep);
-            carry_out(&api, cx, &revision, &step).await?;
+            match carry_out(&api, cx, &revision, &step).await {
+                // It changed or went meanwhile: the next round sees how it is then.
+                Err(Error::Kube(kube::Error::Api(status))) => {
+                    tracing::debug!(revision = revision.name_any(), ?step, %status, "left to the next round");
+                }
+                other => other?,
+            }
         }
         token = page.metadata.continue_.filter(|t| !t.is_empty());
         if token.is_none() || changes >= ROUND {

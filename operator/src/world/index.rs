@@ -76,6 +76,8 @@ pub struct Index {
     channels: HashMap<Id, BTreeSet<Id>>,
     classes: HashMap<Id, BTreeSet<Id>>,
     placed: HashMap<MapperKey, BTreeSet<Id>>,
+    /// Classes of the mappers on each node: those of `placed` and of `slices`.
+    by_node: HashMap<Id, BTreeSet<Id>>,
     unplaced: HashSet<Id>,
     nodes: Nodes,
     pods: HashMap<MapperKey, BTreeMap<String, PodFact>>,
@@ -114,6 +116,7 @@ impl Index {
             leave(&mut self.classes, old.class.as_ref(), id);
             leave(&mut self.placed, old.mapper.as_ref(), id);
             self.unplaced.remove(id);
+            self.count(old.mapper.as_ref());
         }
         if let Some(links) = links {
             enter(&mut self.models, links.model.as_ref(), id);
@@ -123,9 +126,19 @@ impl Index {
             if links.unplaced {
                 self.unplaced.insert(id.clone());
             }
+            self.count(links.mapper.as_ref());
             self.links.insert(id.clone(), links);
         }
         old
+    }
+    /// Whether a mapper has devices or slices may have changed.
+    fn count(&mut self, key: Option<&MapperKey>) {
+        let Some(key) = key else { return };
+        if self.placed.contains_key(key) || self.slices.contains_key(key) {
+            enter(&mut self.by_node, Some(&key.node), &key.class);
+        } else {
+            leave(&mut self.by_node, Some(&key.node), &key.class);
+        }
     }
     /// The links of a Device.
     pub fn links(&self, id: &Id) -> Option<&Links> {
@@ -159,8 +172,18 @@ impl Index {
         self.holders.get(id).into_iter().flatten().cloned().chain(placed).collect()
     }
     /// All mappers that have devices or slices.
-    pub fn mappers(&self) -> BTreeSet<MapperKey> {
-        self.placed.keys().chain(self.slices.keys()).cloned().collect()
+    pub fn mappers(&self) -> Vec<MapperKey> {
+        self.by_node.keys().flat_map(|node| self.of_node(node)).collect()
+    }
+    /// The mappers on a node that have devices or slices.
+    pub fn of_node(&self, node: &Id) -> Vec<MapperKey> {
+        let classes = self.by_node.get(node).into_iter().flatten();
+        classes.map(|class| MapperKey { class: class.clone(), node: node.clone() }).collect()
+    }
+    /// Mappers whose slices name a revision.
+    pub fn of_revision(&self, name: &str) -> Vec<MapperKey> {
+        let names = |s: &SliceFact| s.entries.iter().any(|e| *e.revision == *name);
+        self.slices.iter().filter(|(_, chunks)| chunks.values().any(names)).map(|(key, _)| key.clone()).collect()
     }
     /// Mappers whose node carries their class's label.
     pub fn labelled(&self) -> Vec<MapperKey> {
@@ -233,6 +256,7 @@ impl Index {
         for id in now {
             self.holders.entry(id).or_default().insert(key.clone());
         }
+        self.count(Some(key));
         Some(old)
     }
     /// The chunks of a mapper.
@@ -291,5 +315,67 @@ impl Index {
     /// All revisions that slices name.
     pub fn revisions(&self) -> HashSet<Id> {
         self.slices.values().flat_map(BTreeMap::values).flat_map(|s| &s.entries).map(|e| e.revision.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn links(mapper: Option<MapperKey>) -> Links {
+        Links { mapper, ..Links::default() }
+    }
+    fn fact(devices: &[&str]) -> SliceFact {
+        let entry = |name: &&str| super::super::facts::EntryFact {
+            device: (*name).into(),
+            uid: (*name).into(),
+            generation: 1,
+            tombstone: false,
+            revision: format!("revision of {name}").into(),
+        };
+        SliceFact { version: 1, entries: devices.iter().map(entry).collect(), ..SliceFact::default() }
+    }
+
+    proptest! {
+        /// By node are found exactly the mappers that have a device or a slice, whatever came and went.
+        #[test]
+        fn the_mappers_of_a_node_are_those_with_devices_or_slices(
+            acts in prop::collection::vec((any::<bool>(), 0_usize..3, 0_usize..3, any::<bool>()), 0..60)
+        ) {
+            let mut index = Index::default();
+            let key = |n: usize| MapperKey::new(["x", "y", "x"][n], ["a", "a", "b"][n]);
+            let (mut placed, mut sliced) = (BTreeMap::new(), BTreeSet::new());
+            for (device, which, n, there) in acts {
+                if device {
+                    let id: Id = format!("d{which}").into();
+                    index.device(&id, there.then(|| links(Some(key(n)))));
+                    placed.remove(&which);
+                    placed.extend(there.then(|| (which, key(n))));
+                } else {
+                    index.slice(&key(n), 0, there.then(|| fact(&["d"])));
+                    sliced.remove(&key(n));
+                    sliced.extend(there.then(|| key(n)));
+                }
+                let wanted: BTreeSet<MapperKey> = placed.values().cloned().chain(sliced.iter().cloned()).collect();
+                for node in ["a", "b"] {
+                    let found: BTreeSet<_> = index.of_node(&node.into()).into_iter().collect();
+                    let here: BTreeSet<_> = wanted.iter().filter(|key| *key.node == *node).cloned().collect();
+                    prop_assert_eq!(found, here);
+                }
+                prop_assert_eq!(index.mappers().into_iter().collect::<BTreeSet<_>>(), wanted);
+            }
+        }
+    }
+
+    #[test]
+    fn a_revision_leads_to_the_mappers_that_need_it() {
+        let mut index = Index::default();
+        let (a, b) = (MapperKey::new("x", "a"), MapperKey::new("x", "b"));
+        index.slice(&a, 0, Some(fact(&["d"])));
+        index.slice(&b, 1, Some(fact(&["d", "e"])));
+        assert_eq!(index.of_revision("revision of e"), [b]);
+        assert_eq!(index.of_revision("revision of d").len(), 2);
+        assert_eq!(index.of_revision("revision of f"), []);
     }
 }

@@ -44,7 +44,7 @@ impl World {
     }
     /// Everything is due, spread over `within`.
     pub fn touch_all(&self, within: Duration) {
-        let mut mappers = self.index().mappers();
+        let mut mappers: BTreeSet<MapperKey> = self.index().mappers().into_iter().collect();
         let mut classes: BTreeSet<Id> = self.classes.ids().into_iter().collect();
         // What was made and is for nobody any more must go, and so must a label.
         for whose in self.made_for() {
@@ -227,7 +227,7 @@ impl Nodes {
         }
         let (here, elsewhere) = {
             let index = world.index();
-            let mappers: Vec<_> = index.mappers().into_iter().filter(|key| key.node == *name).collect();
+            let mappers = index.of_node(name);
             let here: Vec<_> = mappers.iter().flat_map(|key| index.of_mapper(key)).collect();
             world.touch_mappers(mappers, MAPPER);
             let choice = |f: Option<&NodeFact>| f.map(|f| (f.unschedulable, f.taints.clone()));
@@ -357,6 +357,10 @@ impl Sink<PartialObjectMeta<DeviceModelRevision>> for Revisions {
         world.revisions.put(parts(&id).1.into(), ());
     }
     fn gone(&mut self, world: &World, id: &Id) {
-        world.revisions.take(parts(id).1);
+        let name = parts(id).1;
+        world.revisions.take(name);
+        // Deleted by hand, or swept while a device began to need it: it is made again.
+        let needing = world.index().of_revision(name);
+        world.touch_mappers(needing, MAPPER);
     }
 }
