@@ -32,6 +32,21 @@ struct State {
     version: u64,
     /// Verb and path of each write, in order.
     writes: Vec<String>,
+    fault: Option<Fault>,
+    /// All slices after each write of one.
+    history: Vec<Slices>,
+}
+
+/// Slices by path.
+pub(crate) type Slices = BTreeMap<String, DeviceSlice>;
+
+/// One write that ends in an error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault {
+    /// Slice writes before it that go well.
+    pub(crate) after: usize,
+    /// Only the answer is lost.
+    pub(crate) done: bool,
 }
 
 impl FakeApi {
@@ -55,10 +70,20 @@ impl FakeApi {
         self.0.lock().unwrap().objects.get(path).cloned()
     }
     pub(crate) fn put(&self, path: &str, object: Json) -> Json {
-        self.0.lock().unwrap().store(path, object).1
+        let mut state = self.0.lock().unwrap();
+        let stored = state.store(path, object).1;
+        state.remember();
+        stored
     }
     pub(crate) fn remove(&self, path: &str) {
         self.0.lock().unwrap().objects.remove(path);
+    }
+    /// A write of a slice fails, once.
+    pub(crate) fn fail(&self, fault: Fault) {
+        self.0.lock().unwrap().fault = Some(fault);
+    }
+    pub(crate) fn take_history(&self) -> Vec<Slices> {
+        std::mem::take(&mut self.0.lock().unwrap().history)
     }
     pub(crate) fn take_writes(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().writes)
@@ -78,6 +103,27 @@ impl State {
     }
 
     fn answer(&mut self, method: &Method, path: &str, body: Json, merge: bool) -> (StatusCode, Json) {
+        if *method == Method::GET || !path.contains("/deviceslices") {
+            return self.carry_out(method, path, body, merge);
+        }
+        let fault = self.fault.take();
+        self.fault = fault.and_then(|f| f.after.checked_sub(1).map(|after| Fault { after, ..f }));
+        let fails = fault.filter(|f| f.after == 0);
+        let broken = || refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError");
+        if fails.is_some_and(|f| !f.done) {
+            return broken();
+        }
+        let answer = self.carry_out(method, path, body, merge);
+        self.remember();
+        if fails.is_some() { broken() } else { answer }
+    }
+
+    fn remember(&mut self) {
+        let slices = self.objects.iter().filter(|(path, _)| path.contains("/deviceslices/"));
+        self.history.push(slices.map(|(path, json)| (path.clone(), typed(json))).collect());
+    }
+
+    fn carry_out(&mut self, method: &Method, path: &str, body: Json, merge: bool) -> (StatusCode, Json) {
         if method != Method::GET {
             self.writes.push(format!("{method} {path}"));
         }
@@ -133,7 +179,10 @@ fn overlay(old: &mut Json, new: Json) {
 /// Path of what owns all that is made for mappers.
 pub(crate) const OWNER: &str = "/api/v1/namespaces/pollux-mappers/configmaps/pollux-mappers";
 
-/// One operator, nodes a and b, class modbus, model m in namespace n.
+/// Properties of the model wide.
+pub(crate) const NOTES: usize = 44;
+
+/// One operator, nodes a and b, class modbus, models m and wide in namespace n.
 pub(crate) struct Plant {
     pub(crate) api: FakeApi,
     pub(crate) cx: Context,
@@ -163,8 +212,8 @@ impl Plant {
     pub(crate) fn successor(&self) -> Self {
         let next = Self::over(self.api.clone(), MAPPERS_NAMESPACE);
         for node in ["a", "b"] {
-            if let Some(slice) = next.slice(node) {
-                next.cx.world.slice_seen(&MapperKey::new("modbus", node), 0, Some(crate::mapper::fact(&slice)));
+            for (chunk, slice) in next.chunks(node).iter().enumerate() {
+                next.cx.world.slice_seen(&MapperKey::new("modbus", node), chunk, Some(crate::mapper::fact(slice)));
             }
         }
         for name in self.names() {
@@ -182,8 +231,14 @@ impl Plant {
         plant.cx.world.learn_class(&"modbus".into(), typed(&class));
         let property = json!({"name": "setpoint", "type": "number", "access": "ReadWrite", "maximum": 100,
             "binding": {"modbus": {"table": "holding", "address": 0, "dataType": "float32"}}});
-        let model = json!({"metadata": {"name": "m", "namespace": "n"}, "spec": {"properties": [property]}});
-        plant.cx.world.learn_model(&"n/m".into(), typed(&model));
+        let notes = (0..NOTES).map(|i| {
+            json!({"name": format!("note{i}"), "type": "string", "access": "ReadWrite",
+                "binding": {"modbus": {"table": "holding", "address": 200 * i, "dataType": "string", "length": 120}}})
+        });
+        for (name, properties) in [("m", vec![property]), ("wide", notes.collect())] {
+            let model = json!({"metadata": {"name": name, "namespace": "n"}, "spec": {"properties": properties}});
+            plant.cx.world.learn_model(&id("n", name), typed(&model));
+        }
         for node in ["a", "b"] {
             plant.node(node, "True");
         }
@@ -205,13 +260,21 @@ impl Plant {
     }
     /// A person makes or edits a Device.
     pub(crate) fn device(&self, name: &str, uid: &str, generation: i64, node: &str, setpoint: f64) {
+        self.device_of("m", name, uid, generation, node, &json!({ "setpoint": setpoint }));
+    }
+    /// The same, with an entry of about a quarter of a KiB for each note; more of them than [`NOTES`] are refused.
+    pub(crate) fn wide(&self, name: &str, generation: i64, node: &str, notes: usize) {
+        let desired: Json = (0..notes).map(|i| (format!("note{i}"), json!("x".repeat(240)))).collect();
+        self.device_of("wide", name, name, generation, node, &desired);
+    }
+    fn device_of(&self, model: &str, name: &str, uid: &str, generation: i64, node: &str, desired: &Json) {
         let path = Self::device_path(name);
         let old = self.api.get(&path).filter(|old| old["metadata"]["uid"] == uid).unwrap_or_else(|| {
             json!({"metadata": {"name": name, "namespace": "n", "uid": uid, "creationTimestamp": "2026-01-01T00:00:00Z"}})
         });
         let mut new = old;
         new["metadata"]["generation"] = json!(generation);
-        new["spec"] = json!({"model": "m", "nodeName": node, "desired": {"setpoint": setpoint},
+        new["spec"] = json!({"model": model, "nodeName": node, "desired": desired,
             "protocol": {"modbus": {"tcp": {"host": name}}}});
         self.api.put(&path, new);
         self.look_at_device(name);
@@ -232,46 +295,69 @@ impl Plant {
         let device = self.api.get(&Self::device_path(name)).map(|json| typed(&json));
         self.cx.world.learn_device(&id("n", name), device);
     }
-    fn slice_path(node: &str) -> String {
-        let name = slice_name("modbus", node, 0);
+    fn slice_path(node: &str, chunk: usize) -> String {
+        let name = slice_name("modbus", node, chunk);
         format!("/apis/pollux.rs/v1alpha1/namespaces/{MAPPERS_NAMESPACE}/deviceslices/{name}")
     }
+    /// Chunk 0 of a node's slices.
     pub(crate) fn slice(&self, node: &str) -> Option<DeviceSlice> {
-        self.api.get(&Self::slice_path(node)).map(|json| typed(&json))
+        self.chunks(node).into_iter().next()
     }
     /// Somebody takes the index out of a node's slice.
     pub(crate) fn forget_index(&self, node: &str) {
-        let mut json = self.api.get(&Self::slice_path(node)).unwrap();
+        let mut json = self.api.get(&Self::slice_path(node, 0)).unwrap();
         json["spec"].as_object_mut().unwrap().remove("index");
-        self.api.put(&Self::slice_path(node), json);
+        self.api.put(&Self::slice_path(node, 0), json);
     }
-    /// The mapper on a node looks at its slice, lets go of tombstones, takes the rest, and says so.
+    pub(crate) fn chunks(&self, node: &str) -> Vec<DeviceSlice> {
+        (0..).map_while(|chunk| self.api.get(&Self::slice_path(node, chunk))).map(|json| typed(&json)).collect()
+    }
+    /// The mapper on a node looks at its slices and, if they are those of the index, lets go of tombstones, takes the rest,
+    /// and says so.
     pub(crate) fn mapper_acts(&self, node: &str) {
-        let Some(slice) = self.slice(node) else { return };
-        let entries = &slice.spec.devices;
-        let of = |released| entries.iter().filter(move |e| e.released == released).map(|e| &*e.uid).collect::<Vec<_>>();
-        self.mapper_says(node, &of(false), &of(true));
+        let chunks = self.chunks(node);
+        let Some(index) = chunks.first().and_then(|first| first.spec.index.as_ref()) else { return };
+        let told: Vec<_> = index.chunks.iter().map(|hash| hash.0.clone()).collect();
+        let there: Vec<_> = chunks.iter().map(|chunk| pollux_crds::hash(&chunk.spec.devices)).collect();
+        if !there.starts_with(&told) {
+            return;
+        }
+        for (chunk, slice) in chunks.iter().enumerate() {
+            let entries = slice.spec.devices.iter();
+            let (gone, live): (Vec<_>, Vec<_>) = entries.map(|e| (&*e.uid, e.released)).partition(|(_, gone)| *gone);
+            let uids = |all: Vec<(_, bool)>| all.into_iter().map(|(uid, _)| uid).collect::<Vec<_>>();
+            self.says(node, chunk, &uids(live), &uids(gone));
+        }
     }
     pub(crate) fn mapper_says(&self, node: &str, taken: &[&str], released: &[&str]) {
-        let slice = self.slice(node).unwrap();
+        self.says(node, 0, taken, released);
+    }
+    fn says(&self, node: &str, chunk: usize, taken: &[&str], released: &[&str]) {
+        let path = Self::slice_path(node, chunk);
+        let mut json = self.api.get(&path).unwrap();
+        let slice: DeviceSlice = typed(&json);
         let generation = |uid: &str| slice.spec.devices.iter().find(|e| e.uid == uid).map_or(0, |e| e.generation);
         let taken: BTreeMap<_, _> = taken.iter().map(|uid| (*uid, generation(uid))).collect();
-        let mut json = self.api.get(&Self::slice_path(node)).unwrap();
         json["status"] = json!({"taken": taken, "released": released});
-        let stored = self.api.put(&Self::slice_path(node), json);
-        self.cx.world.slice_seen(&MapperKey::new("modbus", node), 0, Some(crate::mapper::fact(&typed(&stored))));
+        let stored = self.api.put(&path, json);
+        self.cx.world.slice_seen(&MapperKey::new("modbus", node), chunk, Some(crate::mapper::fact(&typed(&stored))));
     }
     /// Everything is reconciled, as often as news could make it due.
     pub(crate) async fn settle(&self) -> Result<(), Error> {
         for _ in 0..3 {
-            for name in self.names() {
-                device::reconcile(&self.cx, &name).await?;
-                self.look_at_device(crate::world::keys::parts(&name).1);
-            }
-            for node in ["a", "b"] {
-                mapper::reconcile(&self.cx, &MapperKey::new("modbus", node)).await?;
-                self.look_at_node(node);
-            }
+            self.pass().await?;
+        }
+        Ok(())
+    }
+    /// Everything is reconciled once, or until something fails.
+    pub(crate) async fn pass(&self) -> Result<(), Error> {
+        for name in self.names() {
+            device::reconcile(&self.cx, &name).await?;
+            self.look_at_device(crate::world::keys::parts(&name).1);
+        }
+        for node in ["a", "b"] {
+            mapper::reconcile(&self.cx, &MapperKey::new("modbus", node)).await?;
+            self.look_at_node(node);
         }
         Ok(())
     }
@@ -286,9 +372,9 @@ impl Plant {
         let text = |key: &str| found[key].as_str().unwrap().to_owned();
         (text("status"), text("reason"), found["observedGeneration"].as_i64().unwrap())
     }
-    /// Entries of a node's slice: uid, generation, tombstone.
+    /// Entries of a node's slices: uid, generation, tombstone.
     pub(crate) fn entries(&self, node: &str) -> Vec<(String, i64, bool)> {
-        let entries = self.slice(node).map(|s| s.spec.devices).unwrap_or_default();
-        entries.into_iter().map(|e| (e.uid, e.generation, e.released)).collect()
+        let entries = self.chunks(node).into_iter().flat_map(|s| s.spec.devices);
+        entries.map(|e| (e.uid, e.generation, e.released)).collect()
     }
 }

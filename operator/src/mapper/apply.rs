@@ -2,6 +2,7 @@
 //! chunks that it names, the label when all is there.
 use super::{
     build::{Plan, Reader},
+    chunks::receiving,
     dereference::{Facts, fact},
     reader::READER_ANNOTATION,
 };
@@ -27,21 +28,14 @@ pub(crate) async fn apply(cx: &Context, key: &MapperKey, facts: &Facts, plan: &P
     }
     // Until the slices are read again, or their writes are known, nobody else may take these devices.
     cx.world.change(|index| index.claim(key, plan.arrivals.iter().cloned()));
-    for (chunk, spec) in plan.chunks.iter().enumerate().skip(1) {
-        slice(cx, key, facts, plan, chunk, spec).await?;
-    }
-    if let Some(spec) = plan.chunks.first() {
-        slice(cx, key, facts, plan, 0, spec).await?;
-    }
-    for chunk in (plan.chunks.len().max(1)..facts.chunks.len()).rev() {
-        remove_slice(cx, key, chunk).await?;
-    }
+    let mut slices = Slices { cx, key, reader_hash: plan.reader_hash.as_ref(), stored: facts.chunks.clone() };
+    slices.write(&plan.chunks).await?;
     if plan.reader == Reader::Remove {
         remove_reader(cx, key).await?;
     }
     // Last: what is left half done is looked at again while it is there.
     if plan.chunks.is_empty() && !facts.chunks.is_empty() {
-        remove_slice(cx, key, 0).await?;
+        slices.remove(0).await?;
     }
     cx.world.change(|index| index.unclaim(key));
     match plan.label {
@@ -64,44 +58,81 @@ async fn revision(cx: &Context, name: &str, spec: &DeviceModelRevisionSpec) -> R
     Ok(())
 }
 
-async fn slice(
-    cx: &Context,
-    key: &MapperKey,
-    facts: &Facts,
-    plan: &Plan,
-    chunk: usize,
-    spec: &DeviceSliceSpec,
-) -> Result<(), Error> {
-    let old = facts.chunks.get(chunk).and_then(Option::as_ref);
-    let annotation = plan.reader_hash.as_ref().filter(|_| chunk == 0);
-    if old.is_some_and(|old| old.spec == *spec && old.annotations().get(READER_ANNOTATION) == annotation) {
-        return Ok(());
-    }
-    let api: Api<DeviceSlice> = Api::namespaced(cx.client.clone(), MAPPERS_NAMESPACE);
-    let name = slice_name(&key.class, &key.node, chunk);
-    let mut object = DeviceSlice::new(&name, spec.clone());
-    let metadata = ObjectMeta {
-        // Written only if nobody else did since it was read: the last valid entries in it are all there is of them.
-        resource_version: old.and_then(ResourceExt::resource_version),
-        annotations: annotation.map(|hash| [(READER_ANNOTATION.to_owned(), hash.clone())].into()),
-        ..ObjectMeta::default()
-    };
-    object.metadata = ObjectMeta { name: Some(name.clone()), ..metadata };
-    let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
-    let written = match old {
-        Some(_) => api.replace(&name, &params, &object).await?,
-        None => api.create(&params, &object).await?,
-    };
-    cx.metrics.slice_writes.inc();
-    cx.world.slice_seen(key, chunk, Some(fact(&written)));
-    Ok(())
+/// A mapper's slices while they are written.
+struct Slices<'a> {
+    cx: &'a Context,
+    key: &'a MapperKey,
+    reader_hash: Option<&'a String>,
+    /// As they are in the API server.
+    stored: Vec<Option<DeviceSlice>>,
 }
 
-async fn remove_slice(cx: &Context, key: &MapperKey, chunk: usize) -> Result<(), Error> {
-    let api: Api<DeviceSlice> = Api::namespaced(cx.client.clone(), MAPPERS_NAMESPACE);
-    gone(api.delete(&slice_name(&key.class, &key.node, chunk), &DeleteParams::default()).await)?;
-    cx.world.slice_seen(key, chunk, None);
-    Ok(())
+impl Slices<'_> {
+    /// In two rounds: what moves is put into its new chunk before it is taken out of the old one, so that a write that fails
+    /// loses nothing. Between the rounds the hashes of the index keep the mapper from taking any of it. Chunk 0 stays in any
+    /// case: whoever has nothing more to do there takes it away last.
+    async fn write(&mut self, specs: &[DeviceSliceSpec]) -> Result<(), Error> {
+        let devices = |s: &Option<DeviceSlice>| s.as_ref().map(|s| s.spec.devices.clone()).unwrap_or_default();
+        let current: Vec<_> = self.stored.iter().map(devices).collect();
+        let next: Vec<_> = specs.iter().map(|spec| spec.devices.clone()).collect();
+        for (chunk, devices) in receiving(&current, &next) {
+            if let Some(spec) = specs.get(chunk) {
+                self.put(chunk, &DeviceSliceSpec { devices, ..spec.clone() }).await?;
+            }
+        }
+        let last_is_the_index = specs.iter().enumerate().skip(1).chain(specs.first().map(|spec| (0, spec)));
+        for (chunk, spec) in last_is_the_index {
+            self.put(chunk, spec).await?;
+        }
+        for chunk in (specs.len().max(1)..self.stored.len()).rev() {
+            self.remove(chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn put(&mut self, chunk: usize, spec: &DeviceSliceSpec) -> Result<(), Error> {
+        let old = self.stored.get(chunk).and_then(Option::as_ref);
+        let annotation = self.reader_hash.filter(|_| chunk == 0);
+        if old.is_some_and(|old| old.spec == *spec && old.annotations().get(READER_ANNOTATION) == annotation) {
+            return Ok(());
+        }
+        let name = slice_name(&self.key.class, &self.key.node, chunk);
+        let mut object = DeviceSlice::new(&name, spec.clone());
+        object.metadata = ObjectMeta {
+            name: Some(name.clone()),
+            // Written only if nobody else did since it was read: the last valid entries in it are all there is of them.
+            resource_version: old.and_then(ResourceExt::resource_version),
+            annotations: annotation.map(|hash| [(READER_ANNOTATION.to_owned(), hash.clone())].into()),
+            ..ObjectMeta::default()
+        };
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let written = match old {
+            Some(_) => self.api().replace(&name, &params, &object).await?,
+            None => self.api().create(&params, &object).await?,
+        };
+        self.cx.metrics.slice_writes.inc();
+        self.know(chunk, Some(written));
+        Ok(())
+    }
+
+    async fn remove(&mut self, chunk: usize) -> Result<(), Error> {
+        let name = slice_name(&self.key.class, &self.key.node, chunk);
+        gone(self.api().delete(&name, &DeleteParams::default()).await)?;
+        self.know(chunk, None);
+        Ok(())
+    }
+
+    fn know(&mut self, chunk: usize, slice: Option<DeviceSlice>) {
+        self.cx.world.slice_seen(self.key, chunk, slice.as_ref().map(fact));
+        self.stored.resize(self.stored.len().max(chunk + 1), None);
+        if let Some(stored) = self.stored.get_mut(chunk) {
+            *stored = slice;
+        }
+    }
+
+    fn api(&self) -> Api<DeviceSlice> {
+        Api::namespaced(self.cx.client.clone(), MAPPERS_NAMESPACE)
+    }
 }
 
 async fn remove_reader(cx: &Context, key: &MapperKey) -> Result<(), Error> {

@@ -1,7 +1,11 @@
 //! Stories of slices, on an API server in memory.
-use crate::{testing::Plant, world::keys::MapperKey};
+use crate::{
+    testing::{Fault, NOTES, Plant, Slices},
+    world::keys::MapperKey,
+};
+use pollux_crds::DeviceSlice;
 use proptest::prelude::*;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 async fn within<F: Future>(story: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), story).await.expect("the story did not end")
@@ -187,6 +191,117 @@ async fn a_word_of_release_that_is_older_than_the_device_is_not_believed() {
     .await;
 }
 
+#[tokio::test]
+async fn a_last_valid_entry_that_moves_to_another_chunk_is_not_lost_with_a_write_that_fails() {
+    let plant = Plant::new();
+    within(async {
+        let names: Vec<_> = (10..21).map(|i| format!("d{i}")).collect();
+        for name in &names {
+            plant.wide(name, 1, "a", 33);
+        }
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        assert_eq!(plant.chunks("a").iter().map(|c| c.spec.devices.len()).collect::<Vec<_>>(), [5, 6]);
+        plant.wide("d20", 2, "a", NOTES + 1);
+        for name in &names[5..10] {
+            plant.wide(name, 2, "a", NOTES);
+        }
+        plant.api.fail(Fault { after: 1, done: false });
+        plant.settle().await.unwrap_err();
+        plant.settle().await.unwrap();
+        assert_eq!(plant.chunks("a").iter().map(|c| c.spec.devices.len()).collect::<Vec<_>>(), [5, 5, 1]);
+        assert!(plant.entries("a").contains(&live("d20", 1)), "{:?}", plant.entries("a"));
+    })
+    .await;
+}
+
+#[derive(Debug, Clone)]
+enum Write {
+    Edit { device: usize, notes: usize, elsewhere: bool },
+    Delete { device: usize },
+    MapperActs { node: bool },
+    Pass(Option<Fault>),
+}
+
+fn writes() -> impl Strategy<Value = Vec<Write>> {
+    let fault = (0_usize..5, any::<bool>()).prop_map(|(after, done)| Fault { after, done });
+    let act = prop_oneof![
+        4 => (0_usize..11, 0..=NOTES + 8, prop::bool::weighted(0.2))
+            .prop_map(|(device, notes, elsewhere)| Write::Edit { device, notes, elsewhere }),
+        1 => (0_usize..11).prop_map(|device| Write::Delete { device }),
+        1 => any::<bool>().prop_map(|node| Write::MapperActs { node }),
+        3 => prop::option::of(fault).prop_map(Write::Pass),
+    ];
+    prop::collection::vec(act, 1..25)
+}
+
+/// The entries of a mapper in all its chunks: uid → greatest generation in force, or None if there are tombstones only.
+fn known(slices: &Slices, node: &str) -> BTreeMap<String, Option<i64>> {
+    let mut all = BTreeMap::new();
+    for entry in slices.values().filter(|s| s.spec.node_name == node).flat_map(|s| &s.spec.devices) {
+        let known = all.entry(entry.uid.clone()).or_insert(None);
+        *known = (*known).max((!entry.released).then_some(entry.generation));
+    }
+    all
+}
+
+/// No write takes an entry away but one that the mapper let go of, nor puts an older configuration in its place.
+fn nothing_is_forgotten(history: &[Slices]) {
+    for (before, after) in history.iter().zip(history.iter().skip(1)) {
+        for node in ["a", "b"] {
+            let now = known(after, node);
+            for (uid, generation) in known(before, node) {
+                let words = || before.values().filter(|s| s.spec.node_name == node).filter_map(|s| s.status.as_ref());
+                let let_go = words().any(|s| s.released.iter().any(|r| r.0 == uid))
+                    && !words().any(|s| s.taken.contains_key(&uid));
+                match now.get(&uid) {
+                    None => assert!(generation.is_none() && let_go, "{uid} was forgotten on {node}"),
+                    Some(Some(now)) => assert!(Some(*now) >= generation, "{uid} went back on {node}"),
+                    Some(None) => {}
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    /// Entries grow, move between chunks and nodes, and become tombstones, while writes of slices fail or lose their answers.
+    #[test]
+    fn no_entry_is_forgotten_with_a_write_that_fails(writes in writes()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let plant = Plant::new();
+            let name = |device: usize| format!("d{}", 10 + device);
+            for device in 0..11 {
+                plant.wide(&name(device), 1, "a", 33);
+            }
+            plant.settle().await.unwrap();
+            plant.mapper_acts("a");
+            let mut generation = 1;
+            for write in writes {
+                generation += 1;
+                match write {
+                    Write::Edit { device, notes, elsewhere } => {
+                        plant.wide(&name(device), generation, if elsewhere { "b" } else { "a" }, notes);
+                    }
+                    Write::Delete { device } => plant.delete_device(&name(device)),
+                    Write::MapperActs { node } => plant.mapper_acts(if node { "a" } else { "b" }),
+                    Write::Pass(fault) => {
+                        if let Some(fault) = fault {
+                            plant.api.fail(fault);
+                        }
+                        plant.pass().await.ok();
+                    }
+                }
+                let (a, b) = (driven(&plant, "a"), driven(&plant, "b"));
+                assert!(!a.iter().any(|uid| b.contains(uid)), "on a: {a:?}, on b: {b:?}");
+            }
+            nothing_is_forgotten(&plant.api.take_history());
+        });
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Edit { node: bool, valid: bool },
@@ -210,10 +325,11 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 /// What a mapper drives: what it took, until it said that it let go.
 fn driven(plant: &Plant, node: &str) -> Vec<String> {
-    let Some(slice) = plant.slice(node) else { return vec![] };
-    let taken = slice.status.unwrap_or_default().taken;
-    let in_spec = slice.spec.devices.iter().filter(|e| !e.released).map(|e| e.uid.clone());
-    in_spec.chain(taken.into_keys()).collect()
+    let of = |slice: DeviceSlice| {
+        let in_spec = slice.spec.devices.into_iter().filter(|e| !e.released).map(|e| e.uid);
+        in_spec.chain(slice.status.unwrap_or_default().taken.into_keys()).collect::<Vec<_>>()
+    };
+    plant.chunks(node).into_iter().flat_map(of).collect()
 }
 
 proptest! {

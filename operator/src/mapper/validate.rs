@@ -35,8 +35,7 @@ pub(crate) struct Demand {
 }
 
 pub(crate) fn validate(world: &World, key: &MapperKey, facts: &Facts) -> Demand {
-    let current: BTreeMap<&str, &SliceDevice> =
-        facts.chunks.iter().flatten().flat_map(|s| &s.spec.devices).map(|e| (e.uid.as_str(), e)).collect();
+    let current = current(facts);
     let mut ids = world.index().of_mapper(key);
     ids.extend(current.values().map(|e| id(&e.namespace, &e.name)));
     let judged: Vec<(Id, Arc<Guarded<Device>>, Intent)> =
@@ -56,6 +55,14 @@ pub(crate) fn validate(world: &World, key: &MapperKey, facts: &Facts) -> Demand 
     demand.cost = demand.entries.iter().map(|w| world.cost_of(&id(&w.entry.namespace, &w.entry.name))).sum();
     demand.total = world.total_cost();
     demand
+}
+
+/// Entries as they are. One stands in two chunks where a move between them ended half way: the newer counts, and of two alike
+/// the one that is no tombstone, because no mapper takes a set that is not whole.
+fn current(facts: &Facts) -> BTreeMap<&str, &SliceDevice> {
+    let mut all: Vec<&SliceDevice> = facts.chunks.iter().flatten().flat_map(|s| &s.spec.devices).collect();
+    all.sort_by_key(|e| (e.generation, !e.released));
+    all.into_iter().map(|e| (e.uid.as_str(), e)).collect()
 }
 
 /// Conflicts are found here, among all devices of the mapper, so a device is first judged without them.
