@@ -11,8 +11,8 @@ use crate::{
 };
 use kube::{Resource, ResourceExt};
 use pollux_crds::{
-    CHANNEL_FIELD, Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, MODEL_FIELD, MapperClass, Resolved, resolve,
-    speaks,
+    CHANNEL_FIELD, Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, MODEL_FIELD, MapperClass, Resolved, SliceDevice,
+    resolve, speaks,
 };
 use std::sync::Arc;
 
@@ -67,6 +67,16 @@ pub struct Intent {
     pub home: Option<Held>,
     /// Node whose hold a person has declared void.
     pub forced: Option<String>,
+    /// What is in force is newer than the Device that was judged: nothing may follow from it.
+    pub behind: bool,
+}
+
+/// That the API server did not take the entry of a device, as it is now.
+pub fn not_stored(world: &World, key: &MapperKey, entry: &SliceDevice) -> Option<Refusal> {
+    world
+        .refused
+        .why(key, entry)
+        .map(|why| Refusal::new("NotStored", format!("the API server does not take it: {why}")))
 }
 
 impl<'a> Case<'a> {
@@ -87,20 +97,21 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// What shall become of it. `conflict` says what it would open that another one has open, on a given mapper.
-    pub fn judge(&self, nodes: &Nodes, conflict: impl Fn(&MapperKey) -> Option<String>) -> Intent {
+    /// What shall become of it. `objection` says what speaks against its entry on a given mapper.
+    pub fn judge(&self, nodes: &Nodes, objection: impl Fn(&MapperKey, &SliceDevice) -> Option<Refusal>) -> Intent {
         let uid = self.device.meta().uid.as_deref().unwrap_or_default();
         let home = self.held.iter().find(|h| h.uid == uid && !h.tombstone).cloned();
         let forced = self.device.annotations().get(FORCE_RELEASE_ANNOTATION).cloned();
         let mut accepted = self.accept();
         let wanted = self.place(nodes, home.as_ref());
-        if let (Ok(key), true) = (&wanted, accepted.is_ok())
-            && let Some(conflict) = conflict(key)
+        if let (Ok(key), Ok(resolved)) = (&wanted, &accepted)
+            && let Some(refusal) = objection(key, &resolved.device)
         {
-            accepted = Err(Refusal::new("EndpointConflict", conflict));
+            accepted = Err(refusal);
         }
+        let behind = home.as_ref().is_some_and(|h| Some(h.generation) > self.device.meta().generation);
         // Refused as a whole: what is in force stays where it is. A place that does not exist moves nothing either.
-        let stay = home.as_ref().filter(|_| accepted.is_err() || wanted.is_err()).map(|h| h.mapper.clone());
+        let stay = home.as_ref().filter(|_| behind || accepted.is_err() || wanted.is_err()).map(|h| h.mapper.clone());
         let (target, obstacle) = match (stay, wanted) {
             (Some(home), wanted) => (Some(home), wanted.err()),
             (None, Ok(key)) => (Some(key), None),
@@ -112,13 +123,13 @@ impl<'a> Case<'a> {
             Some(held) => (held.uid == uid).then(|| held.mapper.clone()),
         };
         let waiting_for = foreign.map(|held| held.mapper.clone());
-        Intent { accepted, target, waiting_for, obstacle, shown, home, forced }
+        Intent { accepted, target, waiting_for, obstacle, shown, home, forced, behind }
     }
 
     /// Who else holds it, and has not let go.
     fn foreign(&self, target: Option<&MapperKey>, forced: Option<&str>) -> Option<&Held> {
         let target = target?;
-        self.held.iter().find(|h| h.mapper != *target && !h.let_go && forced != Some(&*h.mapper.node))
+        self.held.iter().find(|h| h.bars(target, forced))
     }
 
     fn place(&self, nodes: &Nodes, home: Option<&Held>) -> Result<MapperKey, Obstacle> {

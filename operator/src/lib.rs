@@ -32,6 +32,8 @@ use std::sync::Arc;
 
 /// By this name the operator owns what it writes.
 pub const FIELD_MANAGER: &str = "pollux-operator";
+/// When to look again at a Device of which an older version is known than the one in force.
+pub(crate) const BEHIND: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What a reconcile works with.
 #[derive(Clone)]
@@ -55,6 +57,9 @@ pub(crate) enum Error {
     /// The operator built something that it does not know: a mistake in it.
     #[error("no way to apply an object of kind {0:?}")]
     Kind(String),
+    /// The API server does not take these entries, or what they name, however often they are sent; and why.
+    #[error("{} entries are refused", .0.len())]
+    Refused(Vec<(pollux_crds::SliceDevice, String)>),
 }
 
 impl Error {

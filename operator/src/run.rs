@@ -14,6 +14,7 @@ use crate::{
     world::{
         World,
         facts::SliceFact,
+        index::Index,
         keys::{MapperKey, Task, parts},
         views::SliceView,
         watch::start,
@@ -135,6 +136,9 @@ async fn work(
         tracing::warn!(%error, "cannot list slices");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+    // What was cut off with an earlier term is not on its way any more.
+    cx.world.change(Index::unclaim_all);
+    cx.world.refused.clear();
     cx.world.count_cost();
     cx.world.queue.open(true);
     cx.world.touch_all(Duration::from_millis(500));

@@ -21,6 +21,7 @@ use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
 };
+use tokio::sync::Semaphore;
 
 /// Objects by path. It keeps what the operator counts on: resource versions and their conflicts, uids, 404 and 409.
 #[derive(Clone, Default)]
@@ -33,8 +34,20 @@ struct State {
     /// Verb and path of each write, in order.
     writes: Vec<String>,
     fault: Option<Fault>,
+    /// Entries and revisions in whose JSON this stands are refused, as a schema would.
+    refused: Option<String>,
+    held: Option<Hold>,
     /// All slices after each write of one.
     history: Vec<Slices>,
+}
+
+/// Calls whose verb and path begin alike, each of which waits for a permit.
+#[derive(Clone)]
+pub(crate) struct Hold {
+    calls: String,
+    /// Calls that wait.
+    pub(crate) arrived: Arc<Semaphore>,
+    pub(crate) permits: Arc<Semaphore>,
 }
 
 /// Slices by path.
@@ -59,6 +72,12 @@ impl FakeApi {
                 let bytes = body.collect_bytes().await.unwrap();
                 let body = serde_json::from_slice(&bytes).unwrap_or_default();
                 let merge = parts.headers.get("content-type").is_some_and(|t| t == "application/merge-patch+json");
+                let call = format!("{} {}", parts.method, parts.uri.path());
+                let held = api.0.lock().unwrap().held.clone().filter(|hold| call.starts_with(&hold.calls));
+                if let Some(hold) = held {
+                    hold.arrived.add_permits(1);
+                    hold.permits.acquire().await.unwrap().forget();
+                }
                 let (status, json) = api.0.lock().unwrap().answer(&parts.method, parts.uri.path(), body, merge);
                 let response = Response::builder().status(status).body(Body::from(json.to_string().into_bytes()));
                 Ok::<_, Infallible>(response.unwrap())
@@ -82,6 +101,15 @@ impl FakeApi {
     pub(crate) fn fail(&self, fault: Fault) {
         self.0.lock().unwrap().fault = Some(fault);
     }
+    pub(crate) fn refuse(&self, needle: Option<&str>) {
+        self.0.lock().unwrap().refused = needle.map(Into::into);
+    }
+    pub(crate) fn hold(&self, calls: &str) -> Hold {
+        let closed = || Arc::new(Semaphore::new(0));
+        let hold = Hold { calls: calls.into(), arrived: closed(), permits: closed() };
+        self.0.lock().unwrap().held = Some(hold.clone());
+        hold
+    }
     pub(crate) fn take_history(&self) -> Vec<Slices> {
         std::mem::take(&mut self.0.lock().unwrap().history)
     }
@@ -103,6 +131,9 @@ impl State {
     }
 
     fn answer(&mut self, method: &Method, path: &str, body: Json, merge: bool) -> (StatusCode, Json) {
+        if let Some(refusal) = self.judge(method, path, &body) {
+            return refusal;
+        }
         if *method == Method::GET || !path.contains("/deviceslices") {
             return self.carry_out(method, path, body, merge);
         }
@@ -118,13 +149,30 @@ impl State {
         if fails.is_some() { broken() } else { answer }
     }
 
+    fn judge(&self, method: &Method, path: &str, body: &Json) -> Option<(StatusCode, Json)> {
+        let bad = |json: &Json| self.refused.as_ref().is_some_and(|needle| json.to_string().contains(needle));
+        let cause = |field: String| json!({"reason": "FieldValueInvalid", "message": "not so", "field": field});
+        let entries = body["spec"]["devices"].as_array().into_iter().flatten().enumerate();
+        let causes: Vec<_> = match (method.as_str(), path) {
+            ("POST", path) if path.ends_with("/devicemodelrevisions") && bad(body) => vec![cause("spec.x".into())],
+            ("POST" | "PUT", path) if path.contains("/deviceslices") => {
+                entries.filter(|(_, e)| bad(e)).map(|(i, _)| cause(format!("spec.devices[{i}].x"))).collect()
+            }
+            _ => vec![],
+        };
+        let (code, mut status) = refusal(StatusCode::UNPROCESSABLE_ENTITY, "Invalid");
+        status["details"] = json!({ "causes": causes });
+        (!causes.is_empty()).then_some((code, status))
+    }
+
     fn remember(&mut self) {
         let slices = self.objects.iter().filter(|(path, _)| path.contains("/deviceslices/"));
         self.history.push(slices.map(|(path, json)| (path.clone(), typed(json))).collect());
     }
 
     fn carry_out(&mut self, method: &Method, path: &str, body: Json, merge: bool) -> (StatusCode, Json) {
-        if method != Method::GET {
+        // Events are told in their own time.
+        if method != Method::GET && !path.ends_with("/events") {
             self.writes.push(format!("{method} {path}"));
         }
         let object = path.strip_suffix("/status").unwrap_or(path);
@@ -279,6 +327,19 @@ impl Plant {
         self.api.put(&path, new);
         self.look_at_device(name);
     }
+    /// A person edits a Device's spec.
+    pub(crate) fn edit(&self, name: &str, generation: i64, change: impl FnOnce(&mut Json)) {
+        let path = Self::device_path(name);
+        let mut device = self.api.get(&path).unwrap();
+        device["metadata"]["generation"] = json!(generation);
+        change(&mut device["spec"]);
+        self.api.put(&path, device);
+        self.look_at_device(name);
+    }
+    /// The watch shows a Device as it was.
+    pub(crate) fn see_old(&self, name: &str, device: &Json) {
+        self.cx.world.learn_device(&id("n", name), Some(typed(device)));
+    }
     pub(crate) fn annotate(&self, name: &str, key: &str, value: &str) {
         let path = Self::device_path(name);
         if let Some(mut device) = self.api.get(&path) {
@@ -366,11 +427,14 @@ impl Plant {
     }
     /// Status and reason of a Device's condition, and its generation.
     pub(crate) fn condition(&self, name: &str, type_: &str) -> (String, String, i64) {
-        let device = self.api.get(&Self::device_path(name)).unwrap();
-        let conditions = device["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let found = conditions.into_iter().find(|c| c["type"] == type_).unwrap();
+        let found = self.condition_of(name, type_);
         let text = |key: &str| found[key].as_str().unwrap().to_owned();
         (text("status"), text("reason"), found["observedGeneration"].as_i64().unwrap())
+    }
+    pub(crate) fn condition_of(&self, name: &str, type_: &str) -> Json {
+        let device = self.api.get(&Self::device_path(name)).unwrap();
+        let conditions = device["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.into_iter().find(|c| c["type"] == type_).unwrap()
     }
     /// Entries of a node's slices: uid, generation, tombstone.
     pub(crate) fn entries(&self, node: &str) -> Vec<(String, i64, bool)> {

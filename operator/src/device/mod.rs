@@ -16,6 +16,9 @@ use crate::{Context, Error, queue::Outcome, world::keys::Id};
 pub(crate) async fn reconcile(cx: &Context, id: &Id) -> Result<Outcome, Error> {
     let Some(facts) = dereference::dereference(cx, id).await? else { return Ok(Outcome::Done) };
     let intent = validate::validate(&cx.world, id, &facts);
+    if intent.intent.behind {
+        return Ok(Outcome::Again(crate::BEHIND));
+    }
     let built = build::build(&facts, &intent, jiff::Timestamp::now());
     apply::apply(&cx.world, &facts, &intent);
     status::status(cx, &facts, &built).await?;

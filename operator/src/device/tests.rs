@@ -33,8 +33,16 @@ fn home(generation: i64, taken: Option<i64>) -> Option<Held> {
 fn verdict(home: Option<Held>, target: Ground) -> Verdict {
     let key = Some(MapperKey::new("modbus", "a"));
     let accepted = Err(Refusal::new("Invalid", "spec: wrong"));
-    let intent =
-        Intent { accepted, target: key.clone(), waiting_for: None, obstacle: None, shown: key, home, forced: None };
+    let intent = Intent {
+        accepted,
+        target: key.clone(),
+        waiting_for: None,
+        obstacle: None,
+        shown: key,
+        home,
+        forced: None,
+        behind: false,
+    };
     Verdict { intent, target, previous: Ground::default() }
 }
 

@@ -6,28 +6,25 @@ use super::{
     dereference::{Facts, fact},
     reader::READER_ANNOTATION,
 };
-use crate::{Context, Error, FIELD_MANAGER, apply, world::keys::MapperKey};
+use crate::{Context, Error, FIELD_MANAGER, apply, conditions::cut, world::keys::MapperKey};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams},
+    core::{Status, response::StatusCause},
 };
 use pollux_crds::{
-    DeviceModelRevision, DeviceModelRevisionSpec, DeviceSlice, DeviceSliceSpec, MAPPERS_NAMESPACE, node_label,
-    reader_name, slice_name,
+    DeviceModelRevision, DeviceModelRevisionSpec, DeviceSlice, DeviceSliceSpec, MAPPERS_NAMESPACE, SliceDevice,
+    node_label, reader_name, slice_name,
 };
 use serde_json::json;
 
 pub(crate) async fn apply(cx: &Context, key: &MapperKey, facts: &Facts, plan: &Plan) -> Result<(), Error> {
-    for (name, spec) in &plan.revisions {
-        revision(cx, name, spec).await?;
-    }
+    revisions(cx, plan).await?;
     if let Reader::Make(objects) = &plan.reader {
         for object in objects {
             apply::apply(cx, object).await?;
         }
     }
-    // Until the slices are read again, or their writes are known, nobody else may take these devices.
-    cx.world.change(|index| index.claim(key, plan.arrivals.iter().cloned()));
     let mut slices = Slices { cx, key, reader_hash: plan.reader_hash.as_ref(), stored: facts.chunks.clone() };
     slices.write(&plan.chunks).await?;
     if plan.reader == Reader::Remove {
@@ -42,6 +39,49 @@ pub(crate) async fn apply(cx: &Context, key: &MapperKey, facts: &Facts, plan: &P
         Some(wanted) => label(cx, key, wanted).await,
         None => Ok(()),
     }
+}
+
+/// All that can be stored; one that is refused concerns the devices that name it, and no other.
+async fn revisions(cx: &Context, plan: &Plan) -> Result<(), Error> {
+    let mut refused = vec![];
+    for (name, spec) in &plan.revisions {
+        match revision(cx, name, spec).await {
+            Err(Error::Kube(kube::Error::Api(status))) if is_refusal(&status) => {
+                let entries = plan.chunks.iter().flat_map(|chunk| &chunk.devices);
+                let concerned = entries.filter(|e| e.revision == *name);
+                refused.extend(concerned.map(|e| (e.clone(), words(&status))));
+            }
+            other => other?,
+        }
+    }
+    if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+}
+
+/// What was sent will never be taken as it is.
+fn is_refusal(status: &Status) -> bool {
+    [400, 413, 422].contains(&status.code)
+}
+
+/// What the API server has against an object.
+fn words(status: &Status) -> String {
+    let causes: Vec<_> = causes(status).map(|c| format!("{}: {}", c.field, c.message)).collect();
+    cut(if causes.is_empty() { status.message.clone() } else { causes.join("; ") }.as_str(), 500)
+}
+
+fn causes(status: &Status) -> impl Iterator<Item = &StatusCause> {
+    status.details.iter().flat_map(|details| &details.causes)
+}
+
+/// The entries of a chunk for which it was refused: those that the causes name, or else all that are new in it.
+fn culprits(status: &Status, old: &[SliceDevice], new: &[SliceDevice]) -> Vec<(SliceDevice, String)> {
+    let changed = |e: &&SliceDevice| !e.released && !old.contains(e);
+    let of = |cause: &StatusCause| {
+        let (index, field) = cause.field.strip_prefix("spec.devices[")?.split_once(']')?;
+        let entry = new.get(index.parse::<usize>().ok()?).filter(changed)?;
+        Some((entry.clone(), cut(&format!("{}: {}", field.trim_start_matches('.'), cause.message), 500)))
+    };
+    let named: Vec<_> = causes(status).filter_map(of).collect();
+    if named.is_empty() { new.iter().filter(changed).map(|e| (e.clone(), words(status))).collect() } else { named }
 }
 
 async fn revision(cx: &Context, name: &str, spec: &DeviceModelRevisionSpec) -> Result<(), Error> {
@@ -107,9 +147,15 @@ impl Slices<'_> {
         };
         let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
         let written = match old {
-            Some(_) => self.api().replace(&name, &params, &object).await?,
-            None => self.api().create(&params, &object).await?,
+            Some(_) => self.api().replace(&name, &params, &object).await,
+            None => self.api().create(&params, &object).await,
         };
+        let written = written.map_err(|error| {
+            let kube::Error::Api(status) = &error else { return error.into() };
+            let olds = old.map_or(&[][..], |old| &old.spec.devices);
+            let culprits = if is_refusal(status) { culprits(status, olds, &spec.devices) } else { vec![] };
+            if culprits.is_empty() { error.into() } else { Error::Refused(culprits) }
+        })?;
         self.cx.metrics.slice_writes.inc();
         self.know(chunk, Some(written));
         Ok(())

@@ -7,16 +7,12 @@ use super::{
 };
 use crate::{
     owner::Owner,
-    world::{
-        Conflicts,
-        keys::{Id, MapperKey},
-        made::There,
-    },
+    world::{Conflicts, keys::MapperKey, made::There},
 };
 use kube::ResourceExt;
 use pollux_crds::{DeviceModelRevisionSpec, DeviceSliceSpec, SliceDevice, SliceIndex, Writes, secret_name};
 use serde_json::Value as Json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What becomes of account, role, binding and Secret.
 #[derive(Debug, PartialEq)]
@@ -40,8 +36,8 @@ pub(crate) struct Plan {
     pub(crate) reader: Reader,
     /// Hash of the reader's objects, kept at chunk 0; None: there are none.
     pub(crate) reader_hash: Option<String>,
-    /// Devices that are new here.
-    pub(crate) arrivals: BTreeSet<Id>,
+    /// Of some device an older version is known than the one in force.
+    pub(crate) behind: bool,
     /// Devices that open what another one has open.
     pub(crate) conflicts: Conflicts,
     /// Whether the node carries the class's label; None: as it is.
@@ -51,7 +47,7 @@ pub(crate) struct Plan {
 }
 
 pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) -> Plan {
-    let Demand { entries, revisions, arrivals, conflicts, cost, total } = demand;
+    let Demand { entries, revisions, arrivals: _, behind, conflicts, cost, total } = demand;
     let current: Vec<Vec<SliceDevice>> =
         facts.chunks.iter().map(|s| s.as_ref().map(|s| s.spec.devices.clone()).unwrap_or_default()).collect();
     let empty = entries.is_empty();
@@ -80,7 +76,7 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
         chunks: specs,
         reader,
         reader_hash,
-        arrivals,
+        behind,
         conflicts,
         label: label(labelled, empty, facts),
         leaving: empty && !remove,

@@ -25,6 +25,8 @@ pub(crate) async fn reconcile(cx: &Context, key: &MapperKey) -> Result<Outcome, 
     let mut demand = validate::validate(&cx.world, key, &facts);
     dereference::acknowledged(cx, &mut demand).await?;
     let plan = build::build(key, &facts, demand, cx.budget);
-    apply::apply(cx, key, &facts, &plan).await?;
-    Ok(status::status(cx, key, plan))
+    match apply::apply(cx, key, &facts, &plan).await {
+        Err(Error::Refused(entries)) => Ok(status::refused(cx, key, entries)),
+        other => other.map(|()| status::status(cx, key, plan)),
+    }
 }

@@ -1,5 +1,6 @@
 //! Stories of slices, on an API server in memory.
 use crate::{
+    queue::Outcome,
     testing::{Fault, NOTES, Plant, Slices},
     world::keys::MapperKey,
 };
@@ -215,6 +216,139 @@ async fn a_last_valid_entry_that_moves_to_another_chunk_is_not_lost_with_a_write
     .await;
 }
 
+#[tokio::test]
+async fn a_device_that_is_pinned_elsewhere_while_it_is_being_placed_stands_in_one_slice_only() {
+    let plant = Plant::new();
+    within(async {
+        let (a, b) = (MapperKey::new("modbus", "a"), MapperKey::new("modbus", "b"));
+        plant.device("d", "u", 1, "a", 20.0);
+        crate::device::reconcile(&plant.cx, &"n/d".into()).await.unwrap();
+        plant.look_at_device("d");
+        let hold = plant.api.hold("POST /apis/pollux.rs/v1alpha1/namespaces/pollux-mappers/devicemodelrevisions");
+        let other = async {
+            // Mapper a has decided, and its revision is on the way.
+            hold.arrived.acquire().await.unwrap().forget();
+            plant.device("d", "u", 2, "b", 20.0);
+            crate::device::reconcile(&plant.cx, &"n/d".into()).await.unwrap();
+            plant.look_at_device("d");
+            hold.permits.add_permits(9);
+            crate::mapper::reconcile(&plant.cx, &b).await.unwrap();
+            assert_eq!(plant.entries("b"), []);
+        };
+        let first = Box::pin(crate::mapper::reconcile(&plant.cx, &a));
+        let (first, ()) = tokio::join!(first, Box::pin(other));
+        first.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![live("u", 1)], vec![]));
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        plant.settle().await.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![], vec![live("u", 2)]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_leader_whose_watch_is_behind_puts_nothing_older_in_force() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "b", 10.0);
+        let old = plant.api.get(&Plant::device_path("d")).unwrap();
+        plant.device("d", "u", 2, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        plant.settle().await.unwrap();
+        let next = plant.successor();
+        next.see_old("d", &old);
+        for node in ["a", "b"] {
+            let outcome = crate::mapper::reconcile(&next.cx, &MapperKey::new("modbus", node)).await.unwrap();
+            assert_eq!(outcome == Outcome::Again(crate::BEHIND), node == "a");
+        }
+        next.api.take_writes();
+        let outcome = crate::device::reconcile(&next.cx, &"n/d".into()).await.unwrap();
+        assert_eq!((outcome, next.api.take_writes()), (Outcome::Again(crate::BEHIND), vec![]));
+        assert_eq!((next.entries("a"), next.entries("b")), (vec![live("u", 2)], vec![]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_device_is_not_put_back_while_the_mapper_still_says_that_it_let_it_go() {
+    let plant = Plant::new();
+    within(async {
+        plant.cx.world.learn_pod("a");
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        plant.device("d", "u", 2, "b", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        plant.settle().await.unwrap();
+        plant.mapper_acts("b");
+        plant.device("d", "u", 3, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_acts("b");
+        plant.settle().await.unwrap();
+        // The mapper on a has not seen yet that the tombstone is gone: what it says of it is of last time.
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![], vec![]));
+        plant.mapper_acts("a");
+        plant.settle().await.unwrap();
+        assert_eq!(plant.entries("a"), [live("u", 3)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_that_the_api_server_refuses_stops_nobody_else() {
+    let plant = Plant::new();
+    within(async {
+        let accepted = |name: &str| plant.condition(name, "Accepted");
+        for name in ["d1", "d2", "d3"] {
+            plant.device(name, name, 1, "a", 10.0);
+        }
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        // An edit, a new one, and two neighbours.
+        plant.api.refuse(Some("66.5"));
+        plant.device("d2", "d2", 2, "a", 66.5);
+        plant.device("d4", "d4", 2, "a", 66.5);
+        plant.device("d3", "d3", 2, "a", 20.0);
+        plant.settle().await.unwrap();
+        assert_eq!(plant.entries("a"), [live("d1", 1), live("d2", 1), live("d3", 2)]);
+        assert_eq!(accepted("d2"), ("False".into(), "LastValidKept".into(), 2));
+        assert_eq!(accepted("d4"), ("False".into(), "NotStored".into(), 2));
+        assert_eq!((accepted("d1").0, accepted("d3").0), ("True".into(), "True".into()));
+        let message = plant.condition_of("d2", "Accepted")["message"].clone();
+        assert_eq!(message, "generation 1 stays in force: the API server does not take it: x: not so");
+        // It is tried again when it is another one.
+        plant.device("d2", "d2", 3, "a", 30.0);
+        plant.settle().await.unwrap();
+        assert_eq!(accepted("d2"), ("True".into(), "Valid".into(), 3));
+        assert_eq!(plant.entries("a")[1], live("d2", 3));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revision_that_the_api_server_refuses_stops_nobody_else() {
+    let plant = Plant::new();
+    within(async {
+        for name in ["d1", "d2"] {
+            plant.device(name, name, 1, "a", 10.0);
+        }
+        plant.settle().await.unwrap();
+        plant.api.refuse(Some("strange"));
+        plant.edit("d1", 2, |spec| {
+            spec["properties"] = serde_json::json!([{"name": "setpoint", "description": "strange"}]);
+        });
+        plant.device("d2", "d2", 2, "a", 20.0);
+        plant.settle().await.unwrap();
+        assert_eq!(plant.entries("a"), [live("d1", 1), live("d2", 2)]);
+        let message = plant.condition_of("d1", "Accepted")["message"].clone();
+        assert_eq!(message, "generation 1 stays in force: the API server does not take it: spec.x: not so");
+    })
+    .await;
+}
+
 #[derive(Debug, Clone)]
 enum Write {
     Edit { device: usize, notes: usize, elsewhere: bool },
@@ -265,7 +399,7 @@ fn nothing_is_forgotten(history: &[Slices]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 30, ..ProptestConfig::with_cases(12) })]
     /// Entries grow, move between chunks and nodes, and become tombstones, while writes of slices fail or lose their answers.
     #[test]
     fn no_entry_is_forgotten_with_a_write_that_fails(writes in writes()) {

@@ -1,17 +1,18 @@
-//! Step 2: what each device that has to do with this mapper shall become here. Pure, from memory.
+//! Step 2: what each device that has to do with this mapper shall become here. From memory alone, and pure but for the claims:
+//! who is new here is nobody else's from the moment at which that is decided.
 use super::{
     chunks::{Order, Wanted},
     dereference::Facts,
 };
 use crate::{
-    intent::{Case, Intent},
+    intent::{Case, Intent, not_stored},
     world::{
         Conflicts, Guarded, World,
         keys::{Id, MapperKey, id},
     },
 };
 use kube::{Resource as _, ResourceExt, api::ObjectMeta};
-use pollux_crds::{Device, DeviceModelRevisionSpec, Opening, Resolved, SliceDevice, conflicts};
+use pollux_crds::{Device, DeviceModelRevisionSpec, DeviceSliceStatus, Opening, Resolved, SliceDevice, conflicts};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -26,6 +27,8 @@ pub(crate) struct Demand {
     pub(crate) revisions: BTreeMap<String, DeviceModelRevisionSpec>,
     /// Devices that are new here: their acknowledged values are copied in.
     pub(crate) arrivals: BTreeSet<Id>,
+    /// Of some device an older version is known than the one in force.
+    pub(crate) behind: bool,
     /// Devices that open what another one has open.
     pub(crate) conflicts: Conflicts,
     /// What the devices cost, for the budget.
@@ -42,8 +45,8 @@ pub(crate) fn validate(world: &World, key: &MapperKey, facts: &Facts) -> Demand 
         ids.iter().filter_map(|id| world.devices.get(id).map(|device| judge(world, id, device))).collect();
     let mut demand = Demand { conflicts: find_conflicts(world, key, &judged), ..Demand::default() };
     for (id, device, intent) in judged {
-        let here = Here { key, id: &id, device: &device, current: &current };
-        here.enter(intent, &mut demand);
+        let here = Here { key, id: &id, device: &device, current: &current, facts };
+        here.enter(world, intent, &mut demand);
     }
     let living: BTreeSet<String> = demand.entries.iter().map(|w| w.entry.uid.clone()).collect();
     let forced = forced_here(world, key, &ids);
@@ -67,7 +70,8 @@ fn current(facts: &Facts) -> BTreeMap<&str, &SliceDevice> {
 
 /// Conflicts are found here, among all devices of the mapper, so a device is first judged without them.
 fn judge(world: &World, id: &Id, device: Arc<Guarded<Device>>) -> (Id, Arc<Guarded<Device>>, Intent) {
-    let intent = Case::of(world, id, &device).judge(world.index().nodes(), |_| None);
+    let objection = |key: &MapperKey, entry: &SliceDevice| not_stored(world, key, entry);
+    let intent = Case::of(world, id, &device).judge(world.index().nodes(), objection);
     (id.clone(), device, intent)
 }
 
@@ -108,19 +112,23 @@ struct Here<'a> {
     id: &'a Id,
     device: &'a Guarded<Device>,
     current: &'a BTreeMap<&'a str, &'a SliceDevice>,
+    facts: &'a Facts,
 }
 
 impl Here<'_> {
     /// Adds the device's entry, if it shall have one here.
-    fn enter(&self, intent: Intent, demand: &mut Demand) {
+    fn enter(&self, world: &World, intent: Intent, demand: &mut Demand) {
         if intent.target.as_ref() != Some(self.key) {
             return;
         }
         let meta = self.device.meta();
-        let old = self.current.get(meta.uid.as_deref().unwrap_or_default()).filter(|e| !e.released);
+        let known = self.current.get(meta.uid.as_deref().unwrap_or_default());
+        let behind = known.is_some_and(|e| Some(e.generation) > meta.generation);
+        demand.behind |= behind;
+        let old = known.filter(|e| !e.released);
         let order: Order =
             (created(meta), meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
-        let accepted = intent.accepted.ok().filter(|_| !demand.conflicts.contains_key(self.id));
+        let accepted = intent.accepted.ok().filter(|_| !behind && !demand.conflicts.contains_key(self.id));
         let entry = match (accepted, old) {
             (Some(resolved), Some(old)) => {
                 let Resolved { revision, mut device, .. } = *resolved;
@@ -129,7 +137,12 @@ impl Here<'_> {
                 device
             }
             (Some(resolved), None) => {
-                if intent.waiting_for.is_some() || !self.is_shown_here() {
+                if intent.waiting_for.is_some() || !self.is_shown_here() || self.is_still_let_go() {
+                    return;
+                }
+                // What was judged a moment ago may have changed; from now on nobody else may take it.
+                if !world.change(|index| index.claim(self.key, self.id, intent.forced.as_deref())) {
+                    world.touch([self.id.clone()], false);
                     return;
                 }
                 let Resolved { revision, device, .. } = *resolved;
@@ -141,6 +154,13 @@ impl Here<'_> {
             (None, None) => return,
         };
         demand.entries.push(Wanted { order, entry: tidy(entry) });
+    }
+
+    /// The mapper's word that it let go of it is from the last time that it was here: with it, the next tombstone would be
+    /// believed at once.
+    fn is_still_let_go(&self) -> bool {
+        let uid = self.device.meta().uid.as_deref().unwrap_or_default();
+        self.facts.has_pod && said_released(self.facts, uid)
     }
 
     /// Status says so first: by it the API server lets the mapper write.
@@ -173,8 +193,14 @@ fn tombstone(entry: &SliceDevice) -> Wanted {
 
 /// A tombstone that the mapper has acknowledged, and does not claim to drive.
 fn let_go(facts: &Facts, entry: &SliceDevice) -> bool {
-    let statuses = || facts.chunks.iter().flatten().filter_map(|s| s.status.as_ref());
-    entry.released
-        && statuses().any(|s| s.released.iter().any(|uid| uid.0 == entry.uid))
-        && !statuses().any(|s| s.taken.contains_key(&entry.uid))
+    let drives = statuses(facts).any(|s| s.taken.contains_key(&entry.uid));
+    entry.released && said_released(facts, &entry.uid) && !drives
+}
+
+fn said_released(facts: &Facts, uid: &str) -> bool {
+    statuses(facts).any(|s| s.released.iter().any(|released| released.0 == uid))
+}
+
+fn statuses(facts: &Facts) -> impl Iterator<Item = &DeviceSliceStatus> {
+    facts.chunks.iter().flatten().filter_map(|s| s.status.as_ref())
 }

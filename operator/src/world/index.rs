@@ -65,6 +65,13 @@ pub struct Held {
     pub taken: Option<i64>,
 }
 
+impl Held {
+    /// It keeps the device from a mapper. What a node holds that a person has declared void keeps nobody.
+    pub fn bars(&self, from: &MapperKey, forced: Option<&str>) -> bool {
+        self.mapper != *from && !self.let_go && forced != Some(&*self.mapper.node)
+    }
+}
+
 /// Nodes by name.
 pub type Nodes = HashMap<Id, NodeFact>;
 
@@ -221,13 +228,21 @@ impl Index {
             Held { mapper, uid, generation: e.generation, tombstone: e.tombstone, let_go, taken }
         })
     }
-    /// A write that may put these devices into a slice is about to leave.
-    pub fn claim(&mut self, key: &MapperKey, devices: impl IntoIterator<Item = Id>) {
-        self.claims.extend(devices.into_iter().map(|id| (id, key.clone())));
+    /// A write that may put a device into a slice of the mapper is about to leave. False: another one holds it by now.
+    pub fn claim(&mut self, key: &MapperKey, device: &Id, forced: Option<&str>) -> bool {
+        let free = !self.held(device).iter().any(|held| held.bars(key, forced));
+        if free {
+            self.claims.insert(device.clone(), key.clone());
+        }
+        free
     }
     /// What the slices of a mapper hold is known again.
     pub fn unclaim(&mut self, key: &MapperKey) {
         self.claims.retain(|_, by| by != key);
+    }
+    /// No write is on its way.
+    pub fn unclaim_all(&mut self) {
+        self.claims.clear();
     }
     /// A slice changed (Some) or is gone (None). None is given where the news is older than what is known; else the old fact.
     pub fn slice(&mut self, key: &MapperKey, chunk: usize, fact: Option<SliceFact>) -> Option<Option<SliceFact>> {

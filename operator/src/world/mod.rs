@@ -4,6 +4,7 @@ pub mod facts;
 pub mod index;
 pub mod keys;
 pub mod made;
+pub mod refused;
 mod route;
 pub mod shelf;
 pub mod views;
@@ -48,6 +49,8 @@ pub struct World {
     pub revisions: Shelf<()>,
     /// What the operator made in pollux-mappers: `Kind/name`.
     pub made: Shelf<()>,
+    /// Entries that the API server did not take.
+    pub refused: refused::Refused,
     /// What waits to be reconciled.
     pub queue: Queue<Task>,
     index: RwLock<Index>,

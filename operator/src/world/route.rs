@@ -123,6 +123,7 @@ impl Sink<super::Guarded<Device>> for Devices {
     }
     fn gone(&mut self, world: &World, id: &Id) {
         world.devices.take(id);
+        world.refused.forget(id);
         let mappers = world.index().mappers_of(id);
         let links = world.change(|index| index.device(id, None));
         world.touch_mappers(mappers, MAPPER);
