@@ -1,5 +1,8 @@
 //! /metrics, /healthz and /readyz.
-use crate::{metrics::Metrics, world::World};
+use crate::{
+    metrics::Metrics,
+    world::{World, watch::Lists},
+};
 use axum::{
     Router,
     extract::State,
@@ -8,7 +11,7 @@ use axum::{
     routing::get,
 };
 use std::sync::Arc;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// What the pages are made of.
@@ -18,8 +21,8 @@ pub struct Pages {
     pub world: Arc<World>,
     /// For the rest.
     pub metrics: Arc<Metrics>,
-    /// Lists that are not complete yet.
-    pub unready: watch::Receiver<Vec<&'static str>>,
+    /// Whether everything was listed.
+    pub lists: Lists,
 }
 
 /// The pages.
@@ -37,7 +40,7 @@ async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {
 }
 
 async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
-    let unready = pages.unready.borrow().clone();
+    let unready = pages.lists.missing();
     if unready.is_empty() {
         return (StatusCode::OK, "ok\n".into());
     }

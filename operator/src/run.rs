@@ -1,7 +1,7 @@
 //! The life of the process: watches and pages from the start, work while it leads, an orderly end on SIGTERM.
 use crate::{
     Args, Context, Error, LogFormat, channel, class,
-    client::{Clients, connect},
+    client::connect,
     device,
     events::Events,
     http::{Pages, serve},
@@ -13,20 +13,17 @@ use crate::{
     revisions,
     world::{
         World,
-        facts::SliceFact,
         index::Index,
-        keys::{MapperKey, Task, parts},
-        views::SliceView,
-        watch::start,
+        keys::{Task, parts},
+        watch::{Lists, start},
     },
 };
 use anyhow::Context as _;
-use kube::{Api, ResourceExt, api::ListParams};
+use kube::ResourceExt;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
     time::{Instant, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -49,8 +46,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let world = Arc::new(World::new(args.policies()));
     let metrics = Arc::new(Metrics::default());
     on_signal(stop.clone())?;
-    let unready = start(&clients.watches, &world, &stop);
-    let pages = Pages { world: world.clone(), metrics: metrics.clone(), unready: unready.clone() };
+    let lists = start(&clients.watches, &world, &stop);
+    let pages = Pages { world: world.clone(), metrics: metrics.clone(), lists: lists.clone() };
     let http = tokio::spawn(serve(listener, pages, stop.clone()));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %args.listen, "started");
 
@@ -60,7 +57,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let owner = Arc::new(Ownership::new(&args.owner));
     let cx = Context { client: clients.requests.clone(), world, metrics, events, owner, budget };
     let mut elector = Elector::new(clients.requests.clone(), &args.namespace, identity);
-    lead_for_ever(&cx, &clients, &mut elector, &args, &classes, unready, &stop).await;
+    lead_for_ever(&cx, &mut elector, &args, &classes, &lists, &stop).await;
     timeout(Duration::from_secs(2), http).await.ok(); // a client that does not hang up must not keep us
     tracing::info!("ended");
     Ok(())
@@ -68,25 +65,24 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn lead_for_ever(
     cx: &Context,
-    clients: &Clients,
     elector: &mut Elector,
     args: &Args,
     classes: &[pollux_crds::MapperClass],
-    mut unready: watch::Receiver<Vec<&'static str>>,
+    lists: &Lists,
     stop: &CancellationToken,
 ) {
     while !stop.is_cancelled() {
         // Who knows nothing yet must not lead.
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = unready.wait_for(Vec::is_empty) => {}
+            () = lists.complete() => {}
         }
         let Some(renewed) = elector.acquire(stop).await else { return };
         tracing::info!("this replica leads");
         cx.metrics.leader.set(1);
         let term = CancellationToken::new();
         let concurrency = usize::from(args.concurrency);
-        let mut work = tokio::spawn(work(cx.clone(), clients.clone(), classes.to_vec(), concurrency, term.clone()));
+        let mut work = tokio::spawn(work(cx.clone(), lists.clone(), classes.to_vec(), concurrency, term.clone()));
         let torn = tokio::select! {
             () = elector.keep(renewed, stop) => None,
             ended = &mut work => Some(ended),
@@ -121,7 +117,7 @@ async fn lead_for_ever(
 /// What the leader does until `term` ends.
 async fn work(
     cx: Context,
-    clients: Clients,
+    lists: Lists,
     classes: Vec<pollux_crds::MapperClass>,
     concurrency: usize,
     term: CancellationToken,
@@ -131,10 +127,11 @@ async fn work(
             tracing::error!(%error, class = class.name_any(), "built-in class not applied");
         }
     }
-    // The watch may be behind: what the leader before wrote last must be known before anything is placed.
-    while let Err(error) = read_slices(&cx, &clients).await {
-        tracing::warn!(%error, "cannot list slices");
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    // The watches may be behind: neither an older spec, key switch or node may come into force again, nor a slice be written
+    // over that the leader before wrote last.
+    tokio::select! {
+        () = term.cancelled() => return,
+        () = lists.renew() => {}
     }
     // What was cut off with an earlier term is not on its way any more.
     cx.world.change(Index::unclaim_all);
@@ -155,23 +152,6 @@ async fn work(
         () = term.cancelled() => {}
     }
     reconciles.await;
-}
-
-async fn read_slices(cx: &Context, clients: &Clients) -> Result<(), Error> {
-    let api: Api<SliceView> = Api::namespaced(clients.watches.clone(), pollux_crds::MAPPERS_NAMESPACE);
-    let mut params = ListParams::default().limit(500);
-    loop {
-        let page = api.list(&params).await?;
-        for slice in page.items {
-            if let Some((key, chunk)) = MapperKey::of_slice(&slice.name_any()) {
-                cx.world.slice_seen(&key, chunk, Some(SliceFact::of(&slice)));
-            }
-        }
-        params.continue_token = page.metadata.continue_.filter(|t| !t.is_empty());
-        if params.continue_token.is_none() {
-            return Ok(());
-        }
-    }
 }
 
 async fn upkeep(cx: &Context) {

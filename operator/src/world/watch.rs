@@ -20,7 +20,12 @@ use kube::{
 };
 use pollux_crds::MAPPERS_NAMESPACE;
 use serde::de::DeserializeOwned;
-use std::{collections::HashSet, fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Debug,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -36,24 +41,33 @@ pub trait Sink<K>: Send + 'static {
     fn gone(&mut self, world: &World, id: &Id);
 }
 
-/// Feeds a sink until `stop`; `ready` is called when the first list is complete.
-pub async fn follow<K, S>(api: Api<K>, world: &World, mut sink: S, ready: impl Fn(), stop: CancellationToken)
-where
+/// Feeds a sink until `stop`. A new `epoch` ends the watch and lists again; `ready` is called with the epoch in which a list
+/// began, when it is complete.
+async fn follow<K, S>(
+    api: Api<K>,
+    world: &World,
+    mut sink: S,
+    mut epoch: watch::Receiver<u64>,
+    ready: impl Fn(u64),
+    stop: CancellationToken,
+) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
 {
     while !stop.is_cancelled() {
-        let round = consume(&api, world, &mut sink, &ready);
+        let begun = *epoch.borrow_and_update();
+        let round = consume(&api, world, &mut sink, || ready(begun));
         let relist = RELIST.mul_f64(0.8 + fastrand::f64() * 0.4);
         tokio::select! {
             () = stop.cancelled() => return,
+            Ok(()) = epoch.changed() => {}
             () = round => {}
             () = tokio::time::sleep(relist) => {}
         }
     }
 }
 
-async fn consume<K, S>(api: &Api<K>, world: &World, sink: &mut S, ready: &impl Fn())
+async fn consume<K, S>(api: &Api<K>, world: &World, sink: &mut S, ready: impl Fn())
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
@@ -87,9 +101,42 @@ fn id_of<K: Resource>(object: &K) -> Id {
     super::keys::id(object.namespace().as_deref().unwrap_or_default(), &object.name_any())
 }
 
-/// Begins all watches. What is given back names the lists that are not complete yet.
-pub fn start(client: &Client, world: &Arc<World>, stop: &CancellationToken) -> watch::Receiver<Vec<&'static str>> {
-    let starter = Starter { world: world.clone(), stop: stop.clone(), unready: watch::Sender::new(vec![]) };
+/// The lists behind the watches.
+#[derive(Debug, Clone)]
+pub struct Lists {
+    epoch: watch::Sender<u64>,
+    /// In which epoch the last complete list of each kind began; 0: there is none yet.
+    complete: watch::Sender<BTreeMap<&'static str, u64>>,
+}
+
+impl Lists {
+    /// Waits until everything was listed once.
+    pub async fn complete(&self) {
+        self.since(1).await;
+    }
+    /// Lists everything anew, and waits for it: what a watch shows may be old where its connection died quietly.
+    pub async fn renew(&self) {
+        let mut now = 0;
+        self.epoch.send_modify(|epoch| {
+            *epoch += 1;
+            now = *epoch;
+        });
+        self.since(now).await;
+    }
+    async fn since(&self, epoch: u64) {
+        let mut complete = self.complete.subscribe();
+        complete.wait_for(|all| all.values().all(|begun| *begun >= epoch)).await.expect("the sender is our own");
+    }
+    /// Kinds that were not listed yet.
+    pub fn missing(&self) -> Vec<&'static str> {
+        self.complete.borrow().iter().filter(|(_, begun)| **begun == 0).map(|(kind, _)| *kind).collect()
+    }
+}
+
+/// Begins all watches.
+pub fn start(client: &Client, world: &Arc<World>, stop: &CancellationToken) -> Lists {
+    let lists = Lists { epoch: watch::Sender::new(1), complete: watch::Sender::default() };
+    let starter = Starter { world: world.clone(), stop: stop.clone(), lists };
     let mappers = MAPPERS_NAMESPACE;
     starter.follow("Device", Api::all(client.clone()), route::Devices);
     starter.follow("DeviceModel", Api::all(client.clone()), route::Models);
@@ -106,13 +153,13 @@ pub fn start(client: &Client, world: &Arc<World>, stop: &CancellationToken) -> w
     starter.made::<Role>("Role", client);
     starter.made::<RoleBinding>("RoleBinding", client);
     starter.made::<DaemonSet>("DaemonSet", client);
-    starter.unready.subscribe()
+    starter.lists
 }
 
 struct Starter {
     world: Arc<World>,
     stop: CancellationToken,
-    unready: watch::Sender<Vec<&'static str>>,
+    lists: Lists,
 }
 
 impl Starter {
@@ -121,16 +168,17 @@ impl Starter {
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
         S: Sink<K>,
     {
-        self.unready.send_modify(|list| list.push(kind));
-        let (world, stop, unready) = (self.world.clone(), self.stop.clone(), self.unready.clone());
-        let ready = move || {
-            unready.send_if_modified(|list| {
-                let before = list.len();
-                list.retain(|k| *k != kind);
-                list.len() != before
+        let (world, stop, complete) = (self.world.clone(), self.stop.clone(), self.lists.complete.clone());
+        complete.send_modify(|all| {
+            all.insert(kind, 0);
+        });
+        let ready = move |begun| {
+            complete.send_modify(|all| {
+                all.insert(kind, begun);
             });
         };
-        tokio::spawn(async move { follow(api, &world, sink, ready, stop).await });
+        let epoch = self.lists.epoch.subscribe();
+        tokio::spawn(async move { follow(api, &world, sink, epoch, ready, stop).await });
     }
     /// Of what the operator makes, metadata is enough.
     fn made<K>(&self, kind: &'static str, client: &Client)
@@ -145,5 +193,59 @@ impl Starter {
     {
         let api: Api<PartialObjectMeta<K>> = Api::namespaced(client.clone(), MAPPERS_NAMESPACE);
         self.follow(kind, api, Made::<K>::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use std::{
+        convert::Infallible,
+        future::pending,
+        sync::atomic::{AtomicI64, Ordering},
+    };
+
+    /// Lists one Device of that generation, and nothing else. Its watches hang, as on a connection that died.
+    fn api(generation: Arc<AtomicI64>) -> Client {
+        let answer = move |request: Request<Body>| {
+            let generation = generation.clone();
+            async move {
+                let uri = request.uri().clone();
+                if uri.query().is_some_and(|q| q.contains("watch=true")) {
+                    pending::<()>().await;
+                }
+                let meta = json!({"name": "d", "namespace": "n", "generation": generation.load(Ordering::SeqCst)});
+                let device = json!({"metadata": meta, "spec": {"protocol": {"modbus": {"tcp": {"host": "h"}}}}});
+                let items = if uri.path().ends_with("/devices") { vec![device] } else { vec![] };
+                let list =
+                    json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items});
+                Ok::<_, Infallible>(Response::new(Body::from(list.to_string().into_bytes())))
+            }
+        };
+        Client::new(tower::service_fn(answer), "default")
+    }
+
+    #[tokio::test]
+    async fn who_begins_to_lead_lists_anew_what_a_hanging_watch_did_not_tell() {
+        let (generation, stop) = (Arc::new(AtomicI64::new(1)), CancellationToken::new());
+        let world = Arc::new(World::default());
+        let known = || {
+            let device = world.devices.get("n/d")?;
+            device.0.as_ref().ok()?.metadata.generation
+        };
+        let story = async {
+            let lists = start(&api(generation.clone()), &world, &stop);
+            assert_eq!(lists.missing().len(), 15);
+            lists.complete().await;
+            assert_eq!((lists.missing(), known()), (vec![], Some(1)));
+            generation.store(2, Ordering::SeqCst);
+            lists.renew().await;
+            assert_eq!(known(), Some(2));
+        };
+        tokio::time::timeout(Duration::from_secs(20), story).await.expect("a list was not begun");
+        stop.cancel();
     }
 }
