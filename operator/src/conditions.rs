@@ -27,6 +27,14 @@ pub enum Truth {
     Unknown,
 }
 impl Truth {
+    /// What stands in status.
+    pub fn of(status: &str) -> Self {
+        match status {
+            "True" => Self::True,
+            "False" => Self::False,
+            _ => Self::Unknown,
+        }
+    }
     /// As it stands in status.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,8 @@
 //! Metrics of the operator, in the Prometheus text format.
-use crate::world::World;
-use pollux_crds::{ACCEPTED, READY, SCHEDULED, condition};
+use crate::{
+    conditions::Truth,
+    world::{World, devices::COUNTED},
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -110,24 +112,14 @@ impl Metrics {
     }
 
     fn count_devices(&self, world: &World) {
-        const STATUSES: [&str; 3] = ["True", "False", "Unknown"];
-        let all: HashMap<(&str, &str), i64> = world
-            .devices
-            .collect(|_, device| {
-                let conditions = device.0.as_ref().ok().and_then(|d| d.status.as_ref()).map(|s| &s.conditions);
-                Some([ACCEPTED, SCHEDULED, READY].map(|type_| {
-                    let status = conditions.and_then(|c| condition(c, type_)).map_or("Unknown", |c| c.status.as_str());
-                    (type_, STATUSES.into_iter().find(|s| *s == status).unwrap_or("Unknown"))
-                }))
-            })
-            .into_iter()
-            .flatten()
-            .fold(HashMap::new(), |mut all, key| {
-                *all.entry(key).or_default() += 1;
-                all
-            });
-        for condition in [ACCEPTED, SCHEDULED, READY] {
-            for status in STATUSES {
+        let mut all: HashMap<(&str, &str), i64> = HashMap::new();
+        for states in world.devices.collect(|_, device| Some(device.states)) {
+            for (condition, state) in COUNTED.into_iter().zip(states) {
+                *all.entry((condition, state.as_str())).or_default() += 1;
+            }
+        }
+        for condition in COUNTED {
+            for status in [Truth::True, Truth::False, Truth::Unknown].map(Truth::as_str) {
                 let count = all.get(&(condition, status)).copied().unwrap_or(0);
                 self.devices.get_or_create(&ByCondition { condition, status }).set(count);
             }

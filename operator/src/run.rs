@@ -175,6 +175,7 @@ async fn upkeep(cx: &Context) {
         }
         if resynced.elapsed() >= RESYNC {
             resynced = Instant::now();
+            cx.world.change(Index::tidy);
             cx.world.touch_all(RESYNC);
         }
         if swept.elapsed() >= RESYNC {

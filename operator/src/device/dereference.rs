@@ -12,18 +12,17 @@ use kube::{
     core::{ApiResource, DynamicObject},
 };
 use pollux_crds::{Device, DeviceStatus};
-use std::sync::Arc;
 
 /// What is known of a Device, but for what it is judged by.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    pub(crate) device: Arc<Guarded<Device>>,
+    pub(crate) device: Guarded<Device>,
     pub(crate) status: DeviceStatus,
     pub(crate) missing_policies: bool,
 }
 
 pub(crate) async fn dereference(cx: &Context, id: &Id) -> Result<Option<Facts>, Error> {
-    let Some(device) = cx.world.devices.get(id) else { return Ok(None) };
+    let Some(device) = cx.world.device(id) else { return Ok(None) };
     let status = match &device.0 {
         Ok(device) => device.status.clone().unwrap_or_default(),
         Err(_) => match readable(cx, id).await? {

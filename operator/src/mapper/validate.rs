@@ -11,12 +11,9 @@ use crate::{
         keys::{Id, MapperKey, id},
     },
 };
-use kube::{Resource as _, ResourceExt, api::ObjectMeta};
+use kube::{Resource as _, api::ObjectMeta};
 use pollux_crds::{Device, DeviceModelRevisionSpec, DeviceSliceStatus, Opening, Resolved, SliceDevice, conflicts};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What shall stand in the slices.
 #[derive(Debug, Default)]
@@ -41,15 +38,17 @@ pub(crate) fn validate(world: &World, key: &MapperKey, facts: &Facts) -> Demand 
     let current = current(facts);
     let mut ids = world.index().of_mapper(key);
     ids.extend(current.values().map(|e| id(&e.namespace, &e.name)));
-    let judged: Vec<(Id, Arc<Guarded<Device>>, Intent)> =
-        ids.iter().filter_map(|id| world.devices.get(id).map(|device| judge(world, id, device))).collect();
+    let judged: Vec<(Id, Guarded<Device>, Intent)> =
+        ids.iter().filter_map(|id| world.device(id).map(|device| judge(world, id, device))).collect();
+    // Devices whose hold here a person has declared void.
+    let forced_here = |(_, _, intent): &&(_, _, Intent)| intent.forced.as_deref() == Some(&*key.node);
+    let forced: BTreeSet<Id> = judged.iter().filter(forced_here).map(|(id, ..)| id.clone()).collect();
     let mut demand = Demand { conflicts: find_conflicts(world, key, &judged), ..Demand::default() };
     for (id, device, intent) in judged {
         let here = Here { key, id: &id, device: &device, current: &current, facts };
         here.enter(world, intent, &mut demand);
     }
     let living: BTreeSet<String> = demand.entries.iter().map(|w| w.entry.uid.clone()).collect();
-    let forced = forced_here(world, key, &ids);
     for (uid, entry) in current {
         if !living.contains(uid) && !let_go(facts, entry) && !forced.contains(&id(&entry.namespace, &entry.name)) {
             demand.entries.push(tombstone(entry));
@@ -69,13 +68,13 @@ fn current(facts: &Facts) -> BTreeMap<&str, &SliceDevice> {
 }
 
 /// Conflicts are found here, among all devices of the mapper, so a device is first judged without them.
-fn judge(world: &World, id: &Id, device: Arc<Guarded<Device>>) -> (Id, Arc<Guarded<Device>>, Intent) {
+fn judge(world: &World, id: &Id, device: Guarded<Device>) -> (Id, Guarded<Device>, Intent) {
     let objection = |key: &MapperKey, entry: &SliceDevice| not_stored(world, key, entry);
     let intent = Case::of(world, id, &device).judge(world.index().nodes(), objection);
     (id.clone(), device, intent)
 }
 
-fn find_conflicts(world: &World, key: &MapperKey, judged: &[(Id, Arc<Guarded<Device>>, Intent)]) -> Conflicts {
+fn find_conflicts(world: &World, key: &MapperKey, judged: &[(Id, Guarded<Device>, Intent)]) -> Conflicts {
     let here = judged.iter().filter(|(_, _, intent)| intent.target.as_ref() == Some(key));
     let openings: Vec<_> = here
         .filter_map(|(id, device, intent)| {
@@ -94,17 +93,6 @@ fn find_conflicts(world: &World, key: &MapperKey, judged: &[(Id, Arc<Guarded<Dev
 
 fn created(meta: &ObjectMeta) -> i64 {
     meta.creation_timestamp.as_ref().map_or(i64::MAX, |t| t.0.as_second())
-}
-
-/// Devices whose hold here a person has declared void.
-fn forced_here(world: &World, key: &MapperKey, ids: &BTreeSet<Id>) -> BTreeSet<Id> {
-    let forced = |id: &&Id| {
-        let device = world.devices.get(id);
-        device.is_some_and(|d| {
-            d.annotations().get(pollux_crds::FORCE_RELEASE_ANNOTATION).is_some_and(|n| **n == *key.node)
-        })
-    };
-    ids.iter().filter(forced).cloned().collect()
 }
 
 struct Here<'a> {

@@ -1,7 +1,69 @@
 //! What is kept of a Device: at 100,000 of them every map counts.
 use super::Guarded;
-use kube::api::ObjectMeta;
-use pollux_crds::{CONNECTED, Device, DeviceStatus, FORCE_RELEASE_ANNOTATION, HEALTHY, IN_SYNC, REWRITE_ANNOTATION};
+use crate::conditions::Truth;
+use kube::{
+    api::ObjectMeta,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+};
+use pollux_crds::{
+    ACCEPTED, CONNECTED, Device, DeviceSpec, DeviceStatus, FORCE_RELEASE_ANNOTATION, HEALTHY, IN_SYNC, READY,
+    REWRITE_ANNOTATION, SCHEDULED, condition,
+};
+use serde::{Deserialize, Serialize};
+
+/// The conditions of which it is known at once how they stand.
+pub const COUNTED: [&str; 3] = [ACCEPTED, SCHEDULED, READY];
+
+/// A Device in memory: JSON, which takes a third of the room, and is decoded when the Device is looked at.
+#[derive(Debug)]
+pub struct Kept {
+    object: Result<Box<[u8]>, Box<InvalidObject>>,
+    /// How each condition of [`COUNTED`] stands.
+    pub states: [Truth; 3],
+}
+
+/// A Device without the words that are the same for all.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    metadata: ObjectMeta,
+    spec: DeviceSpec,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<DeviceStatus>,
+}
+
+impl Kept {
+    /// Without what the operator does not read.
+    pub(super) fn of(device: Guarded<Device>) -> Self {
+        let Device { metadata, spec, status } = match device.0 {
+            Ok(device) => device,
+            Err(invalid) => return Self { object: Err(Box::new(invalid)), states: [Truth::Unknown; 3] },
+        };
+        let conditions = status.as_ref().map_or(&[][..], |s| &s.conditions);
+        let states = COUNTED.map(|type_| condition(conditions, type_).map_or(Truth::Unknown, |c| Truth::of(&c.status)));
+        let json = serde_json::to_vec(&Parts { metadata, spec, status });
+        Self { object: Ok(json.expect("all keys are strings, so JSON cannot fail").into()), states }
+    }
+    /// The Device.
+    pub fn device(&self) -> Guarded<Device> {
+        let json = match &self.object {
+            Ok(json) => json,
+            Err(invalid) => return DeserializeGuard(Err((**invalid).clone())),
+        };
+        let decoded = serde_json::from_slice(json);
+        DeserializeGuard(match decoded {
+            Ok(Parts { metadata, spec, status }) => Ok(Device { metadata, spec, status }),
+            Err(error) => Err(InvalidObject { error: error.to_string(), metadata: ObjectMeta::default() }),
+        })
+    }
+    /// Nothing that the operator reads differs.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        match (&self.object, &other.object) {
+            (Ok(a), Ok(b)) => a == b,
+            (Err(a), Err(b)) => a.error == b.error && a.metadata == b.metadata,
+            _ => false,
+        }
+    }
+}
 
 /// Drops what the operator does not read. Two versions that are equal after this need no reconcile.
 pub(super) fn prune(device: &mut Guarded<Device>) {

@@ -97,9 +97,9 @@ pub struct SliceFact {
     /// Its entries.
     pub entries: Vec<EntryFact>,
     /// uid → generation that the mapper drives.
-    pub taken: BTreeMap<String, i64>,
+    pub taken: BTreeMap<Id, i64>,
     /// uids that the mapper has let go of.
-    pub released: BTreeSet<String>,
+    pub released: BTreeSet<Id>,
     /// Channels that the mapper speaks of: open, and what is wrong.
     pub channels: BTreeMap<Id, (bool, Option<String>)>,
 }
@@ -110,7 +110,7 @@ pub struct EntryFact {
     /// The Device.
     pub device: Id,
     /// Its uid.
-    pub uid: String,
+    pub uid: Id,
     /// Generation in force.
     pub generation: i64,
     /// It is a tombstone.
@@ -123,6 +123,9 @@ impl SliceFact {
     /// The fact in a slice.
     pub fn of(slice: &SliceView) -> Self {
         let status = slice.status.clone().unwrap_or_default();
+        let uids: BTreeMap<&str, Id> =
+            slice.spec.devices.iter().map(|d| (d.uid.as_str(), d.uid.as_str().into())).collect();
+        let shared = |uid: &str| uids.get(uid).cloned().unwrap_or_else(|| uid.into());
         Self {
             // Resource versions are numbers in every API server there is; were one not, the newest word would count.
             version: slice.resource_version().and_then(|v| v.parse().ok()).unwrap_or(u64::MAX),
@@ -132,14 +135,14 @@ impl SliceFact {
                 .iter()
                 .map(|d| EntryFact {
                     device: id(&d.namespace, &d.name),
-                    uid: d.uid.clone(),
+                    uid: shared(&d.uid),
                     generation: d.generation,
                     tombstone: d.released,
                     revision: d.revision.as_str().into(),
                 })
                 .collect(),
-            taken: status.taken,
-            released: status.released.into_iter().map(|uid| uid.0).collect(),
+            taken: status.taken.iter().map(|(uid, generation)| (shared(uid), *generation)).collect(),
+            released: status.released.iter().map(|uid| shared(&uid.0)).collect(),
             channels: status
                 .channels
                 .into_iter()

@@ -90,7 +90,9 @@ pub struct Index {
     pods: HashMap<MapperKey, BTreeMap<String, PodFact>>,
     pod_keys: HashMap<Id, MapperKey>,
     slices: HashMap<MapperKey, BTreeMap<usize, SliceFact>>,
-    holders: HashMap<Id, BTreeSet<MapperKey>>,
+    holders: HashMap<Id, Vec<MapperKey>>,
+    /// All names that stand in the other maps, each in memory once.
+    names: HashSet<Id>,
     /// Devices that a write on its way may put into a slice.
     claims: HashMap<Id, MapperKey>,
 }
@@ -114,8 +116,30 @@ fn all<K: std::hash::Hash + Eq>(map: &HashMap<K, BTreeSet<Id>>, key: &K) -> Vec<
 }
 
 impl Index {
+    /// The name as it is in memory already.
+    pub fn share(&mut self, name: &Id) -> Id {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
+        }
+        self.names.insert(name.clone());
+        name.clone()
+    }
+    fn share_key(&mut self, key: &MapperKey) -> MapperKey {
+        MapperKey { class: self.share(&key.class), node: self.share(&key.node) }
+    }
+    fn share_links(&mut self, links: Links) -> Links {
+        let Links { model, channel, class, mapper, unplaced, properties } = links;
+        let [model, channel, class] = [model, channel, class].map(|name| name.map(|name| self.share(&name)));
+        Links { model, channel, class, mapper: mapper.map(|key| self.share_key(&key)), unplaced, properties }
+    }
+    /// Forgets names that stand nowhere any more.
+    pub fn tidy(&mut self) {
+        self.names.retain(|name| Id::strong_count(name) > 1);
+    }
     /// A Device changed (Some) or is gone (None); gives its old links.
     pub fn device(&mut self, id: &Id, links: Option<Links>) -> Option<Links> {
+        let id = &self.share(id);
+        let links = links.map(|links| self.share_links(links));
         let old = self.links.remove(id);
         if let Some(old) = &old {
             leave(&mut self.models, old.model.as_ref(), id);
@@ -224,7 +248,7 @@ impl Index {
             let taken = chunks().find_map(|s| s.taken.get(&e.uid).copied());
             let released = chunks().any(|s| s.released.contains(&e.uid));
             let let_go = e.tombstone && released && taken.is_none();
-            let (mapper, uid) = (key.clone(), e.uid.clone());
+            let (mapper, uid) = (key.clone(), e.uid.to_string());
             Held { mapper, uid, generation: e.generation, tombstone: e.tombstone, let_go, taken }
         })
     }
@@ -245,7 +269,12 @@ impl Index {
         self.claims.clear();
     }
     /// A slice changed (Some) or is gone (None). None is given where the news is older than what is known; else the old fact.
-    pub fn slice(&mut self, key: &MapperKey, chunk: usize, fact: Option<SliceFact>) -> Option<Option<SliceFact>> {
+    pub fn slice(&mut self, key: &MapperKey, chunk: usize, mut fact: Option<SliceFact>) -> Option<Option<SliceFact>> {
+        let key = &self.share_key(key);
+        for entry in fact.iter_mut().flat_map(|fact| &mut fact.entries) {
+            entry.device = self.share(&entry.device);
+            entry.revision = self.share(&entry.revision);
+        }
         let chunks = self.slices.entry(key.clone()).or_default();
         if let (Some(new), Some(old)) = (&fact, chunks.get(&chunk))
             && new.version < old.version
@@ -262,14 +291,18 @@ impl Index {
         }
         for gone in old.iter().flat_map(|s| &s.entries).filter(|e| !now.contains(&e.device)) {
             if let Some(holders) = self.holders.get_mut(&gone.device) {
-                holders.remove(key);
+                holders.retain(|holder| holder != key);
                 if holders.is_empty() {
                     self.holders.remove(&gone.device);
                 }
             }
         }
         for id in now {
-            self.holders.entry(id).or_default().insert(key.clone());
+            let holders = self.holders.entry(id).or_default();
+            if !holders.contains(key) {
+                holders.reserve_exact(1); // nearly always there is one
+                holders.push(key.clone());
+            }
         }
         self.count(Some(key));
         Some(old)

@@ -1,5 +1,5 @@
 //! What the operator knows of the cluster, and what follows from a change of it.
-mod devices;
+pub mod devices;
 pub mod facts;
 pub mod index;
 pub mod keys;
@@ -34,7 +34,7 @@ pub type Conflicts = BTreeMap<Id, String>;
 #[derive(Debug, Default)]
 pub struct World {
     /// Devices, without what only mappers and people read.
-    pub devices: Shelf<Guarded<Device>>,
+    pub devices: Shelf<devices::Kept>,
     /// Models.
     pub models: Shelf<Guarded<DeviceModel>>,
     /// Channels.
@@ -63,6 +63,10 @@ impl World {
     /// Knows nothing yet; mappers need these policies.
     pub fn new(required: Vec<String>) -> Self {
         Self { required, ..Self::default() }
+    }
+    /// A Device, decoded.
+    pub fn device(&self, id: &str) -> Option<Guarded<Device>> {
+        self.devices.get(id).map(|kept| kept.device())
     }
     /// Who depends on whom. Not to be held across an await.
     pub fn index(&self) -> RwLockReadGuard<'_, Index> {

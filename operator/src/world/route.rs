@@ -99,18 +99,18 @@ impl Sink<super::Guarded<Device>> for Devices {
     fn changed(&mut self, world: &World, id: Id, mut object: super::Guarded<Device>) {
         devices::prune(&mut object);
         let links = object.0.as_ref().map(Links::of).unwrap_or_default();
-        let new = object.0.as_ref().ok().cloned();
-        let broken = object.0.as_ref().err().map(|e| (e.error.clone(), e.metadata.clone()));
-        let old = world.devices.put(id.clone(), object);
-        let was_broken = old.as_ref().and_then(|o| o.0.as_ref().err()).map(|e| (e.error.clone(), e.metadata.clone()));
-        let old = old.as_ref().and_then(|o| o.0.as_ref().ok());
-        if old == new.as_ref() && was_broken == broken {
+        let kept = devices::Kept::of(object.clone());
+        let old = world.devices.get(&id);
+        if old.as_ref().is_some_and(|old| old.same(&kept)) {
             return;
         }
+        let id = world.change(|index| index.share(&id));
+        world.devices.put(id.clone(), kept);
         let class = links.class.clone();
         let before = world.change(|index| index.device(&id, Some(links.clone())));
-        let wiring = |d: &Device| (d.metadata.clone(), d.spec.clone());
-        let spec_changed = old.map(wiring) != new.as_ref().map(wiring) || before.as_ref() != Some(&links);
+        let wiring = |d: super::Guarded<Device>| d.0.ok().map(|d| (d.metadata, d.spec));
+        let spec_changed =
+            old.and_then(|old| wiring(old.device())) != wiring(object) || before.as_ref() != Some(&links);
         if spec_changed {
             let moved = before.as_ref().and_then(|b| b.mapper.clone());
             world.touch_mappers(moved, MAPPER);

@@ -233,7 +233,7 @@ mod tests {
         let (generation, stop) = (Arc::new(AtomicI64::new(1)), CancellationToken::new());
         let world = Arc::new(World::default());
         let known = || {
-            let device = world.devices.get("n/d")?;
+            let device = world.device("n/d")?;
             device.0.as_ref().ok()?.metadata.generation
         };
         let story = async {
