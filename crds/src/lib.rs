@@ -61,7 +61,6 @@ pub const VERSION: &str = "v1alpha1";
 pub const MAPPERS_NAMESPACE: &str = "pollux-mappers";
 /// Annotation on a Device: a new text means "write every desired value again" (the one way to say so).
 pub const REWRITE_ANNOTATION: &str = "pollux.rs/rewrite";
-/// Annotation on a Device: the previous node will not come back; place the device on its new node without its release.
+/// Annotation on a Device: the node that it names will not come back; the device is placed anew without its release, while no Ready
+/// mapper of the class is there to be asked.
 pub const FORCE_RELEASE_ANNOTATION: &str = "pollux.rs/force-release";
-/// Label on a Secret without which the operator copies nothing of it to a mapper.
-pub const SECRET_LABEL: &str = "pollux.rs/mapper-may-read";

@@ -34,6 +34,10 @@ pub struct Wish<'a> {
 
 /// The mapper that shall drive the device. One that nobody pinned stays where it is.
 pub fn place(wish: &Wish<'_>, classes: &[Id], nodes: &Nodes) -> Result<MapperKey, Obstacle> {
+    if wish.spec.is_none() && classes.iter().any(|class| **class == *wish.class) {
+        let message = format!("MapperClass {:?} cannot be decoded: see kubectl describe mapperclass", wish.class);
+        return Err(Obstacle::new("CannotDecode", message));
+    }
     let Some(class) = wish.spec else {
         let known = list(classes.iter().map(|c| &**c), "there is none");
         return Err(Obstacle::new(
@@ -50,7 +54,8 @@ pub fn place(wish: &Wish<'_>, classes: &[Id], nodes: &Nodes) -> Result<MapperKey
         let message = format!("the name of the node has {} characters; {MAX_NODE_NAME} are allowed", node.len());
         return Err(Obstacle::new("NodeNameTooLong", message));
     }
-    if !nodes.contains_key(node) {
+    // Lost is not wrong: a device stays on a node that is gone, as nobody knows how its mapper stands.
+    if !nodes.contains_key(node) && wish.now != Some(node) {
         let message = format!("spec.nodeName: no node {node:?}; choose one of: {}", choices(class, nodes));
         return Err(Obstacle::new("NodeMissing", message));
     }
@@ -131,6 +136,13 @@ mod tests {
     }
 
     #[test]
+    fn a_device_stays_where_it_is_pinned_when_its_node_is_lost() {
+        let one = nodes(&[("a", node())]);
+        assert_eq!(choose(Some("gone"), Some("gone"), &one), Ok("gone".into()));
+        assert_eq!(choose(Some("gone"), Some("a"), &one).unwrap_err().0, "NodeMissing");
+    }
+
+    #[test]
     fn names_that_fit_nowhere_and_classes_that_are_not_there() {
         let long = "n".repeat(201);
         assert_eq!(choose(Some(&long), None, &nodes(&[(&long, node())])).unwrap_err().0, "NodeNameTooLong");
@@ -139,6 +151,12 @@ mod tests {
         assert_eq!(
             (error.reason, &*error.message),
             ("MapperClassMissing", "no MapperClass \"opcua\"; there are: modbus")
+        );
+        let broken = Wish { class: "modbus", ..wish };
+        let error = place(&broken, &["modbus".into()], &nodes(&[])).unwrap_err();
+        assert_eq!(
+            (error.reason, &*error.message),
+            ("CannotDecode", "MapperClass \"modbus\" cannot be decoded: see kubectl describe mapperclass")
         );
     }
 

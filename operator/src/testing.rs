@@ -113,6 +113,10 @@ impl FakeApi {
     pub(crate) fn take_history(&self) -> Vec<Slices> {
         std::mem::take(&mut self.0.lock().unwrap().history)
     }
+    /// The objects of a collection.
+    pub(crate) fn all(&self, path: &str) -> Vec<Json> {
+        self.0.lock().unwrap().list(path)["items"].as_array().unwrap().clone()
+    }
     pub(crate) fn take_writes(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().writes)
     }
@@ -128,6 +132,14 @@ impl State {
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
         self.objects.insert(path.into(), object.clone());
         (StatusCode::OK, object)
+    }
+
+    /// A collection's objects.
+    fn list(&self, path: &str) -> Json {
+        let within =
+            |p: &str| p.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')).is_some_and(|n| !n.contains('/'));
+        let items: Vec<_> = self.objects.iter().filter(|(path, _)| within(path)).map(|(_, json)| json).collect();
+        json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items})
     }
 
     fn answer(&mut self, method: &Method, path: &str, body: Json, merge: bool) -> (StatusCode, Json) {
@@ -193,6 +205,11 @@ impl State {
                 let mut new = body;
                 new["status"] = old["status"].clone(); // a PUT of the object leaves its status as it is
                 self.store(object, new)
+            }
+            // Of a write to status nothing but status counts, a uid neither.
+            ("PATCH", Some(mut old)) if object != path => {
+                overlay(&mut old, json!({"status": body["status"]}));
+                self.store(object, old)
             }
             ("PATCH", Some(old)) => {
                 let uid = &body["metadata"]["uid"];

@@ -19,7 +19,7 @@ pub(crate) async fn status(cx: &Context, id: &Id, facts: &Facts, new: &ChannelSt
     let (namespace, name) = parts(id);
     let body = json!({
         "apiVersion": Channel::api_version(&()), "kind": "Channel",
-        "metadata": {"name": name, "namespace": namespace, "uid": facts.channel.meta().uid}, "status": new,
+        "metadata": {"name": name, "namespace": namespace}, "status": new,
     });
     let api: Api<PartialObjectMeta<Channel>> = Api::namespaced(cx.client.clone(), namespace);
     match api.patch_status(name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&body)).await {

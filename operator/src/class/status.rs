@@ -39,7 +39,7 @@ pub(crate) async fn status(cx: &Context, facts: &Facts, built: &Built, failed: O
     let name = facts.class.name_any();
     let body = json!({
         "apiVersion": MapperClass::api_version(&()), "kind": "MapperClass",
-        "metadata": {"name": name, "uid": facts.class.meta().uid}, "status": new,
+        "metadata": {"name": name}, "status": new,
     });
     let api: Api<PartialObjectMeta<MapperClass>> = Api::all(cx.client.clone());
     match api.patch_status(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&body)).await {

@@ -196,6 +196,8 @@ async fn a_class_that_cannot_be_decoded_goes_on_as_it_was() {
     assert!(all().all(|path| plant.api.get(path).is_some()));
     assert_eq!(plant.api.get("/api/v1/nodes/a").unwrap()["metadata"]["labels"].as_object().unwrap().len(), 1);
     assert_eq!(plant.entries("a").len(), 1);
+    // It is not said to be missing.
+    assert_eq!(plant.condition("d", "Scheduled"), ("False".into(), "CannotDecode".into(), 1));
 }
 
 #[tokio::test]

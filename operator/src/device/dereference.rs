@@ -54,7 +54,18 @@ async fn readable(cx: &Context, id: &Id) -> Result<Option<DeviceStatus>, Error> 
 pub(crate) struct Ground {
     pub(crate) node: Option<NodeFact>,
     pub(crate) pod: Option<PodFact>,
+    /// What of the node keeps Pods of the class away.
+    pub(crate) barred: Option<String>,
 }
 pub(crate) fn ground(world: &World, key: &MapperKey) -> Ground {
-    Ground { node: world.node(&key.node), pod: world.pod(key) }
+    let (node, pod) = (world.node(&key.node), world.pod(key));
+    let class = world.class(&key.class);
+    let taint = node.as_ref().zip(class.as_ref()).and_then(|(node, class)| node.bars(&class.spec.tolerations));
+    let barred = taint.map(|taint| {
+        format!(
+            "node {} has the taint {taint}, and spec.tolerations of MapperClass {} has none for it",
+            key.node, key.class
+        )
+    });
+    Ground { barred, node, pod }
 }

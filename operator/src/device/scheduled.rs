@@ -37,7 +37,7 @@ fn waiting(previous: &MapperKey, ground: &Ground, no: &impl Fn(&str, String) -> 
     };
     let node = &previous.node;
     let message = format!(
-        "node {node} had it and has not confirmed that it let go: {why}. If it will not come back: kubectl annotate this device {FORCE_RELEASE_ANNOTATION}={node}"
+        "node {node} had it and has not confirmed that it let go: {why}. If it will not come back: kubectl annotate this device {FORCE_RELEASE_ANNOTATION}={node}, which counts while it does not answer"
     );
     no("PreviousNodeUnreachable", message)
 }
@@ -49,11 +49,13 @@ fn on_ground(key: &MapperKey, verdict: &Verdict, missing_policies: bool, generat
     let taken = home.and_then(|h| h.taken);
     let driven = home.zip(taken).map(|(home, taken)| taken.min(home.generation));
     let node = &key.node;
-    let ready = verdict.target.node.as_ref().map_or("Unknown", |n| n.ready.as_str());
-    if ready != "True" {
-        let message = format!("node {node} is not ready (Ready is {ready}); its mapper may go on");
+    let ready = verdict.target.node.as_ref().map(|n| n.ready.as_str());
+    if ready != Some("True") {
+        let state = ready.map_or("does not exist any more".into(), |ready| format!("is not ready (Ready is {ready})"));
+        let message = format!("node {node} {state}; its mapper may go on");
         return fact(Truth::Unknown, "NodeNotReady", message, driven.unwrap_or(generation));
     }
+    let barred = verdict.target.barred.as_deref();
     match (&verdict.target.pod, driven) {
         (Some(pod), Some(driven)) if pod.ready => {
             fact(Truth::True, "Taken", format!("driven by the mapper on node {node}"), driven)
@@ -62,7 +64,7 @@ fn on_ground(key: &MapperKey, verdict: &Verdict, missing_policies: bool, generat
             fact(Truth::False, "Starting", format!("the mapper on node {node} has not taken it yet"), generation)
         }
         (pod, Some(driven)) => {
-            let why = pod.as_ref().map_or("its Pod is gone", |p| p.why.as_str());
+            let why = pod.as_ref().map_or(barred.unwrap_or("its Pod is gone"), |p| p.why.as_str());
             fact(Truth::Unknown, "MapperLost", format!("the mapper on node {node} is not ready: {why}"), driven)
         }
         (Some(pod), None) => fact(
@@ -75,6 +77,9 @@ fn on_ground(key: &MapperKey, verdict: &Verdict, missing_policies: bool, generat
             let message = "no mapper is started while admission policies are missing: see kubectl describe mapperclass";
             fact(Truth::False, "PolicyMissing", message.into(), generation)
         }
-        (None, None) => fact(Truth::False, "NoMapper", format!("no mapper runs on node {node} yet"), generation),
+        (None, None) => match barred {
+            Some(taint) => fact(Truth::False, "NodeTainted", format!("no mapper runs there: {taint}"), generation),
+            None => fact(Truth::False, "NoMapper", format!("no mapper runs on node {node} yet"), generation),
+        },
     }
 }

@@ -18,13 +18,13 @@ pub(crate) async fn status(cx: &Context, facts: &Facts, built: &Built) -> Result
     if same {
         return Ok(());
     }
-    let meta = facts.device.meta();
     let name = facts.device.name_any();
     let namespace = facts.device.namespace().unwrap_or_default();
     let body = json!({
         "apiVersion": Device::api_version(&()), "kind": "Device",
-        // With the uid, a Device of the same name that was made since is left alone.
-        "metadata": {"name": name, "namespace": namespace, "uid": meta.uid},
+        // A uid would be no precondition here (tried on 1.37): a Device of this name that was made since gets these words, until
+        // the news of it, which is on its way, brings its own.
+        "metadata": {"name": name, "namespace": namespace},
         "status": {
             "conditions": conditions, "observedGeneration": observed_generation,
             "nodeName": node_name, "mapperClass": mapper_class,

@@ -103,6 +103,37 @@ async fn force_release_names_the_node_and_opens_only_that_one() {
 }
 
 #[tokio::test]
+async fn a_mapper_that_answers_is_asked_whatever_was_forced_before() {
+    let plant = Plant::new();
+    within(async {
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.annotate("d", pollux_crds::FORCE_RELEASE_ANNOTATION, "a");
+        plant.cx.world.learn_pod("a");
+        plant.device("d", "u", 2, "b", 20.0);
+        plant.settle().await.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![tombstone("u", 1)], vec![]));
+        assert_eq!(plant.condition("d", "Scheduled").1, "Releasing");
+        // Its node is cut off for good: now the word counts.
+        plant.node("a", "Unknown");
+        plant.settle().await.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![], vec![live("u", 2)]));
+        // It came back after all, and the device with it: the next move waits again.
+        plant.node("a", "True");
+        plant.device("d", "u", 3, "a", 20.0);
+        plant.settle().await.unwrap();
+        plant.mapper_acts("b");
+        plant.settle().await.unwrap();
+        plant.mapper_acts("a");
+        assert_eq!(plant.entries("a"), [live("u", 3)]);
+        plant.device("d", "u", 4, "b", 20.0);
+        plant.settle().await.unwrap();
+        assert_eq!((plant.entries("a"), plant.entries("b")), (vec![tombstone("u", 3)], vec![]));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn with_the_last_device_label_account_and_index_go_in_that_order() {
     let plant = Plant::new();
     within(async {

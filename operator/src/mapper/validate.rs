@@ -40,8 +40,9 @@ pub(crate) fn validate(world: &World, key: &MapperKey, facts: &Facts) -> Demand 
     ids.extend(current.values().map(|e| id(&e.namespace, &e.name)));
     let judged: Vec<(Id, Guarded<Device>, Intent)> =
         ids.iter().filter_map(|id| world.device(id).map(|device| judge(world, id, device))).collect();
-    // Devices whose hold here a person has declared void.
-    let forced_here = |(_, _, intent): &&(_, _, Intent)| intent.forced.as_deref() == Some(&*key.node);
+    // Devices whose hold here a person has declared void, where nobody is there to be asked.
+    let asked = world.index().answers(key);
+    let forced_here = |(_, _, intent): &&(_, _, Intent)| !asked && intent.forced.as_deref() == Some(&*key.node);
     let forced: BTreeSet<Id> = judged.iter().filter(forced_here).map(|(id, ..)| id.clone()).collect();
     let mut demand = Demand { conflicts: find_conflicts(world, key, &judged), ..Demand::default() };
     for (id, device, intent) in judged {

@@ -42,9 +42,13 @@ impl NodeFact {
             classes: node.labels().keys().filter_map(|k| k.strip_prefix(&prefix)).map(Into::into).collect(),
         }
     }
-    /// Whether a mapper with those tolerations may run there.
+    /// Whether a mapper with those tolerations may be put there.
     pub fn takes(&self, tolerations: &[Toleration]) -> bool {
-        !self.unschedulable && self.taints.iter().all(|taint| tolerations.iter().any(|t| tolerates(t, taint)))
+        !self.unschedulable && self.bars(tolerations).is_none()
+    }
+    /// The first taint that keeps a mapper with those tolerations away. A `DaemonSet` runs where other Pods are not scheduled.
+    pub fn bars(&self, tolerations: &[Toleration]) -> Option<&Taint> {
+        self.taints.iter().find(|taint| !tolerations.iter().any(|t| tolerates(t, taint)))
     }
 }
 

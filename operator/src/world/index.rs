@@ -63,12 +63,19 @@ pub struct Held {
     pub let_go: bool,
     /// Generation that the mapper drives.
     pub taken: Option<i64>,
+    /// Its node and its Pod are Ready: it can be asked to let go.
+    pub answers: bool,
 }
 
 impl Held {
-    /// It keeps the device from a mapper. What a node holds that a person has declared void keeps nobody.
+    /// It keeps the device from a mapper. What a node holds that a person has declared void keeps nobody, unless its mapper
+    /// answers and can be asked: the word is of a node that will not come back, and stands there still when it has.
     pub fn bars(&self, from: &MapperKey, forced: Option<&str>) -> bool {
-        self.mapper != *from && !self.let_go && forced != Some(&*self.mapper.node)
+        self.mapper != *from && !self.let_go && !self.is_void(forced)
+    }
+    /// A person has declared it void, and nobody is there to be asked.
+    pub fn is_void(&self, forced: Option<&str>) -> bool {
+        !self.answers && forced == Some(&*self.mapper.node)
     }
 }
 
@@ -238,6 +245,7 @@ impl Index {
                 tombstone: false,
                 let_go: false,
                 taken: None,
+                answers: self.answers(mapper),
             });
         }
         held
@@ -248,8 +256,8 @@ impl Index {
             let taken = chunks().find_map(|s| s.taken.get(&e.uid).copied());
             let released = chunks().any(|s| s.released.contains(&e.uid));
             let let_go = e.tombstone && released && taken.is_none();
-            let (mapper, uid) = (key.clone(), e.uid.to_string());
-            Held { mapper, uid, generation: e.generation, tombstone: e.tombstone, let_go, taken }
+            let (mapper, uid, answers) = (key.clone(), e.uid.to_string(), self.answers(key));
+            Held { mapper, uid, generation: e.generation, tombstone: e.tombstone, let_go, taken, answers }
         })
     }
     /// A write that may put a device into a slice of the mapper is about to leave. False: another one holds it by now.
@@ -355,6 +363,11 @@ impl Index {
     pub fn mapper_pod(&self, key: &MapperKey) -> Option<&PodFact> {
         let pods = self.pods.get(key)?;
         pods.values().find(|p| p.ready).or_else(|| pods.values().next())
+    }
+    /// Whether a mapper and its node are Ready, so that it can be asked.
+    pub fn answers(&self, key: &MapperKey) -> bool {
+        let ready = self.nodes.get(&key.node).is_some_and(|node| node.ready == "True");
+        ready && self.mapper_pod(key).is_some_and(|pod| pod.ready)
     }
     /// Ids of all Pods.
     pub fn pods(&self) -> Vec<Id> {

@@ -169,8 +169,8 @@ impl World {
             None => watch::Sink::gone(&mut made, self, &id),
         }
     }
-    pub(crate) fn learn_model(&self, id: &Id, model: DeviceModel) {
-        watch::Sink::changed(&mut route::Models, self, id.clone(), DeserializeGuard(Ok(model)));
+    pub(crate) fn learn_model(&self, id: &Id, model: Guarded<DeviceModel>) {
+        watch::Sink::changed(&mut route::Models, self, id.clone(), model);
     }
     pub(crate) fn learn_node(&self, id: &Id, node: views::NodeView) {
         watch::Sink::changed(&mut route::Nodes, self, id.clone(), node);
@@ -182,9 +182,9 @@ impl World {
     pub(crate) fn forget_pod(&self, node: &str) {
         self.change(|index| index.pod(&format!("pod-{node}").into(), None));
     }
-    pub(crate) fn learn_device(&self, id: &Id, device: Option<Device>) {
+    pub(crate) fn learn_device(&self, id: &Id, device: Option<Guarded<Device>>) {
         match device {
-            Some(device) => watch::Sink::changed(&mut route::Devices, self, id.clone(), DeserializeGuard(Ok(device))),
+            Some(device) => watch::Sink::changed(&mut route::Devices, self, id.clone(), device),
             None => watch::Sink::<Guarded<Device>>::gone(&mut route::Devices, self, id),
         }
     }

@@ -100,6 +100,12 @@ pub struct Taint {
     pub value: Option<String>,
     pub effect: String,
 }
+impl std::fmt::Display for Taint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = self.value.as_deref().filter(|v| !v.is_empty()).map(|v| format!("={v}")).unwrap_or_default();
+        write!(f, "{}{value}:{}", self.key, self.effect)
+    }
+}
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct NodeViewStatus {

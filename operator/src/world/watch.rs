@@ -110,6 +110,11 @@ pub struct Lists {
 }
 
 impl Lists {
+    /// Of nothing, and so complete.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self { epoch: watch::Sender::new(1), complete: watch::Sender::default() }
+    }
     /// Waits until everything was listed once.
     pub async fn complete(&self) {
         self.since(1).await;
