@@ -5,8 +5,12 @@ use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 const HELP: &str = "\
 It reads Device, DeviceModel, Channel, MapperClass, Node and Pod, and writes
   DeviceSlices   what one mapper on one node shall do        (kubectl -n pollux-mappers get dslice)
-  DaemonSets     one per MapperClass, on nodes that have devices of it
-  conditions     Accepted, Scheduled, Ready of each Device   (kubectl get devices -o wide)
+  revisions      properties of devices, which slices name    (kubectl -n pollux-mappers get dmr)
+  DaemonSets     one per MapperClass, with its account, on nodes that have devices of it
+  readers        account, Role and Secret by which one mapper on one node reads what is its own
+  node labels    pollux.node-restriction.kubernetes.io/CLASS, where a mapper of CLASS runs
+  conditions     Accepted, Scheduled, Ready of each Device   (kubectl get device NAME -o yaml; MESSAGE of -o wide says the worst)
+  MapperClasses  those of --classes, when it starts to lead
 It never speaks to a device. Several replicas may run: one leads (Lease pollux-operator), the others wait.
 
 Outside a cluster it takes $KUBECONFIG, as kubectl does:

@@ -87,3 +87,62 @@ impl Events {
         Self { sender, metrics }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Plant;
+    use serde_json::Value as Json;
+    use std::time::Duration;
+
+    const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/n/events";
+
+    /// What was told, when nothing more comes: reason, note, type.
+    async fn told(plant: &Plant) -> Vec<(String, String, String)> {
+        // Of a clock that stands still until all tasks wait: every Event that was on its way has been published.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let text = |event: &Json, key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        let events = plant.api.all(EVENTS);
+        let mut told: Vec<_> = events.iter().map(|e| (text(e, "reason"), text(e, "note"), text(e, "type"))).collect();
+        told.sort();
+        told
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_tells_each_transition_once_and_nothing_else_is_told() {
+        let plant = Plant::new();
+        plant.device("d", "u", 1, "a", 20.0);
+        plant.settle().await.unwrap();
+        let first = told(&plant).await;
+        let valid = ("Valid".to_owned(), "Accepted is True".to_owned(), "Normal".to_owned());
+        assert!(first.contains(&valid), "{first:?}");
+        assert!(first.iter().any(|(reason, _, kind)| reason == "NoMapper" && kind == "Normal"), "{first:?}");
+        // A mapper's words, and a new generation of what is valid, are no transitions.
+        plant.device("d", "u", 2, "a", 21.0);
+        plant.settle().await.unwrap();
+        assert_eq!(told(&plant).await, first);
+        plant.device("d", "u", 3, "a", 2_000.0);
+        plant.settle().await.unwrap();
+        let all = told(&plant).await;
+        let news: Vec<_> = all.iter().filter(|event| !first.contains(event)).collect();
+        let [(reason, note, kind)] = &news[..] else { panic!("{news:?}") };
+        assert_eq!((reason.as_str(), kind.as_str()), ("LastValidKept", "Warning"));
+        assert!(note.contains("generation 2 stays in force") && note.contains("setpoint"), "{note}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_fit_is_counted_and_keeps_nobody_waiting() {
+        let plant = Plant::new();
+        let about = k8s_openapi::api::core::v1::ObjectReference { namespace: Some("n".into()), ..Default::default() };
+        for number in 0..super::WAITING + 10 {
+            let fact = crate::conditions::Fact::new(
+                "Ready",
+                crate::conditions::Truth::False,
+                "Lost",
+                format!("device {number}"),
+                1,
+            );
+            plant.cx.events.tell(super::News::of(about.clone(), &fact));
+        }
+        assert_eq!(plant.cx.metrics.events_dropped.get(), 10);
+    }
+}

@@ -1,4 +1,7 @@
 //! The life of the process: watches and pages from the start, work while it leads, an orderly end on SIGTERM.
+#[cfg(test)]
+mod tests;
+
 use crate::{
     Args, Context, Error, LogFormat, channel, class,
     client::connect,

@@ -150,3 +150,73 @@ impl Elector {
 fn jittered(period: Duration) -> Duration {
     period.mul_f64(0.8 + fastrand::f64() * 0.4)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::FakeApi;
+
+    const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/pollux-system/leases/pollux-operator";
+
+    fn elector(api: &FakeApi, me: &str) -> Elector {
+        Elector::new(api.client(), "pollux-system", me.into())
+    }
+    fn holder(api: &FakeApi) -> String {
+        api.get(PATH).unwrap()["spec"]["holderIdentity"].as_str().unwrap().to_owned()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_given_back_is_taken_at_the_next_look() {
+        let (api, stop) = (FakeApi::default(), CancellationToken::new());
+        let (mut one, mut two) = (elector(&api, "one"), elector(&api, "two"));
+        one.acquire(&stop).await.unwrap();
+        assert_eq!((two.step().await.unwrap(), holder(&api)), (false, "one".into()));
+        one.release().await;
+        let began = Instant::now();
+        two.acquire(&stop).await.unwrap();
+        assert_eq!((holder(&api), began.elapsed()), ("two".into(), Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lease_of_one_that_died_is_taken_when_it_has_run_out_on_our_own_clock() {
+        let (api, stop) = (FakeApi::default(), CancellationToken::new());
+        let (mut one, mut two) = (elector(&api, "one"), elector(&api, "two"));
+        one.acquire(&stop).await.unwrap();
+        let began = Instant::now();
+        two.acquire(&stop).await.unwrap();
+        assert!(began.elapsed() >= LEASE, "{:?}", began.elapsed());
+        assert_eq!((holder(&api), one.step().await.unwrap()), ("two".into(), false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_renews_while_it_may_and_stops_when_it_cannot_or_another_leads() {
+        let (api, stop) = (FakeApi::default(), CancellationToken::new());
+        let (mut one, mut two) = (elector(&api, "one"), elector(&api, "two"));
+        let renewed = one.acquire(&stop).await.unwrap();
+        let patient = async {
+            assert!(tokio::time::timeout(LEASE * 10, two.acquire(&stop)).await.is_err(), "it is renewed");
+            stop.cancel();
+        };
+        tokio::join!(one.keep(renewed, &stop), patient);
+        // Somebody else holds it.
+        let stop = CancellationToken::new();
+        let mut lease = api.get(PATH).unwrap();
+        lease["spec"]["holderIdentity"] = "three".into();
+        api.put(PATH, lease);
+        one.keep(Instant::now(), &stop).await;
+        assert_eq!(holder(&api), "three");
+        // Nobody answers: it must have stopped before the lease has run out.
+        let mut lost = Elector::new(nobody(), "pollux-system", "one".into());
+        let began = Instant::now();
+        lost.keep(began, &stop).await;
+        assert!(began.elapsed() <= RENEW_DEADLINE + RENEW, "{:?}", began.elapsed());
+    }
+
+    /// An API server that takes requests and never answers.
+    fn nobody() -> Client {
+        let never = |_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<kube::client::Body>, std::convert::Infallible>>()
+        };
+        Client::new(tower::service_fn(never), "default")
+    }
+}

@@ -5,7 +5,6 @@ mod build;
 pub mod chunks;
 mod dereference;
 mod reader;
-pub mod secret;
 mod status;
 mod validate;
 

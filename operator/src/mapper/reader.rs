@@ -24,7 +24,7 @@ pub(crate) fn objects(key: &MapperKey, chunks: usize, owner: &Owner) -> Vec<Json
     let verbs = ["get", "list", "watch"];
     vec![
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(&name), "automountServiceAccountToken": false}),
-        // Without a value of its own: the operator fills in what devices name and their owners have labelled.
+        // Without a value: no protocol names a Secret yet. It has its place and its reader before the first one does.
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta(&secret(key)), "type": "Opaque", "data": {}}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta(&name), "rules": [
             {"apiGroups": ["pollux.rs"], "resources": ["deviceslices"], "verbs": verbs, "resourceNames": slices},
