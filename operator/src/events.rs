@@ -99,7 +99,7 @@ mod tests {
     /// What was told, when nothing more comes: reason, note, type.
     async fn told(plant: &Plant) -> Vec<(String, String, String)> {
         // Of a clock that stands still until all tasks wait: every Event that was on its way has been published.
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let text = |event: &Json, key: &str| event[key].as_str().unwrap_or_default().to_owned();
         let events = plant.api.all(EVENTS);
         let mut told: Vec<_> = events.iter().map(|e| (text(e, "reason"), text(e, "note"), text(e, "type"))).collect();

@@ -67,5 +67,5 @@ pub(crate) fn ground(world: &World, key: &MapperKey) -> Ground {
             key.node, key.class
         )
     });
-    Ground { barred, node, pod }
+    Ground { node, pod, barred }
 }
