@@ -11,8 +11,8 @@ use crate::{
 };
 use kube::{Resource, ResourceExt};
 use pollux_crds::{
-    CHANNEL_FIELD, Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, MODEL_FIELD, MapperClass, Resolved, SliceDevice,
-    resolve, speaks,
+    CHANNEL_FIELD, Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, MODEL_FIELD, MapperClass, Resolved,
+    SliceDevice, resolve, speaks,
 };
 use std::sync::Arc;
 
