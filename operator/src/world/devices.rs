@@ -6,8 +6,8 @@ use kube::{
     core::{DeserializeGuard, error_boundary::InvalidObject},
 };
 use pollux_crds::{
-    ACCEPTED, CONNECTED, Device, DeviceSpec, DeviceStatus, FORCE_RELEASE_ANNOTATION, HEALTHY, IN_SYNC, READY,
-    REWRITE_ANNOTATION, SCHEDULED, condition,
+    ACCEPTED, CONNECTED, Condition, Device, DeviceSpec, DeviceStatus, FORCE_RELEASE_ANNOTATION, HEALTHY, IN_SYNC,
+    READY, REWRITE_ANNOTATION, SCHEDULED, condition,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,34 @@ struct Parts {
     metadata: ObjectMeta,
     spec: DeviceSpec,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    status: Option<DeviceStatus>,
+    status: Option<StatusRow>,
+}
+
+/// What [`prune`] leaves of status. In rows: the names of a condition's fields would take as much room as what stands in them.
+#[derive(Serialize, Deserialize)]
+struct StatusRow(Vec<ConditionRow>, Option<i64>, Option<String>, Option<String>);
+#[derive(Serialize, Deserialize)]
+struct ConditionRow(String, String, String, String, i64, String);
+
+impl From<DeviceStatus> for StatusRow {
+    fn from(status: DeviceStatus) -> Self {
+        let DeviceStatus { conditions, observed_generation, node_name, mapper_class, .. } = status;
+        let row = |c: Condition| {
+            let Condition { type_, status, reason, message, observed_generation, last_transition_time } = c;
+            ConditionRow(type_, status, reason, message, observed_generation, last_transition_time)
+        };
+        Self(conditions.into_iter().map(row).collect(), observed_generation, node_name, mapper_class)
+    }
+}
+impl From<StatusRow> for DeviceStatus {
+    fn from(StatusRow(conditions, observed_generation, node_name, mapper_class): StatusRow) -> Self {
+        let condition = |row: ConditionRow| {
+            let ConditionRow(type_, status, reason, message, observed_generation, last_transition_time) = row;
+            Condition { type_, status, reason, message, observed_generation, last_transition_time }
+        };
+        let conditions = conditions.into_iter().map(condition).collect();
+        Self { conditions, observed_generation, node_name, mapper_class, ..Self::default() }
+    }
 }
 
 impl Kept {
@@ -40,7 +67,7 @@ impl Kept {
         };
         let conditions = status.as_ref().map_or(&[][..], |s| &s.conditions);
         let states = COUNTED.map(|type_| condition(conditions, type_).map_or(Truth::Unknown, |c| Truth::of(&c.status)));
-        let json = serde_json::to_vec(&Parts { metadata, spec, status });
+        let json = serde_json::to_vec(&Parts { metadata, spec, status: status.map(Into::into) });
         Self { object: Ok(json.expect("all keys are strings, so JSON cannot fail").into()), states }
     }
     /// The Device.
@@ -51,7 +78,7 @@ impl Kept {
         };
         let decoded = serde_json::from_slice(json);
         DeserializeGuard(match decoded {
-            Ok(Parts { metadata, spec, status }) => Ok(Device { metadata, spec, status }),
+            Ok(Parts { metadata, spec, status }) => Ok(Device { metadata, spec, status: status.map(Into::into) }),
             Err(error) => Err(InvalidObject { error: error.to_string(), metadata: ObjectMeta::default() }),
         })
     }
