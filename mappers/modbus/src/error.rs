@@ -1,6 +1,6 @@
 //! What goes wrong on the wire, in words for people and kinds for machines.
 use crate::frame::{ExceptionCode, ProtocolError, describe_exception};
-use pollux_mapper::{DriverError, ErrorKind, Instant};
+use pollux_mapper::{DriverError, ErrorKind};
 use std::time::Duration;
 
 /// Cloned to everyone who waits for an answer on a connection that is lost.
@@ -14,14 +14,16 @@ pub enum Error {
     Closed,
     #[error("the connection was lost: {0}")]
     Lost(String),
-    #[error("the connection takes no more bytes: nothing could be sent within {0:?}")]
-    Stalled(Duration),
+    #[error("the connection takes no more bytes")]
+    Stalled,
     #[error("half an answer ({0} bytes), then silence")]
     HalfFrame(usize),
-    #[error("unit {unit}: no answer within {waited:?}{}", late(*.dropped))]
-    Silent { unit: u8, waited: Duration, dropped: u64 },
-    #[error("nothing was received for {0:?}, whoever was asked: the connection is made anew")]
-    Deaf(Duration),
+    /// How long it was waited for is not said: the engine asks a suspect for a shorter time, and words that change at each
+    /// try would be a write of status each.
+    #[error("unit {unit}: no answer{}", too_late(*.late))]
+    Silent { unit: u8, late: bool },
+    #[error("nothing is received any more, whoever is asked: the connection is made anew")]
+    Deaf,
     #[error("unit {unit}: {}", describe_exception(*.code))]
     Exception { unit: u8, code: ExceptionCode },
     #[error("unit {unit}: {error}")]
@@ -32,21 +34,15 @@ pub enum Error {
     Abandoned,
 }
 
-/// As people say it: whole milliseconds.
-pub(crate) fn since(began: Instant) -> Duration {
-    let micros = began.elapsed().as_micros() + 500;
-    Duration::from_millis(u64::try_from(micros / 1000).unwrap_or(u64::MAX))
-}
-
-fn late(dropped: u64) -> String {
-    if dropped == 0 { String::new() } else { format!(" ({dropped} answers to earlier requests were dropped)") }
+fn too_late(late: bool) -> &'static str {
+    if late { " (answers to earlier requests came meanwhile, and were dropped)" } else { "" }
 }
 
 impl DriverError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Connect(_) | Self::Closed | Self::Lost(_) => ErrorKind::Unreachable,
-            Self::ConnectTimeout(_) | Self::Stalled(_) | Self::HalfFrame(_) | Self::Silent { .. } | Self::Deaf(_) => {
+            Self::ConnectTimeout(_) | Self::Stalled | Self::HalfFrame(_) | Self::Silent { .. } | Self::Deaf => {
                 ErrorKind::Timeout
             }
             Self::Exception { code, .. } if crate::frame::is_gateway(*code) => ErrorKind::Unreachable,

@@ -1,11 +1,12 @@
 //! What a device was seen to refuse, so that it is not asked in that form again. A refused read is divided until it is known
-//! which of its values are to blame; where none of them is answered the device refuses just now, whatever the form, and
-//! nothing is learned of it. Nothing is believed for ever. Pure: the time is given.
+//! which of its values are to blame, so that none is lost because of a neighbour. Nothing is believed for ever: what was
+//! learned is put to the test after a while, and at once when a value that was refused by itself is answered (a device that
+//! boots, or stands in STOP, refuses everything). Pure: the time is given.
 use crate::plan::Range;
 use pollux_crds::ModbusTable as Table;
 use pollux_mapper::Instant;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     ops::Bound::{Excluded, Included},
     time::Duration,
 };
@@ -14,8 +15,8 @@ use std::{
 pub const REVIEW: Duration = Duration::from_mins(10);
 /// The longest such time.
 pub const LONGEST_REVIEW: Duration = Duration::from_hours(24);
-/// Refusals that are taken as they are after a search in vain: 2, 4, 8, … up to 2 to the power after this.
-const REST: u32 = 8;
+/// Between two tests for the sake of a value that was refused and is answered; longer where values come and go.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What a device was seen to refuse. A value, or a read group, is a block: never split.
 #[derive(Debug, Default)]
@@ -26,7 +27,6 @@ pub struct Learned {
     gaps: BTreeSet<(Table, u16)>,
     /// Refused by itself: always read by itself.
     alone: BTreeSet<Range>,
-    searches: BTreeMap<Table, Search>,
     review: Review,
 }
 
@@ -36,14 +36,9 @@ impl Learned {
     pub fn refused(&mut self, asked: Range, blocks: &[Range], now: Instant) -> bool {
         let blocks: BTreeSet<Range> = blocks.iter().copied().collect();
         let Some(largest) = blocks.iter().max_by_key(|block| block.count).copied() else { return false };
-        let search = self.searches.entry(asked.table).or_default();
-        if search.rests() {
-            return false;
-        }
         if blocks.len() == 1 {
             return self.set_apart(largest, now);
         }
-        search.begin(&blocks);
         self.review.arm(now);
         let before = self.gaps.len();
         self.gaps.extend(starts_after_gaps(&blocks));
@@ -58,37 +53,27 @@ impl Learned {
         true
     }
 
-    /// The culprit is found: the halves that led to it are of no more use, its neighbours are merged again. It is no culprit
-    /// where all others were refused too.
+    /// The culprit is found: what led to it is of no more use, its neighbours are merged again.
     fn set_apart(&mut self, block: Range, now: Instant) -> bool {
-        let halves = self.halves.len();
+        let before = self.halves.len() + self.gaps.len();
         if self.alone.insert(block) {
             self.review.arm(now);
             self.halves.retain(|(table, _)| *table != block.table);
+            self.gaps.retain(|(table, _)| *table != block.table);
         }
-        let vain = self.searches.entry(block.table).or_default().refused(block);
-        if vain {
-            self.forget(|table| table == block.table);
-        }
-        vain || self.halves.len() < halves
+        self.halves.len() + self.gaps.len() < before
     }
 
-    /// The device answered. True: what was learned is put to the test again, so ask again.
+    /// The device answered. True: what was learned is put to the test, so ask again.
     pub fn answered(&mut self, asked: Range, now: Instant) -> bool {
-        if let Some(search) = self.searches.get_mut(&asked.table) {
-            search.answered(asked);
+        let good_again = self.alone.contains(&asked);
+        let test = self.review.is_due(now) || (good_again && self.review.is_early(now));
+        if test {
+            self.halves.clear();
+            self.gaps.clear();
+            self.alone.clear();
         }
-        let due = self.review.is_due(now);
-        if due {
-            self.forget(|_| true);
-        }
-        due
-    }
-
-    fn forget(&mut self, which: impl Fn(Table) -> bool) {
-        self.halves.retain(|(table, _)| !which(*table));
-        self.gaps.retain(|(table, _)| !which(*table));
-        self.alone.retain(|block| !which(block.table));
+        test
     }
 
     pub(crate) fn is_apart(&self, block: Range) -> bool {
@@ -118,74 +103,44 @@ fn starts_after_gaps(blocks: &BTreeSet<Range>) -> Vec<(Table, u16)> {
     starts
 }
 
-/// Who of refused reads of one table is to blame: under way until each of their values was answered, or refused by itself.
-#[derive(Debug, Default)]
-struct Search {
-    open: BTreeSet<Range>,
-    /// All that was searched, to know its answer when it comes.
-    all: BTreeSet<Range>,
-    answered: bool,
-    /// Searches in a row in which nothing was answered.
-    vain: u32,
-    /// Refusals that are taken as they are before the next search.
-    rest: u32,
-}
-
-impl Search {
-    /// A device that refuses everything (it boots, it stands in STOP) is not searched in every cycle.
-    fn rests(&mut self) -> bool {
-        let rests = self.open.is_empty() && self.rest > 0;
-        self.rest -= u32::from(rests);
-        rests
-    }
-    fn begin(&mut self, blocks: &BTreeSet<Range>) {
-        if self.open.is_empty() {
-            self.answered = false;
-            self.all.clear();
-        }
-        self.open.extend(blocks);
-        self.all.extend(blocks);
-    }
-    /// True: the search has ended, and in vain.
-    fn refused(&mut self, block: Range) -> bool {
-        let vain = self.open.remove(&block) && self.open.is_empty() && !self.answered;
-        if vain {
-            self.rest = 2 << self.vain.min(REST);
-            self.vain += 1;
-        }
-        vain
-    }
-    fn answered(&mut self, asked: Range) {
-        let within = |block: &Range| block.start >= asked.start && block.end() <= asked.end();
-        if self.all.iter().any(within) {
-            (self.answered, self.vain, self.rest) = (true, 0, 0);
-            self.open.retain(|block| !within(block));
-        }
-    }
-}
-
 /// When what was learned is put to the test: a device gets new firmware, a refusal was a mood.
 #[derive(Debug, Default)]
 struct Review {
     due: Option<Instant>,
     wait: Duration,
     last: Option<Instant>,
+    pause: Duration,
 }
 
 impl Review {
-    /// Something was learned; soon after the last review it is the same once more.
+    /// Something was learned; soon after the last test it is the same once more, later it is something else.
     fn arm(&mut self, now: Instant) {
-        if self.due.is_none() {
-            let true_still = self.last.is_some_and(|last| now < last + self.wait);
-            self.wait = if true_still { (self.wait * 2).min(LONGEST_REVIEW) } else { REVIEW };
-            self.due = Some(now + self.wait);
+        let same = self.last.is_some_and(|last| now < last + REVIEW);
+        match self.due {
+            Some(due) if same || due <= now + REVIEW => {}
+            None if same => self.wait_for((self.wait * 2).clamp(REVIEW, LONGEST_REVIEW), now),
+            _ => self.wait_for(REVIEW, now),
         }
     }
+    fn wait_for(&mut self, wait: Duration, now: Instant) {
+        (self.wait, self.due) = (wait, Some(now + wait));
+    }
     fn is_due(&mut self, now: Instant) -> bool {
-        let due = self.due.take_if(|due| *due <= now).is_some();
+        let due = self.due.is_some_and(|due| due <= now);
         if due {
-            self.last = Some(now);
+            (self.due, self.last) = (None, Some(now));
         }
         due
+    }
+    /// Not at once again: a value that comes and goes would have its neighbours searched each time.
+    fn is_early(&mut self, now: Instant) -> bool {
+        let since = self.last.map(|last| now - last);
+        if since.is_some_and(|since| since < self.pause) {
+            return false;
+        }
+        let soon = since.is_some_and(|since| since < self.pause * 4);
+        self.pause = if soon { (self.pause * 2).min(LONGEST_REVIEW) } else { PAUSE };
+        (self.due, self.last) = (None, Some(now));
+        true
     }
 }

@@ -1,11 +1,12 @@
 //! One Modbus TCP connection: bytes, time-outs and who waits for what. Generic over the stream, so that tests need no port.
 use crate::{
-    error::{Error, since},
+    error::Error,
     frame::{self, Answer, Decoder, IllegalRequest, Request, Shape},
     transaction::{Accepted, DEPTH, Transactions},
 };
 use pollux_mapper::{ErrorKind, Fault, Instant, PointFault};
 use std::{
+    collections::BTreeSet,
     sync::{Mutex as Lock, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,9 +17,11 @@ use tokio::{
 };
 use tracing::debug;
 
-/// So many requests in a row without a byte in so long: a gateway that hangs, or a way there that has forgotten us. TCP
-/// itself never finds the first, and needs a quarter of an hour for the second.
+/// So many requests in a row, to units that did answer on this connection, without a byte in so long: a gateway that hangs,
+/// or a way there that has forgotten us. TCP itself never finds the first.
 const DEAF: (u32, Duration) = (3, Duration::from_secs(30));
+/// The same where nobody ever answered: all units may be switched off, and a new connection does not wake them.
+const NEVER_HEARD: Duration = Duration::from_mins(15);
 
 type Waiter = oneshot::Sender<Result<Answer, Error>>;
 type Reply = oneshot::Receiver<Result<Answer, Error>>;
@@ -40,6 +43,8 @@ struct State {
     /// When the last bytes came, and how many requests had no answer since.
     heard: Instant,
     unheard: u32,
+    /// Units that have answered. One that never did says nothing of the connection when it is silent.
+    alive: BTreeSet<u8>,
 }
 
 impl State {
@@ -50,12 +55,20 @@ impl State {
         }
     }
 
+    /// This unit was silent.
+    fn is_deaf(&mut self, unit: u8) -> bool {
+        let long = if self.alive.is_empty() { NEVER_HEARD } else { DEAF.1 };
+        self.unheard += u32::from(self.alive.is_empty() || self.alive.contains(&unit));
+        self.unheard >= DEAF.0 && self.heard.elapsed() >= long
+    }
+
     fn feed(&mut self, mut input: &[u8]) -> Result<(), Error> {
         (self.heard, self.unheard) = (Instant::now(), 0);
         while let Some(frame) = self.decoder.feed(&mut input)? {
             let unit = frame.unit;
             match self.table.accept(&frame)? {
                 Accepted::Answer(waiter, answer) => {
+                    self.alive.insert(unit);
                     waiter.send(answer.map_err(|error| Error::Answer { unit, error })).ok();
                 }
                 Accepted::Late => debug!(unit, transaction = frame.transaction, "late answer dropped"),
@@ -69,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     pub fn new(stream: S) -> Self {
         let (reader, writer) = tokio::io::split(stream);
         let (decoder, table) = (Decoder::default(), Transactions::new(DEPTH));
-        let state = State { decoder, table, dead: None, heard: Instant::now(), unheard: 0 };
+        let state = State { decoder, table, dead: None, heard: Instant::now(), unheard: 0, alive: BTreeSet::new() };
         Self {
             reader: Mutex::new(reader),
             writer: Mutex::new(writer),
@@ -87,19 +100,18 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         until: Instant,
         sending: impl FnOnce() + Send,
     ) -> Result<Answer, Fault<Error>> {
-        let started = Instant::now();
         let mut bytes = frame::encode(0, unit, request).map_err(|error| illegal(&error))?;
         let Ok(Ok(_lane)) = timeout_at(until, self.lanes.acquire()).await else {
-            return Err(Fault::Device(Error::Silent { unit, waited: since(started), dropped: 0 }));
+            return Err(Fault::Device(Error::Silent { unit, late: false }));
         };
         let (mut ticket, answer) = self.begin(unit, Shape::of(request, &bytes))?;
         for (byte, id) in bytes.iter_mut().zip(ticket.id.to_be_bytes()) {
             *byte = id;
         }
         sending();
-        self.send(&bytes, until, started).await?;
+        self.send(&bytes, until).await?;
         ticket.sent = true;
-        self.wait(unit, answer, until, started).await
+        self.wait(unit, answer, until).await
     }
 
     /// Reads until the connection is lost, and says why. May be dropped at any time.
@@ -135,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         Ok((Ticket { wire: self, id, sent: false }, answer))
     }
 
-    async fn send(&self, bytes: &[u8], until: Instant, started: Instant) -> Result<(), Error> {
+    async fn send(&self, bytes: &[u8], until: Instant) -> Result<(), Error> {
         let writing = async {
             let mut writer = self.writer.lock().await;
             writer.write_all(bytes).await?;
@@ -144,19 +156,13 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         let error = match timeout_at(until, writing).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => Error::Lost(error.to_string()),
-            Err(_) => Error::Stalled(since(started)),
+            Err(_) => Error::Stalled,
         };
         self.state().die(&error);
         Err(error)
     }
 
-    async fn wait(
-        &self,
-        unit: u8,
-        mut answer: Reply,
-        until: Instant,
-        started: Instant,
-    ) -> Result<Answer, Fault<Error>> {
+    async fn wait(&self, unit: u8, mut answer: Reply, until: Instant) -> Result<Answer, Fault<Error>> {
         let dropped = self.state().table.dropped();
         let told = tokio::select! {
             biased;
@@ -169,19 +175,18 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
             // The frame was whole and its transaction ours: the stream is in order, this device is not.
             Some(Err(Error::Answer { error, .. })) => Err(Fault::Device(Error::Answer { unit, error })),
             Some(Err(error)) => Err(Fault::Link(error)),
-            None => Err(self.silence(unit, started, dropped)),
+            None => Err(self.silence(unit, dropped)),
         }
     }
 
     /// With a part of a frame read nobody knows where the next one begins.
-    fn silence(&self, unit: u8, started: Instant, dropped: u64) -> Fault<Error> {
+    fn silence(&self, unit: u8, dropped: u64) -> Fault<Error> {
         let mut state = self.state();
-        state.unheard += 1;
         let error = match state.decoder.pending() {
-            0 if state.unheard >= DEAF.0 && state.heard.elapsed() >= DEAF.1 => Error::Deaf(since(state.heard)),
+            0 if state.is_deaf(unit) => Error::Deaf,
             0 => {
-                let dropped = state.table.dropped() - dropped;
-                return Fault::Device(Error::Silent { unit, waited: since(started), dropped });
+                let late = state.table.dropped() > dropped;
+                return Fault::Device(Error::Silent { unit, late });
             }
             bytes => Error::HalfFrame(bytes),
         };

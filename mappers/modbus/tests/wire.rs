@@ -55,7 +55,7 @@ async fn a_silent_unit_costs_only_itself_and_its_late_answer_is_not_taken_for_th
     let (wire, mut peer) = pair();
     let (result, id) = tokio::join!(ask(&wire, 9), async { request(&mut peer).await.0 });
     let Err(Fault::Device(error)) = result else { panic!("{result:?}") };
-    assert_eq!(error.to_string(), "unit 9: no answer within 1s");
+    assert_eq!(error.to_string(), "unit 9: no answer");
     assert_eq!(error.kind(), ErrorKind::Timeout);
     // The gateway gives up on unit 9 only now, while unit 1 is being asked.
     let (result, ()) = tokio::join!(ask(&wire, 1), async {
@@ -66,28 +66,36 @@ async fn a_silent_unit_costs_only_itself_and_its_late_answer_is_not_taken_for_th
     assert_eq!(result, Ok(data(0, 7)));
 }
 
+/// Asks `unit` every ten seconds, and nobody answers; the fault that is not its own, or None within that many tries.
+async fn unanswered(wire: &Wire<DuplexStream>, peer: &mut DuplexStream, unit: u8, tries: u32) -> Option<Fault<Error>> {
+    for _ in 0..tries {
+        tokio::time::advance(Duration::from_secs(9)).await;
+        let (result, _) = tokio::join!(ask(wire, unit), request(peer));
+        match result {
+            Err(Fault::Device(Error::Silent { .. })) => {}
+            end => return end.err(),
+        }
+    }
+    None
+}
+
 /// A gateway whose session is stuck acknowledges every byte and answers none: TCP finds nothing wrong.
 #[tokio::test(start_paused = true)]
-async fn a_gateway_that_hangs_is_given_up_but_one_that_says_anything_is_not() {
+async fn a_gateway_that_hangs_is_given_up() {
     let (wire, mut peer) = pair();
-    let deaf = async {
-        loop {
-            tokio::time::advance(Duration::from_secs(9)).await;
-            match ask(&wire, 9).await {
-                Err(Fault::Device(Error::Silent { .. })) => {}
-                end => break end,
-            }
-        }
-    };
-    let swallow = async { while request(&mut peer).await.0 != 0 {} };
-    let end = tokio::select! { end = deaf => end, () = swallow => panic!("closed") };
-    assert_eq!(end, Err(Fault::Link(Error::Deaf(Duration::from_secs(30)))));
+    goes_on(&wire, &mut peer).await;
+    assert_eq!(unanswered(&wire, &mut peer, 1, 9).await, Some(Fault::Link(Error::Deaf)));
+    let (wire, mut peer) = pair();
+    assert_eq!(unanswered(&wire, &mut peer, 1, 80).await, None, "switched off, as far as anybody knows");
+    assert_eq!(unanswered(&wire, &mut peer, 1, 20).await, Some(Fault::Link(Error::Deaf)), "or it never worked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unit_that_never_answers_costs_its_neighbours_no_connection_however_seldom_they_are_asked() {
     let (wire, mut peer) = pair();
     for _ in 0..5 {
-        tokio::time::advance(Duration::from_secs(9)).await;
-        let (result, ()) = tokio::join!(ask(&wire, 9), async { drop(request(&mut peer).await) });
-        assert!(matches!(result, Err(Fault::Device(Error::Silent { .. }))), "{result:?}");
         goes_on(&wire, &mut peer).await;
+        assert_eq!(unanswered(&wire, &mut peer, 9, 30).await, None);
     }
 }
 
@@ -176,7 +184,7 @@ async fn a_peer_that_takes_no_bytes_costs_the_connection_by_the_time_given() {
     let (ours, _theirs) = duplex(5);
     let wire = Wire::new(ours);
     let started = Instant::now();
-    assert_eq!(ask(&wire, 1).await, Err(Fault::Link(Error::Stalled(Duration::from_secs(1)))));
+    assert_eq!(ask(&wire, 1).await, Err(Fault::Link(Error::Stalled)));
     assert_eq!(started.elapsed(), Duration::from_secs(1));
 }
 
@@ -223,7 +231,7 @@ async fn a_flood_of_old_answers_does_not_delay_the_end_of_a_request() {
         () = flood => panic!("the flood ended"),
     };
     match result.expect("ended") {
-        Err(Fault::Device(Error::Silent { dropped, .. })) => assert!(dropped > 0),
+        Err(Fault::Device(Error::Silent { late, .. })) => assert!(late),
         Err(Fault::Link(Error::HalfFrame(_))) => {} // the cut fell into a frame
         other => panic!("{other:?}"),
     }

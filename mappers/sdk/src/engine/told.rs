@@ -4,7 +4,8 @@ use crate::{Connected, Instant, News, PointFault, Protocol, outbox::LinkState};
 use std::time::Duration;
 
 const MOST: usize = 1024; // changes handed over at once
-/// Other words for a failure of the same kind are told this seldom: what a device says may differ each time.
+/// Other words for a failure of the same kind are told this seldom: what a device says may differ each time. Other numbers
+/// are no other words (a time that was measured, a count), or a device that stays away would cost a write of status each time.
 const REWORDED: Duration = Duration::from_secs(30);
 
 impl<P: Protocol> Engine<P> {
@@ -14,7 +15,7 @@ impl<P: Protocol> Engine<P> {
         let (up, kind, words) = (fault.is_none(), fault.map(|f| f.kind), fault.map_or("", |f| &*f.text));
         let (health, now) = (&mut held.health, Instant::now());
         let recent = health.since.is_some_and(|since| now < since + REWORDED);
-        if health.up == Some(up) && health.kind == kind && (recent || health.reason == words) {
+        if health.up == Some(up) && health.kind == kind && (recent || gist(&health.reason).eq(gist(words))) {
             return;
         }
         *health = Health { up: Some(up), kind, reason: words.to_owned(), since: Some(now), untold: true };
@@ -63,5 +64,21 @@ impl<P: Protocol> Engine<P> {
             self.columns.take_dirty(MOST, &mut news.changes);
         }
         self.status.fill(news);
+    }
+}
+
+/// The words without their numbers.
+fn gist(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().filter(|c| !c.is_ascii_digit() && *c != '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gist;
+
+    #[test]
+    fn other_numbers_are_no_other_words() {
+        assert!(gist("no answer within 1.5 s").eq(gist("no answer within 20 s")));
+        assert!(!gist("connection refused").eq(gist("no route to host")));
     }
 }
