@@ -12,6 +12,7 @@ mod control;
 pub mod convert;
 mod driver;
 mod engine;
+mod fault;
 mod hub;
 pub mod metrics;
 mod outbox;
@@ -32,14 +33,12 @@ pub use arbiter::{Arbiter, Outcome, Plan, Work};
 pub use columns::{Change, Columns, Fresh};
 pub use config::{NodeConfig, Origin, Refusal};
 pub use control::{Control, ControlError, Request, control};
-pub use driver::{
-    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Interval, Job, Limits, Link, Point, PointFault,
-    Precision, Protocol, Slot,
-};
+pub use driver::{Cx, Done, Exchange, Interval, Job, Limits, Link, Point, Precision, Protocol, Slot};
 pub use engine::{
     CallError, Command, Counter, Counters, DeviceKey, DeviceSpec, Engine, Layout, OFFLINE_AFTER, PointSpec, Stats,
     Write,
 };
+pub use fault::{ConfigError, DriverError, ErrorKind, Fault, PointFault};
 pub use hub::{DeviceView, Hub};
 pub use outbox::{Connected, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};
 pub use port::{Port, Quality, Samples};
