@@ -179,6 +179,8 @@ async fn upkeep(cx: &Context) {
         if resynced.elapsed() >= RESYNC {
             resynced = Instant::now();
             cx.world.change(Index::tidy);
+            // What refused an entry may have been a webhook or a policy that has gone.
+            cx.world.refused.clear();
             cx.world.touch_all(RESYNC);
         }
         if swept.elapsed() >= RESYNC {

@@ -1,4 +1,5 @@
-//! What the operator remembers of a device, everything that hangs on it included: at most 2 kB (docs: "Sizing").
+//! What the operator remembers of a device, everything that hangs on it included: at most 2 kB of heap, as its allocator is
+//! asked for it.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 use http::{Request, Response};
 use kube::{Client, client::Body};

@@ -23,7 +23,8 @@ const MARKS: [(&str, &str, &str); 2] = [
     (
         "annotation of a Device",
         FORCE_RELEASE_ANNOTATION,
-        "Name of a node that will not come back: the device goes to its new node without that one's release.",
+        "Name of a node that will not come back: the device goes to its new node without that one's release. Counts only while \
+         the mapper there does not answer.",
     ),
 ];
 /// What people write first; what is made by the operator last.

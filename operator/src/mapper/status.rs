@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Should the news that the Pod is gone be missed.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
+/// Soon, and not in a loop where the API server does not say which entry it means.
+const WITHOUT_THEM: Duration = Duration::from_millis(500);
 
 pub(crate) fn status(cx: &Context, key: &MapperKey, mut plan: Plan) -> Outcome {
     let news = cx.world.set_conflicts(key, std::mem::take(&mut plan.conflicts));
@@ -29,5 +31,5 @@ pub(crate) fn refused(cx: &Context, key: &MapperKey, entries: Vec<(SliceDevice, 
         cx.world.refused.note(key, &entry, why);
         cx.world.touch([device], false);
     }
-    Outcome::Again(Duration::ZERO)
+    Outcome::Again(WITHOUT_THEM)
 }

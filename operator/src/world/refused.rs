@@ -1,4 +1,4 @@
-//! Entries that the API server did not take. Each is left out, or as it was, until it is another one.
+//! Entries that the API server did not take. Each is left out, or as it was, until it is another one or all are tried again.
 use super::keys::{Id, MapperKey, id};
 use pollux_crds::{SliceDevice, hash};
 use std::{

@@ -1,5 +1,5 @@
-//! What drivers need of people's Secrets: the operator copies it into one Secret of this class and node, which is followed by
-//! name with the reader's token. It is kept on disk, where only this process's user may read it: without it a mapper that starts
+//! What drivers need of people's Secrets stands in one Secret of this class and node (empty until a protocol names any), which is
+//! followed by name with the reader's token. It is kept on disk, where only this process's user may read it: without it a mapper that starts
 //! while the API server is away could not reach what it shall control.
 use super::{Said, assemble::Own, token::Reader, watch::follow_named};
 use crate::{Secrets, Store, report::backoff};
