@@ -1,5 +1,8 @@
 //! Values. Numbers are `Copy` bits and a kind; only text, bytes and JSON own memory.
-use std::sync::Arc;
+use std::{
+    fmt::{self, Display},
+    sync::Arc,
+};
 
 /// A value on its way between a device and the twin, in the device's own terms (before scale, enum names and checks).
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +53,21 @@ impl Value {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Text(v) = self { Some(v) } else { None }
+    }
+}
+
+/// As JSON has it, so that text keeps its quotes and its control characters act on nobody.
+impl Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(v) => v.fmt(f),
+            Self::Int(v) => v.fmt(f),
+            Self::Uint(v) => v.fmt(f),
+            Self::Float(v) => v.fmt(f),
+            Self::Text(v) => write!(f, "{}", serde_json::Value::from(&**v)),
+            Self::Bytes(v) => write!(f, "{} bytes", v.len()),
+            Self::Json(v) => v.fmt(f),
+        }
     }
 }
 
@@ -138,6 +156,12 @@ pub(crate) fn printable(text: &str) -> String {
 mod tests {
     use super::Value;
 
+    #[test]
+    fn people_read_the_value_and_not_its_type() {
+        let values =
+            [Value::Float(21.5), Value::Float(60.0), Value::Int(-3), Value::Bool(true), Value::from("a\u{1b}\"")];
+        assert_eq!(values.map(|value| value.to_string()), ["21.5", "60", "-3", "true", r#""a\u001b\"""#]);
+    }
     #[test]
     fn integers_are_taken_exactly_or_not_at_all() {
         assert_eq!(Value::Uint(u64::MAX).as_i128(), Some(i128::from(u64::MAX)));

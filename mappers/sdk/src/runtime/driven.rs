@@ -192,6 +192,7 @@ fn audit(flight: &Flight, reply: &WriteReply) {
             Wrote::NotSent => ("not sent", why),
             Wrote::Unknown => ("unknown", why),
         };
-        tracing::info!(target: "pollux::audit", %device, property, ?old, ?new, result, why, generation, "write");
+        let old = old.as_ref().map(tracing::field::display);
+        tracing::info!(target: "pollux::audit", %device, property, old, %new, result, why, generation, "write");
     }
 }
