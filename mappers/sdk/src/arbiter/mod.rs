@@ -115,6 +115,10 @@ impl<R, W> Arbiter<R, W> {
     pub fn is_attached(&self, unit: usize) -> bool {
         self.units[unit].phase == Phase::Attached && !self.units[unit].leaving
     }
+    /// Pieces of work of a unit that are under way.
+    pub fn in_flight(&self, unit: usize) -> usize {
+        self.units[unit].in_flight
+    }
     /// Units that hold a slot.
     pub fn attached(&self) -> usize {
         self.units.iter().filter(|u| !u.vacant && u.phase != Phase::Detached).count()

@@ -34,6 +34,8 @@ pub(super) struct Held<P: Protocol> {
     /// Points written, and since which piece of work: the first reading after it is told even if nothing changed.
     pub watched: Vec<(u32, u64)>,
     pub confirmed: BTreeMap<u32, Change>,
+    /// By point, the newest piece of work that read it, while others are under way.
+    pub read: Vec<u64>,
     pub counters: Arc<Counters>,
     pub next: Option<Next<P>>,
     /// Who waits for its removal.
@@ -100,6 +102,19 @@ impl<P: Protocol> Held<P> {
         self.watched.swap_remove(at);
         self.confirmed.extend(reading.map(|r| (point, r)));
         true
+    }
+    /// This piece of work has read these points, and others are under way.
+    pub(super) fn was_read(&mut self, points: &[usize], sequence: u64) {
+        self.read.resize(self.slots as usize, 0);
+        for point in points {
+            if let Some(newest) = self.read.get_mut(*point) {
+                *newest = sequence.max(*newest);
+            }
+        }
+    }
+    /// What was asked for later has been answered already: this is no news.
+    pub(super) fn is_overtaken(&self, slot: Slot, sequence: u64) -> bool {
+        self.read.get(slot.0.wrapping_sub(self.base.0) as usize).is_some_and(|newest| *newest > sequence)
     }
     pub(super) fn watch(&mut self, point: usize, sequence: u64) {
         let Some(point) = u32::try_from(point).ok().filter(|_| self.can_read(point)) else { return };
@@ -278,6 +293,7 @@ impl<P: Protocol> Engine<P> {
             plans: Plans::default(),
             watched: vec![],
             confirmed: BTreeMap::new(),
+            read: vec![],
             counters: self.stats.device(spec.key),
             next: None,
             mourners: vec![],

@@ -63,7 +63,7 @@ impl<P: Protocol> Engine<P> {
                 Outcome::Ok | Outcome::Point => Ok(verdict),
             }),
         );
-        self.ingest(work, verdict.fault.as_ref(), samples);
+        self.ingest(work, verdict.fault.as_ref(), samples, sequence);
         let turned = self.arbiter.done(work, verdict.outcome, started, now);
         self.after(work, verdict, turned);
         self.again(work, verdict, now);
@@ -94,12 +94,23 @@ impl<P: Protocol> Engine<P> {
         let Some(held) = self.held_mut(device) else { return };
         held.slowest = Some(held.slowest.map_or(took, |s| took.max(s.mul_f64(1.0 - 1.0 / 64.0)))); // forgets slowly
     }
-    fn ingest(&mut self, work: &Work<P::Request, Order>, fault: Option<&PointFault>, samples: &mut Samples) {
+    fn ingest(
+        &mut self,
+        work: &Work<P::Request, Order>,
+        fault: Option<&PointFault>,
+        samples: &mut Samples,
+        sequence: u64,
+    ) {
         let now = self.columns.now();
-        let Some(held) = self.devices.get(work.unit()).and_then(Option::as_ref) else { return };
-        let own = |slot: Slot| held.owns(slot); // a driver's slip must not reach its neighbours
+        let alone = self.arbiter.in_flight(work.unit()) <= 1;
+        let Some(held) = self.devices.get_mut(work.unit()).and_then(Option::as_mut) else { return };
+        if let (Work::Read { exchange, .. }, false) = (work, alone) {
+            held.was_read(&exchange.points, sequence);
+        }
+        // A driver's slip must not reach its neighbours.
+        let own = |slot: Slot| held.owns(slot) && !held.is_overtaken(slot, sequence);
         if let (Work::Read { exchange, .. }, Some(fault)) = (work, fault) {
-            for slot in exchange.points.iter().filter_map(|p| held.slot(*p)) {
+            for slot in exchange.points.iter().filter_map(|p| held.slot(*p)).filter(|slot| own(*slot)) {
                 self.columns.fault(slot, fault.clone(), 0, now, &mut self.changes);
             }
         }
@@ -108,6 +119,9 @@ impl<P: Protocol> Engine<P> {
         }
         for s in samples.others.drain(..).filter(|s| own(s.slot)) {
             self.columns.ingest_other(s, now, &mut self.changes);
+        }
+        if alone {
+            held.read.clear();
         }
     }
     fn after(&mut self, work: &Work<P::Request, Order>, verdict: &Verdict, turned: bool) {

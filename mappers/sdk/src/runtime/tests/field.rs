@@ -1,5 +1,6 @@
 //! What comes from the field, and what is told of it.
 use super::*;
+use crate::testing::scripted::Answer;
 use pollux_crds::{CONNECTED, HEALTHY};
 
 #[tokio::test(start_paused = true)]
@@ -74,6 +75,24 @@ async fn a_reading_asked_for_is_read_and_shown_at_once() {
     assert!(matches!(plant.control.read("uid-off").await, Err(ControlError::NotConnected(_))));
     script.silent.lock().unwrap().insert("a".into());
     assert!(matches!(plant.control.read("uid-a").await, Err(ControlError::NotConnected(_))));
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_a_newer_one_has_overtaken_is_no_news() {
+    let (script, mut device) = (script(&["a"]), device("a"));
+    *script.limits.lock().unwrap() = crate::Limits::at_once(4).per_unit(2);
+    device.properties.iter_mut().for_each(|p| p.interval = Interval::Every(Span::from_secs(5)));
+    let plant = Plant::new(&script, config([device]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    script.answers.lock().unwrap().push_back(Answer::Late(Duration::from_millis(900)));
+    plant.poll("a reading is under way", |plant| plant.script.answers.lock().unwrap().is_empty()).await;
+    script.set("a", "temperature", 21.0);
+    assert_eq!(plant.control.read("uid-a").await, Ok(()));
+    plant.until("a", reports("temperature", 21.0)).await;
+    plant.pass(seconds(3)).await;
+    let view = plant.view("a").expect("published");
+    assert!(reports("temperature", 21.0)(&view.status), "{:?}", view.status.reported);
     plant.end().await;
 }
 
