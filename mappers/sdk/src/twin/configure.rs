@@ -9,6 +9,7 @@ impl Twin {
     pub fn configure(&mut self, device: Arc<EffectiveDevice>, writes: Writes, now: Now) {
         let old = mem::replace(&mut self.device, device);
         self.ahead = self.ahead.filter(|acted| *acted > self.device.generation);
+        self.outlived = self.outlived.take().filter(|text| self.device.rewrite.as_ref() == Some(text));
         let conduct = self.writes != writes || behaves_differently(&old, &self.device);
         self.writes = writes;
         if self.off() {
@@ -53,7 +54,7 @@ impl Twin {
     pub(super) fn desire(&mut self, now: Now) {
         let mut rewrite = false;
         if self.ahead.is_none() {
-            rewrite = self.record.rewrite(&self.device);
+            rewrite = self.outlived.is_none() && self.record.rewrite(&self.device);
             self.unsaved |= self.record.prune(&self.device) | self.record.acts_upon(&self.device) | rewrite;
         }
         let old = mem::take(&mut self.wanted);

@@ -133,6 +133,8 @@ pub struct Twin {
     first_by: Duration,
     /// The generation that was acted upon before, while the configuration is an older one: nothing is written by it.
     ahead: Option<i64>,
+    /// The text of the annotation, while the configuration is older than the one that was acted upon last.
+    outlived: Option<String>,
     /// Why a newer edit is not in force.
     edit_refused: Option<String>,
     wake: Option<Duration>,
@@ -145,6 +147,7 @@ impl Twin {
         let record = record.filter(|record| ahead(record) || !record.is_outdated(&device));
         let known = record.is_some();
         let ahead = record.as_ref().filter(|record| ahead(record)).map(|record| record.generation);
+        let outlived = record.as_ref().and_then(|record| record.outlived(&device));
         let mut twin = Self {
             record: record.unwrap_or_else(|| Record::from_api(&device)),
             unsaved: !known,
@@ -165,6 +168,7 @@ impl Twin {
             write_check: None,
             first_by: now.mono + FIRST_WORD,
             ahead,
+            outlived,
             edit_refused: None,
             wake: Some(now.mono),
             device,

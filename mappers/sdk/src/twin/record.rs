@@ -1,8 +1,11 @@
 //! What a mapper must remember of a device's writes, so that nothing is written because something restarted.
 use crate::convert::same;
-use pollux_crds::{Access, Applied, EffectiveDevice, Value};
+use pollux_crds::{Access, Applied, EffectiveDevice, Value, hash};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
+
+/// Texts of the annotation that are remembered: no copy of the slices is older than so many of them.
+const TEXTS: usize = 16;
 
 /// What is on the mapper's disk for one device. That there is one says that the mapper knew the device: a property without
 /// an entry was then certainly never sent.
@@ -15,6 +18,9 @@ pub struct Record {
     /// Last text of the annotation `pollux.rs/rewrite` that was acted upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<String>,
+    /// Hashes of the last texts before it: a copy of the slices that has one of them is an old one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewritten: Vec<String>,
     /// The generation that was acted upon last: by an older one, such as an old copy of the slices, nothing is written.
     #[serde(default)]
     pub generation: i64,
@@ -61,7 +67,7 @@ impl Record {
                 values.insert(name.clone(), Entry { value: value.clone(), wiring, state });
             }
         }
-        Self { values, rewrite: device.rewrite.clone(), generation: 0, placed: BTreeMap::new() }
+        Self { values, rewrite: device.rewrite.clone(), ..Self::default() }
     }
     /// The device was driven elsewhere since: what its slice gives as acknowledged only shrinks until it is placed anew.
     pub(super) fn is_outdated(&self, device: &EffectiveDevice) -> bool {
@@ -88,9 +94,16 @@ impl Record {
         let new = device.rewrite.is_some() && device.rewrite != self.rewrite;
         if new {
             self.values.clear();
-            self.rewrite.clone_from(&device.rewrite);
+            let before = mem::replace(&mut self.rewrite, device.rewrite.clone());
+            self.rewritten.extend(before.map(|text| hash(&text)));
+            self.rewritten.drain(..self.rewritten.len().saturating_sub(TEXTS));
         }
         new
+    }
+    /// The text of the annotation, if a newer one than it was acted upon already. Only of a copy of the slices can that be said.
+    pub(super) fn outlived(&self, device: &EffectiveDevice) -> Option<String> {
+        let old = |text: &&String| self.rewrite.as_ref() != Some(*text) && self.rewritten.contains(&hash(text));
+        device.rewrite.as_ref().filter(old).cloned()
     }
     /// Puts back what was there before a write that certainly was not done.
     pub(super) fn restore(&mut self, name: &str, prior: Option<Entry>) {

@@ -213,8 +213,9 @@ impl<P: Protocol> Placement<P> {
     fn twin(&self, device: &Arc<EffectiveDevice>) -> Twin {
         let mut record = self.shared.store.load_record::<Record>(&device.uid);
         if let Some(record) = record.as_mut().filter(|_| self.config.origin != Origin::Disk) {
-            // Newer than what is said now there is nothing: generations began anew.
+            // Newer than what is said now there is nothing: generations began anew, and so did texts.
             record.generation = record.generation.min(device.generation);
+            record.rewritten.clear();
         }
         Twin::new(device.clone(), record, self.config.writes, self.shared.clock.now())
     }

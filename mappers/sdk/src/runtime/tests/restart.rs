@@ -18,6 +18,33 @@ async fn a_restart_writes_nothing() {
     plant.end().await;
 }
 
+/// The annotation does not raise the generation, so a copy that is older by its text alone does not show it.
+#[tokio::test(start_paused = true)]
+async fn a_start_from_an_old_copy_of_the_slices_does_not_write_everything_again() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a"]));
+    let with = |text: &str| EffectiveDevice { rewrite: Some(text.into()), ..wants(22.0, device("a")) };
+    let confirmed = is(IN_SYNC, "True", "Confirmed");
+    let plant = Plant::at(folder.path(), &script, fresh([with("1")]));
+    plant.until("a", &confirmed).await;
+    plant.set(fresh([with("2")]));
+    plant.poll("written again", |plant| plant.setpoints().len() == 2).await;
+    plant.until("a", &confirmed).await;
+    plant.end().await;
+    let plant = Plant::at(folder.path(), &script, cached([with("1")]));
+    plant.until("a", &confirmed).await;
+    plant.pass(seconds(60)).await;
+    plant.set(fresh([with("2")]));
+    plant.pass(seconds(60)).await;
+    assert_eq!(plant.setpoints().len(), 2, "the newest text was acted upon before");
+    plant.set(fresh([with("1")]));
+    plant.poll("said anew, an old text is a new one", |plant| plant.setpoints().len() == 3).await;
+    plant.until("a", &confirmed).await;
+    plant.end().await;
+    let plant = Plant::at(folder.path(), &script, fresh([with("2")]));
+    plant.poll("as the API server says it, too", |plant| plant.setpoints().len() == 4).await;
+    plant.end().await;
+}
+
 /// A process that is killed: its tasks are gone at one moment, nothing is drained.
 fn crash(runtime: tokio::runtime::Runtime, plant: Plant) {
     drop(runtime);
