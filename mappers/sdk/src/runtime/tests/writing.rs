@@ -3,6 +3,7 @@ use super::*;
 use crate::testing::scripted::Answer;
 use pollux_crds::{CONNECTED, IN_SYNC};
 use tokio::time::Instant;
+use tokio::time::sleep_until;
 
 #[tokio::test(start_paused = true)]
 async fn a_desired_value_is_written_once_and_confirmed_and_so_is_each_edit() {
@@ -95,6 +96,61 @@ async fn what_a_reading_that_was_under_way_says_is_no_word_on_the_write_after_it
     }
     assert_eq!(plant.setpoints(), (30..40).map(f64::from).collect::<Vec<_>>());
     plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_before_a_write_is_no_word_on_it_though_nothing_newer_is_there() {
+    let (script, mut device) = (script(&["a"]), wants(22.0, device("a")));
+    *script.limits.lock().unwrap() = crate::Limits::at_once(4).per_unit(2);
+    for property in &mut device.properties {
+        (property.interval, property.stale_after) = (Interval::Every(Span::from_secs(5)), None);
+    }
+    let (tolerance, at_once) = (0.0, Span::from_millis(0));
+    device.properties[1].enforce = Enforce::Always;
+    device.properties[1].verify = EffectiveVerify::ReadBack { tolerance, delay: at_once, within: at_once };
+    let plant = Plant::new(&script, config([device]));
+    plant.until("a", is(IN_SYNC, "True", "Confirmed")).await;
+    plant.pass(seconds(5)).await;
+    let last = script.log.lock().unwrap().last().expect("it is read").0;
+    sleep_until(last + Duration::from_millis(4950)).await;
+    script.set("a", "setpoint", 19.0); // by hand
+    let late = |ms| Answer::Late(Duration::from_millis(ms));
+    // One reading is asked for, and before it is there the next cycle's begins. By the first it is written to, so the second
+    // is older than the write; those of after are not answered for a while.
+    script.answers.lock().unwrap().extend([late(100), late(600), Answer::Normal, Answer::Silent, Answer::Silent]);
+    let turned_further = async {
+        plant.pass(Duration::from_millis(25)).await;
+        script.set("a", "setpoint", 18.0);
+    };
+    assert_eq!(tokio::join!(plant.control.read("uid-a"), turned_further), (Ok(()), ()));
+    let status = plant.until("a", reports("setpoint", 18.0)).await;
+    assert_eq!(plant.setpoints(), [22.0, 22.0]);
+    assert_eq!(status.pending["setpoint"].error, None, "nothing is known of it yet");
+    plant.until("a", is(IN_SYNC, "True", "Confirmed")).await;
+    plant.pass(seconds(120)).await;
+    assert_eq!(plant.setpoints(), [22.0, 22.0]);
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_was_under_way_when_mode_or_switch_turned_is_no_word_on_what_came_after() {
+    let monitored = with_mode(Mode::Monitor, wants(22.0, device("a")));
+    let off = NodeConfig { writes: Writes::Disabled, ..config([wants(22.0, device("a"))]) };
+    let on = config([wants(22.0, device("a"))]);
+    let turned = config([with_mode(Mode::Control, monitored.clone())]);
+    for (before, after) in [(config([monitored]), turned), (off, on)] {
+        let script = script(&["a"]);
+        let plant = Plant::new(&script, before);
+        plant.until("a", reports("setpoint", 20.0)).await;
+        script.set("a", "setpoint", 19.0); // by hand
+        script.answers.lock().unwrap().push_back(Answer::Late(Duration::from_millis(900)));
+        plant.poll("a reading is under way", |plant| plant.script.answers.lock().unwrap().is_empty()).await;
+        script.set("a", "setpoint", 22.0); // and again
+        plant.set(after);
+        plant.until("a", is(IN_SYNC, "True", "Confirmed")).await;
+        assert!(plant.setpoints().is_empty(), "the device has it already");
+        plant.end().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
