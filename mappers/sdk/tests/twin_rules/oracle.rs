@@ -41,6 +41,7 @@ pub(crate) enum Event {
         applied: BTreeMap<usize, (i64, u32)>,
     },
     Config(Config),
+    /// What is asked for from now on is asked after it was away.
     Connected,
     /// None: the device had no value for it.
     Read {
@@ -131,11 +132,14 @@ impl Judge<'_> {
         match event {
             Event::Start { config, kept, applied } => self.start(at, config, *kept, applied),
             Event::Config(config) => self.configure(at, config),
-            Event::Connected => self.beliefs.iter_mut().for_each(|b| b.read_from = at),
+            Event::Connected => self.beliefs.iter_mut().for_each(|b| b.read_from = b.read_from.max(at)),
             Event::Read { property, value, asked_at } => {
                 let desired = self.config.desired.get(property).copied();
                 let tolerance = self.kinds[*property].tolerance;
                 let belief = &mut self.beliefs[*property];
+                if belief.read.is_some_and(|(_, newest)| newest > *asked_at) {
+                    return; // overtaken by one that was asked for later
+                }
                 belief.read = Some((*value, *asked_at));
                 if let (Some(value), Some(desired)) = (value, desired) {
                     belief.seen_right |= *asked_at >= belief.read_from && (value - desired).abs() <= tolerance;

@@ -6,6 +6,7 @@ mod places;
 mod pushes;
 mod queued;
 mod restart;
+mod rules;
 mod secrets;
 mod slow_disk;
 mod writing;
