@@ -3,10 +3,10 @@
 //! stood on the disk, and when.
 //!
 //! Seen to fail, each broken once:
-//! - `Driven::cleared` lets a write go that was decided upon by an older configuration: rules 1 and 6.
+//! - `Driven::cleared` lets a write go that was decided upon by an older configuration: rule 1.
 //! - A record waits for the disk and a newer one does not take its place, or a write does not wait for its record: it is not
 //!   on record when its first byte leaves.
-//! - Writes that wait in the engine are not taken back before another configuration is in force: rules 1 and 6.
+//! - Writes that wait in the engine are not taken back before another configuration is in force: rule 6.
 //! - `Driven::asked_at` takes what arrives after a write for a word on it: rule 1, in the story of two readings.
 mod life;
 #[path = "../../../../tests/twin_rules/oracle.rs"]
