@@ -16,12 +16,7 @@ use serde::{Deserialize, Serialize};
     derive = "PartialEq",
     derive = "Default",
     doc = "One bus, gateway, server, adapter or broker that devices share.",
-    printcolumn(
-        name = "Host",
-        type_ = "string",
-        json_path = ".spec.protocol.modbus.tcp.host",
-        description = "Host of a Modbus TCP gateway"
-    ),
+    printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpoint", description = "What is opened"),
     printcolumn(
         name = "Connected",
         type_ = "string",
@@ -45,6 +40,10 @@ pub struct ChannelSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelStatus {
+    /// What is opened, such as tcp://10.0.0.5:502 or rtu:/dev/ttyUSB0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub endpoint: Option<String>,
     /// Nodes on which it is open, of those that use it, such as 1/2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -70,4 +69,11 @@ pub struct ChannelNode {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
+    /// Part of the time that the polled devices take, in percent; over 80 is too much, and over 100 cannot be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utilisation: Option<i32>,
+    /// What would make it fit, where it is used too much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub warning: Option<String>,
 }

@@ -172,6 +172,16 @@ pub struct DeviceStatus {
     #[schemars(extend("maxProperties" = 1000))]
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub applied: BTreeMap<String, Applied>,
+    /// Who the device says it is: vendor, product, revision, as the protocol tells it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "crate::device::words")]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
+    pub identification: BTreeMap<String, String>,
+    /// What the mapper learned of the device: addresses that it refuses, requests that are too long for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub learned: Vec<Note>,
     /// The values of the model's summary in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
@@ -197,6 +207,11 @@ pub struct DeviceStatus {
     #[schemars(length(max = 64))]
     pub uid: Option<String>,
 }
+
+/// A line for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Note(#[schemars(length(max = 256))] pub String);
 
 /// A word for each property.
 fn words(_: &mut SchemaGenerator) -> Schema {

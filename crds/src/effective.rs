@@ -67,6 +67,8 @@ pub struct EffectiveProperty {
     pub scale: f64,
     /// Value = raw × scale + offset.
     pub offset: f64,
+    /// Name of the property that holds its decimal exponent.
+    pub scale_exponent_from: Option<String>,
     /// Where its value comes from.
     pub source: Source,
     /// Age without a reading at which it is Stale; None: only the connection tells (`OnConnect`).

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 #[x_kube(validation = Rule::new("!(has(self.binding) && has(self.expression))").message("binding and expression exclude each other"))]
 #[x_kube(validation = Rule::new("!has(self.expression) || !has(self.access) || self.access == 'ReadOnly'").message("a property with an expression is ReadOnly"))]
-#[x_kube(validation = Rule::new("!(has(self.enum) && (has(self.scale) || has(self.offset)))").message("enum excludes scale and offset"))]
+#[x_kube(validation = Rule::new("!(has(self.enum) && (has(self.scale) || has(self.offset) || has(self.scaleExponentFrom)))").message("enum excludes scale, offset and scaleExponentFrom"))]
 #[x_kube(validation = Rule::new("!(has(self.minimum) && has(self.maximum)) || self.minimum <= self.maximum").message("minimum must not be above maximum"))]
 #[x_kube(validation = Rule::new("!(self.name.lowerAscii() in ['y', 'n', 'yes', 'no', 'on', 'off', 'true', 'false', 'null'])").message("name must not be one of y, n, yes, no, on, off, true, false, null, which YAML turns into something else").field_path(".name"))]
 pub struct Property {
@@ -68,6 +68,11 @@ pub struct Property {
     /// Value = raw × scale + offset; default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<f64>,
+    /// Name of an integer property of the device that holds the exponent of this one, as SunSpec's scale factors do: value = raw ×
+    /// 10^exponent × scale + offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub scale_exponent_from: Option<String>,
     /// CEL over the other properties, all numbers being doubles, such as `flow * (supply - return) * 1.163`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]

@@ -1,5 +1,5 @@
 //! What two devices share without saying so: one port, gateway or server, opened by both.
-use crate::{Protocol, Span};
+use crate::{ModbusDevice, ModbusRtu, Protocol, Span};
 use std::collections::BTreeMap;
 
 /// A resource that a device opens, and how. One resource is opened once; who asks for other settings is refused.
@@ -19,14 +19,39 @@ const CONNECT_TIMEOUT: Span = Span::from_secs(5);
 /// transport.
 pub fn resource_key(protocol: &Protocol) -> Option<Resource> {
     let modbus = protocol.modbus.as_ref()?;
-    let tcp = modbus.tcp.as_ref()?;
+    let (key, mut settings) = opened(modbus)?;
+    settings.insert("connectTimeout", modbus.connect_timeout.unwrap_or(CONNECT_TIMEOUT).to_string());
+    Some(Resource { key, settings })
+}
+
+/// One port of one host is one resource, whatever is spoken there: who speaks otherwise is in conflict with it.
+fn opened(modbus: &ModbusDevice) -> Option<(String, BTreeMap<&'static str, String>)> {
     // IPv6 addresses have colons of their own.
-    let host = tcp.host.to_ascii_lowercase();
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
-    Some(Resource {
-        key: format!("modbus tcp {host}:{}", tcp.port),
-        settings: [("connectTimeout", modbus.connect_timeout.unwrap_or(CONNECT_TIMEOUT).to_string())].into(),
-    })
+    let socket = |host: &str, port: i32| {
+        let host = host.to_ascii_lowercase();
+        if host.contains(':') { format!("modbus tcp [{host}]:{port}") } else { format!("modbus tcp {host}:{port}") }
+    };
+    let plain = |transport: &str| BTreeMap::from([("transport", transport.to_owned())]);
+    if let Some(tcp) = &modbus.tcp {
+        return Some((socket(&tcp.host, tcp.port), plain("tcp")));
+    }
+    if let Some(over) = &modbus.rtu_over_tcp {
+        return Some((socket(&over.host, over.port), plain("rtuOverTcp")));
+    }
+    if let Some(tls) = &modbus.tls {
+        let mut settings = plain("tls");
+        settings.insert("secret", tls.secret.clone());
+        settings.insert("serverName", tls.server_name.clone().unwrap_or_else(|| tls.host.to_ascii_lowercase()));
+        settings.insert("insecureSkipVerify", tls.insecure_skip_verify.unwrap_or_default().to_string());
+        return Some((socket(&tls.host, tls.port), settings));
+    }
+    let rtu = modbus.rtu.as_ref()?;
+    let line = BTreeMap::from([
+        ("baudRate", rtu.baud_rate.unwrap_or(ModbusRtu::BAUD_RATE).to_string()),
+        ("parity", format!("{:?}", rtu.parity.unwrap_or_default())),
+        ("stopBits", rtu.stop_bits.unwrap_or(1).to_string()),
+    ]);
+    Some((format!("modbus rtu {}", rtu.path), line))
 }
 
 impl Resource {

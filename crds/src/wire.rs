@@ -32,7 +32,19 @@ fn whole(type_: ModbusDataType) -> Option<(i128, i128)> {
         ModbusDataType::Uint32 => (u32::MIN.into(), u32::MAX.into()),
         ModbusDataType::Int64 => (i64::MIN.into(), i64::MAX.into()),
         ModbusDataType::Uint64 => (u64::MIN.into(), u64::MAX.into()),
-        ModbusDataType::Float32 | ModbusDataType::Float64 | ModbusDataType::String => return None,
+        ModbusDataType::Int8L | ModbusDataType::Int8H => (i8::MIN.into(), i8::MAX.into()),
+        ModbusDataType::Uint8L | ModbusDataType::Uint8H => (0, u8::MAX.into()),
+        ModbusDataType::Bcd16 => (0, 9_999),
+        ModbusDataType::Bcd32 | ModbusDataType::M10K32 => (0, 99_999_999),
+        ModbusDataType::M10K48 => (0, 999_999_999_999),
+        ModbusDataType::Bcd64 | ModbusDataType::M10K64 => (0, 9_999_999_999_999_999),
+        ModbusDataType::SignMagnitude16 => (-0x7FFF, 0x7FFF),
+        ModbusDataType::SignMagnitude32 => (-0x7FFF_FFFF, 0x7FFF_FFFF),
+        ModbusDataType::Float16
+        | ModbusDataType::Float32
+        | ModbusDataType::Float64
+        | ModbusDataType::Cp56
+        | ModbusDataType::String => return None,
     })
 }
 fn word(type_: ModbusDataType) -> &'static str {
@@ -46,6 +58,20 @@ fn word(type_: ModbusDataType) -> &'static str {
         ModbusDataType::Float32 => "float32",
         ModbusDataType::Float64 => "float64",
         ModbusDataType::String => "string",
+        ModbusDataType::Int8L => "int8l",
+        ModbusDataType::Int8H => "int8h",
+        ModbusDataType::Uint8L => "uint8l",
+        ModbusDataType::Uint8H => "uint8h",
+        ModbusDataType::Float16 => "float16",
+        ModbusDataType::Bcd16 => "bcd16",
+        ModbusDataType::Bcd32 => "bcd32",
+        ModbusDataType::Bcd64 => "bcd64",
+        ModbusDataType::M10K32 => "m10k32",
+        ModbusDataType::M10K48 => "m10k48",
+        ModbusDataType::M10K64 => "m10k64",
+        ModbusDataType::SignMagnitude16 => "signmagnitude16",
+        ModbusDataType::SignMagnitude32 => "signmagnitude32",
+        ModbusDataType::Cp56 => "cp56",
     }
 }
 

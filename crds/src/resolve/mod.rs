@@ -132,14 +132,7 @@ pub fn judge_model(model: &DeviceModel) -> Vec<FieldError> {
 /// A Modbus device that might be.
 fn anywhere() -> ModbusDevice {
     let tcp = ModbusTcp { host: "device".into(), port: 502 };
-    ModbusDevice {
-        channel: None,
-        tcp: Some(tcp),
-        unit_id: 1,
-        timeout: None,
-        connect_timeout: None,
-        offline_after: None,
-    }
+    ModbusDevice { tcp: Some(tcp), unit_id: 1, ..ModbusDevice::default() }
 }
 
 /// A text that only shall differ from the one before, short enough for a slice.

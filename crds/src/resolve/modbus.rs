@@ -1,5 +1,5 @@
 //! Whether a Modbus binding can carry a property's type, and whether it can be written.
-use crate::{Access, ModbusBinding, ModbusDataType, ModbusTable, PropertyType, parameters::list};
+use crate::{Access, ModbusBinding, ModbusDataType, ModbusTable, Place, PropertyType, parameters::list};
 use std::collections::BTreeMap;
 
 /// What is wrong, as (field below `binding.modbus`, message).
@@ -10,10 +10,14 @@ pub(super) fn check(
     access: Access,
 ) -> Vec<(&'static str, String)> {
     let mut wrong = vec![];
-    if access != Access::ReadOnly && matches!(binding.table, ModbusTable::Discrete | ModbusTable::Input) {
+    let Place { table, address } = match binding.place() {
+        Ok(place) => place,
+        Err(message) => return vec![("", message)],
+    };
+    if access != Access::ReadOnly && matches!(table, ModbusTable::Discrete | ModbusTable::Input) {
         wrong.push((".table", "this table cannot be written; writable are: coil, holding".to_owned()));
     }
-    let bits = matches!(binding.table, ModbusTable::Coil | ModbusTable::Discrete);
+    let bits = matches!(table, ModbusTable::Coil | ModbusTable::Discrete);
     let rest = binding.data_type.is_some()
         || binding.bit.is_some()
         || binding.length.is_some()
@@ -28,11 +32,8 @@ pub(super) fn check(
     if (binding.data_type == Some(ModbusDataType::String)) != binding.length.is_some() {
         wrong.push((".length", "goes with dataType string, and only with it".to_owned()));
     }
-    if binding.address + binding.registers() > 65_536 {
-        wrong.push((
-            ".address",
-            format!("{} with {} registers ends beyond 65535", binding.address, binding.registers()),
-        ));
+    if address + binding.registers() > 65_536 {
+        wrong.push((".address", format!("{address} with {} registers ends beyond 65535", binding.registers())));
     }
     wrong
 }
@@ -40,7 +41,8 @@ pub(super) fn check(
 fn carries(binding: &ModbusBinding, type_: PropertyType, has_enum: bool) -> Option<String> {
     let bit = binding.data_type.is_none();
     let text = binding.data_type == Some(ModbusDataType::String);
-    let float = matches!(binding.data_type, Some(ModbusDataType::Float32 | ModbusDataType::Float64));
+    let float =
+        matches!(binding.data_type, Some(ModbusDataType::Float16 | ModbusDataType::Float32 | ModbusDataType::Float64));
     match type_ {
         PropertyType::Boolean if !bit => {
             Some("type boolean needs a coil, a discrete input or a bit of a register".into())
@@ -80,14 +82,15 @@ pub(super) fn groups<'a>(members: impl Iterator<Item = Member<'a>>) -> Vec<(Vec<
 }
 
 fn spans_too_much(members: &[Member<'_>]) -> Option<String> {
-    let bindings = || members.iter().map(|member| member.binding);
-    let table = bindings().next()?.table;
-    if let Some(other) = bindings().find(|binding| binding.table != table) {
+    let places =
+        || members.iter().filter_map(|member| Some((member.binding.place().ok()?, member.binding.registers())));
+    let table = places().next()?.0.table;
+    if let Some((other, _)) = places().find(|(place, _)| place.table != table) {
         let (one, other) = (word(table), word(other.table));
         return Some(format!("spans tables {one} and {other}; one request reads one table"));
     }
-    let start = bindings().map(|binding| binding.address).min()?;
-    let end = bindings().map(|binding| binding.address + binding.registers()).max()?;
+    let start = places().map(|(place, _)| place.address).min()?;
+    let end = places().map(|(place, registers)| place.address + registers).max()?;
     let (most, what) = match table {
         ModbusTable::Coil | ModbusTable::Discrete => (2000, "bits"),
         ModbusTable::Input | ModbusTable::Holding => (125, "registers"),
@@ -101,17 +104,5 @@ fn word(table: ModbusTable) -> &'static str {
         ModbusTable::Discrete => "discrete",
         ModbusTable::Input => "input",
         ModbusTable::Holding => "holding",
-    }
-}
-
-impl ModbusBinding {
-    /// Registers (or bits) that it takes on the wire.
-    pub fn registers(&self) -> i32 {
-        match self.data_type {
-            None | Some(ModbusDataType::Int16 | ModbusDataType::Uint16) => 1,
-            Some(ModbusDataType::Int32 | ModbusDataType::Uint32 | ModbusDataType::Float32) => 2,
-            Some(ModbusDataType::Int64 | ModbusDataType::Uint64 | ModbusDataType::Float64) => 4,
-            Some(ModbusDataType::String) => self.length.unwrap_or(1),
-        }
     }
 }

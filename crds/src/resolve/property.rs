@@ -104,6 +104,7 @@ impl Judge<'_> {
             invalid: property.invalid.clone().unwrap_or_default(),
             scale,
             offset,
+            scale_exponent_from: property.scale_exponent_from.clone(),
             stale_after,
             enforce: property.enforce.unwrap_or_default(),
             verify,

@@ -22,9 +22,11 @@ pub(super) fn merge(
     };
     let Some(name) = &modbus.channel else {
         let times = [("", modbus.timeout, modbus.connect_timeout)];
-        return match &modbus.tcp {
-            Some(_) => in_bounds(&times).map(|()| (ResolvedProtocol(protocol.clone()), None)),
-            None => Err(vec![FieldError::new("spec.protocol.modbus", "exactly one of channel, tcp must be set")]),
+        return if modbus.transports() == 1 {
+            in_bounds(&times).map(|()| (ResolvedProtocol(protocol.clone()), None))
+        } else {
+            let message = "exactly one of channel, tcp, rtu, rtuOverTcp, tls must be set";
+            Err(vec![FieldError::new("spec.protocol.modbus", message)])
         };
     };
     let Some(channel) = channel else {
@@ -45,11 +47,20 @@ pub(super) fn merge(
     ])?;
     let merged = ModbusDevice {
         channel: None,
-        tcp: Some(shared.tcp.clone()),
-        unit_id: modbus.unit_id,
+        tcp: shared.tcp.clone(),
+        rtu: shared.rtu.clone(),
+        rtu_over_tcp: shared.rtu_over_tcp.clone(),
+        tls: shared.tls.clone(),
         timeout: modbus.timeout.or(shared.timeout),
         connect_timeout: modbus.connect_timeout.or(shared.connect_timeout),
         offline_after: modbus.offline_after.or(shared.offline_after),
+        pipeline: modbus.pipeline.or(shared.pipeline),
+        pacing: modbus.pacing.clone().or_else(|| shared.pacing.clone()),
+        retries: modbus.retries.or(shared.retries),
+        busy_retry: modbus.busy_retry.clone().or_else(|| shared.busy_retry.clone()),
+        limits: modbus.limits.clone().or_else(|| shared.limits.clone()),
+        cost: modbus.cost.clone().or_else(|| shared.cost.clone()),
+        ..modbus.clone()
     };
     Ok((ResolvedProtocol(Protocol { modbus: Some(merged), custom: None }), Some(name.clone())))
 }

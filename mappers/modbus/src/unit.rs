@@ -4,7 +4,7 @@ use crate::{
     plan::Range,
     values::{Format, Number},
 };
-use pollux_crds::{ModbusBinding, ModbusDataType, ModbusDevice, ModbusTable as Table};
+use pollux_crds::{ModbusBinding, ModbusDataType, ModbusDevice, ModbusTable as Table, Place};
 use pollux_mapper::{ConfigError, Point, Slot};
 use std::{
     collections::BTreeMap,
@@ -60,24 +60,24 @@ impl Unit {
 fn item(point: &Point<'_, ModbusBinding>) -> Result<Item, String> {
     let binding = point.address;
     let format = format(binding)?;
-    let start =
-        u16::try_from(binding.address).map_err(|_| format!("address is {}, must be 0..=65535", binding.address))?;
-    let range = Range { table: binding.table, start, count: format.width() };
+    let Place { table, address } = binding.place()?;
+    let start = u16::try_from(address).map_err(|_| format!("address is {address}, must be 0..=65535"))?;
+    let range = Range { table, start, count: format.width() };
     if range.end() > 0x1_0000 {
         let last = range.end() - 1;
         return Err(format!("address {start} with {} registers ends at {last}, must be at most 65535", range.count));
     }
-    if point.writable && matches!(binding.table, Table::Discrete | Table::Input) {
-        let table = table_name(binding.table);
+    if point.writable && matches!(table, Table::Discrete | Table::Input) {
+        let table = table_name(table);
         return Err(format!("table {table} cannot be written: access must be ReadOnly, or table coil or holding"));
     }
     Ok(Item { slot: point.slot, name: point.name.to_owned(), range, block: range, format })
 }
 
 fn format(binding: &ModbusBinding) -> Result<Format, String> {
-    let ModbusBinding { table, address: _, data_type, byte_order, bit, length } = binding;
-    let order = byte_order.unwrap_or_default();
-    match (table, data_type, bit) {
+    let ModbusBinding { data_type, byte_order, bit, length, .. } = binding;
+    let order = byte_order.unwrap_or_default().pattern();
+    match (binding.place()?.table, data_type, bit) {
         (Table::Coil | Table::Discrete, None, None) => Ok(Format::Coil),
         (Table::Coil | Table::Discrete, ..) => Err("tables coil and discrete take neither dataType nor bit".into()),
         (_, None, Some(bit)) => match u8::try_from(*bit) {
@@ -97,13 +97,14 @@ fn number(kind: ModbusDataType) -> Number {
     match kind {
         ModbusDataType::Int16 => Number::Int16,
         // String never comes here: it is a format of its own.
-        ModbusDataType::Uint16 | ModbusDataType::String => Number::Uint16,
+        ModbusDataType::Uint16 => Number::Uint16,
         ModbusDataType::Int32 => Number::Int32,
         ModbusDataType::Uint32 => Number::Uint32,
         ModbusDataType::Int64 => Number::Int64,
         ModbusDataType::Uint64 => Number::Uint64,
         ModbusDataType::Float32 => Number::Float32,
         ModbusDataType::Float64 => Number::Float64,
+        _ => Number::Uint16,
     }
 }
 

@@ -82,7 +82,7 @@ fn desired_values_are_judged_in_the_devices_own_type() {
     let unit = unit(
         1,
         &[(order, true, None), (registers(Holding, 4, Uint16), true, None), (bits(Input, 0), false, None)]
-            .map(|(b, w, g)| (if b.table == Input { registers(Input, 0, Uint16) } else { b }, w, g)),
+            .map(|(b, w, g)| (if b.table == Some(Input) { registers(Input, 0, Uint16) } else { b }, w, g)),
     );
     let unit = unit.expect("valid");
     assert_eq!(Modbus.encoded(&unit, 0, &Value::Float(21.3)), Ok(Value::Float(f64::from(21.3_f32))));

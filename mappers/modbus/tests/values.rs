@@ -103,11 +103,11 @@ fn equal_on_the_wire_is_equal() {
 
 /// Where byte `n` of a value (0 the most significant of `size`) stands on the wire: from the letters of the order's name.
 fn place(n: usize, size: usize, order: ByteOrder) -> usize {
-    match order {
+    match order.pattern() {
         Abcd => n,
         Badc => n ^ 1,
         Cdab => (size - 1 - n) ^ 1,
-        Dcba => size - 1 - n,
+        _ => size - 1 - n,
     }
 }
 

@@ -3,7 +3,15 @@
 use crate::{ConfigError, DriverError, ErrorKind, Fault, Instant, PointFault, Port, Samples, Value, Written};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use std::{collections::HashMap, fmt::Display, future::Future, hash::Hash, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+    future::Future,
+    hash::Hash,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// A field protocol: pure translation of configuration, and `connect`. One value serves the whole process.
 pub trait Protocol: Sized + Send + Sync + 'static {
@@ -50,6 +58,23 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         None
     }
 
+    /// Pure. What this exchange costs of the link's time, from configuration, before any was timed: for the load of the link and
+    /// for `check`. Default: not known.
+    fn cost(&self, unit: &Self::Unit, exchange: &Exchange<Self::Request>) -> Option<Duration> {
+        let _ = (unit, exchange);
+        None
+    }
+    /// What is known of the device beside its values: asked for after each attach and after each [`Done::Replan`]. Default:
+    /// nothing.
+    fn knowledge(&self, unit: &Self::Unit) -> Knowledge {
+        let _ = unit;
+        Knowledge::default()
+    }
+    /// What [`Knowledge::kept`] of an earlier life of this unit was, with the same wiring; right after `prepare`. What does not fit
+    /// is ignored. Null: forget all that was learned.
+    fn recall(&self, unit: &Self::Unit, kept: &serde_json::Value) {
+        let _ = (unit, kept);
+    }
     /// Pure. What the device would report if this value were written to this point: encoded into the device's own format
     /// and decoded again. Two values are equal when this makes them equal, and what the format cannot hold is refused here,
     /// before anything is sent. Default: the value itself.
@@ -200,6 +225,17 @@ pub enum Precision {
     Single,
     /// An integer: exact.
     Integer,
+}
+
+/// What is known of a device beside its values.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Knowledge {
+    /// What shall survive a restart, in the driver's own form; Null: nothing.
+    pub kept: serde_json::Value,
+    /// The same for people, a line each: `status.learned`.
+    pub learned: Vec<String>,
+    /// Who the device says it is: `status.identification`.
+    pub identification: BTreeMap<String, String>,
 }
 
 /// One request and its answer. `points` are positions in `points` of `prepare`.

@@ -33,7 +33,7 @@ pub use arbiter::{Arbiter, Outcome, Plan, Work};
 pub use columns::{Change, Columns, Fresh};
 pub use config::{NodeConfig, Origin, Refusal};
 pub use control::{Control, ControlError, Request, control};
-pub use driver::{Cx, Done, Exchange, Interval, Job, Limits, Link, Point, Precision, Protocol, Slot};
+pub use driver::{Cx, Done, Exchange, Interval, Job, Knowledge, Limits, Link, Point, Precision, Protocol, Slot};
 pub use engine::{
     CallError, Command, Counter, Counters, DeviceKey, DeviceSpec, Engine, Layout, OFFLINE_AFTER, PointSpec, Stats,
     Write,

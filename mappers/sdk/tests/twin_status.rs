@@ -37,6 +37,7 @@ fn property(name: &str) -> EffectiveProperty {
         invalid: vec![],
         scale: 1.0,
         offset: 0.0,
+        scale_exponent_from: None,
         source: Source::Binding(json!({})),
         stale_after: Some(Span::from_secs(5)),
         enforce: Enforce::OnChange,

@@ -12,9 +12,11 @@ pub(crate) fn build(facts: &Facts) -> ChannelStatus {
         node: node.to_string(),
         connected: *connected,
         message: message.as_deref().map(|m| cut(m, 1_000)),
+        ..ChannelNode::default()
     };
     ChannelStatus {
         summary: (!facts.nodes.is_empty()).then(|| format!("{open}/{}", facts.nodes.len())),
         nodes: facts.nodes.iter().take(MOST).map(node).collect(),
+        ..ChannelStatus::default()
     }
 }

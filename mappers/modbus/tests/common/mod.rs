@@ -7,14 +7,14 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 pub(crate) fn bits(table: ModbusTable, address: i32) -> ModbusBinding {
-    ModbusBinding { table, address, data_type: None, byte_order: None, bit: None, length: None }
+    ModbusBinding { table: Some(table), address: Some(address), ..ModbusBinding::default() }
 }
 pub(crate) fn registers(table: ModbusTable, address: i32, kind: ModbusDataType) -> ModbusBinding {
     ModbusBinding { data_type: Some(kind), ..bits(table, address) }
 }
 pub(crate) fn device(address: SocketAddr, unit_id: i32) -> ModbusDevice {
     let tcp = ModbusTcp { host: address.ip().to_string(), port: address.port().into() };
-    ModbusDevice { channel: None, tcp: Some(tcp), unit_id, timeout: None, connect_timeout: None, offline_after: None }
+    ModbusDevice { tcp: Some(tcp), unit_id, ..ModbusDevice::default() }
 }
 pub(crate) fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 502))

@@ -19,6 +19,7 @@ fn property(type_: PropertyType) -> EffectiveProperty {
         invalid: vec![],
         scale: 1.0,
         offset: 0.0,
+        scale_exponent_from: None,
         source: Source::Binding(json!({})),
         stale_after: None,
         enforce: Enforce::OnChange,

@@ -42,6 +42,7 @@ pub(crate) fn property(name: &str) -> EffectiveProperty {
         invalid: vec![],
         scale: 1.0,
         offset: 0.0,
+        scale_exponent_from: None,
         source: Source::Binding(json!({"register": 7})),
         stale_after: Some(Span::from_millis(5_000)),
         enforce: Enforce::OnChange,

@@ -31,7 +31,7 @@ impl Channels {
     }
     pub(crate) fn set<'a>(&self, names: impl Iterator<Item = &'a ChannelName>, link: &LinkState) {
         let message = (!link.up).then(|| link.reason.chars().take(MESSAGE / 4).collect());
-        let state = ChannelNode { node: self.node.clone(), connected: link.up, message };
+        let state = ChannelNode { node: self.node.clone(), connected: link.up, message, ..ChannelNode::default() };
         self.change(|states| states.extend(names.map(|name| (name.clone(), state.clone()))));
     }
     pub(crate) fn forget<'a>(&self, names: impl Iterator<Item = &'a ChannelName>) {

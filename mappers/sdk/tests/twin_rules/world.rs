@@ -212,6 +212,7 @@ impl World {
             invalid: vec![],
             scale: 1.0,
             offset: 0.0,
+            scale_exponent_from: None,
             source: Source::Binding(serde_json::json!({"address": wiring})),
             stale_after: Some(Span::from_secs(5)),
             enforce: if kind.always { Enforce::Always } else { Enforce::OnChange },

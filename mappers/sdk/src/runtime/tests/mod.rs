@@ -46,6 +46,7 @@ fn property(name: &str, access: Access) -> EffectiveProperty {
         invalid: vec![],
         scale: 1.0,
         offset: 0.0,
+        scale_exponent_from: None,
         source: Source::Binding(json!(name)),
         stale_after: Some(Span::from_millis(5000)),
         enforce: Enforce::OnChange,
