@@ -58,6 +58,9 @@ pub struct MapperClassSpec {
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("default" = false))]
     pub host_network: bool,
+    /// Lets the mapper open devices of the node, such as serial ports. Without it there is no /dev of the node in its Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_devices: Option<HostDevices>,
     /// Taints of nodes that the mapper bears.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -123,6 +126,22 @@ pub struct SecretName(#[schemars(length(min = 1, max = 253))] pub String);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Argument(#[schemars(length(max = 4096))] pub String);
+
+/// Devices of the node. The mapper sees the node's /dev, also what is plugged in later, and opens what its groups may. For this
+/// its container is privileged, as Kubernetes calls it: only so the kernel lets it open a port that was not there when it
+/// started. It still runs as a user without capabilities, and its own files are read-only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
+pub struct HostDevices {
+    /// Numbers of the groups that own the ports on the nodes: 20 is dialout on Debian and Ubuntu, 18 on Fedora and Red Hat, 986
+    /// uucp on Arch. `ls -ln /dev/ttyUSB0` shows it. Not 0, which owns the node's disks.
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "set"))]
+    pub groups: Vec<GroupId>,
+}
+
+/// Number of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct GroupId(#[schemars(range(min = 1, max = 2_147_483_647))] pub i64);
 
 /// CPU and memory, as in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]

@@ -23,7 +23,7 @@ spec:
   - {{ .name | quote }}
     {{- end }}
   {{- end }}
-  {{- range $field := list "args" "env" "resources" "tolerations" }}
+  {{- range $field := list "args" "env" "resources" "hostDevices" "tolerations" }}
   {{- with index $.class $field }}
   {{ $field }}: {{- toYaml . | nindent 4 }}
   {{- end }}

@@ -46,11 +46,40 @@ fn pod(class: &MapperClass, name: &str) -> Json {
         "hostNetwork": spec.host_network,
         "dnsPolicy": if spec.host_network { "ClusterFirstWithHostNet" } else { "ClusterFirst" },
         "terminationGracePeriodSeconds": 15,
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "supplementalGroups": spec.host_devices.iter().flat_map(|host| &host.groups).map(|group| group.0).collect::<Vec<_>>(),
+        },
         "initContainers": [init(class)],
         "containers": [mapper(class, name)],
-        "volumes": [{"name": "state", "hostPath": {"path": format!("/var/lib/pollux/{name}"), "type": "DirectoryOrCreate"}}],
+        "volumes": volumes(class, name),
     })
+}
+
+fn volumes(class: &MapperClass, name: &str) -> Vec<Json> {
+    let folder = |name: &str, path: &str, kind: &str| json!({"name": name, "hostPath": {"path": path, "type": kind}});
+    let mut volumes = vec![folder("state", &format!("/var/lib/pollux/{name}"), "DirectoryOrCreate")];
+    volumes.extend(class.spec.host_devices.is_some().then(|| folder("dev", "/dev", "Directory")));
+    volumes
+}
+
+fn mounts(class: &MapperClass) -> Vec<Json> {
+    let mut mounts = vec![json!({"name": "state", "mountPath": STATE})];
+    mounts.extend(class.spec.host_devices.is_some().then(|| json!({"name": "dev", "mountPath": "/dev"})));
+    mounts
+}
+
+/// Nothing beyond its own files. With devices of the node: privileged, for the kernel's list of devices that a container may
+/// open is made when it starts, and a port that is plugged in again has another number. As this user it has no capability.
+fn rights(class: &MapperClass) -> Json {
+    let mut rights = json!({
+        "runAsUser": USER, "runAsGroup": USER, "runAsNonRoot": true, "readOnlyRootFilesystem": true,
+        "capabilities": {"drop": ["ALL"]},
+    });
+    let (name, value) =
+        if class.spec.host_devices.is_some() { ("privileged", true) } else { ("allowPrivilegeEscalation", false) };
+    rights[name] = json!(value);
+    rights
 }
 
 fn policy(class: &MapperClass) -> &'static str {
@@ -103,11 +132,10 @@ fn mapper(class: &MapperClass, name: &str) -> Json {
         "readinessProbe": probe("/readyz", listen, 2, 3),
         "livenessProbe": probe("/healthz", listen, 10, 6),
         "resources": resources,
-        "volumeMounts": [{"name": "state", "mountPath": STATE}],
-        "securityContext": {
-            "runAsUser": USER, "runAsGroup": USER, "runAsNonRoot": true, "readOnlyRootFilesystem": true,
-            "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
-        },
+        "volumeMounts": mounts(class),
+        // Not below /dev, which may be the node's own.
+        "terminationMessagePath": "/termination-log",
+        "securityContext": rights(class),
     })
 }
 
@@ -172,6 +200,24 @@ mod tests {
         let get = mapper.readiness_probe.as_ref().unwrap().http_get.as_ref().unwrap();
         assert_eq!((pod.host_network, get.host.as_deref()), (Some(true), Some("127.0.0.1")));
         assert_eq!(pod.image_pull_secrets.unwrap()[0].name, "registry");
+    }
+
+    #[test]
+    fn a_class_with_devices_of_the_node_opens_them_as_a_user_without_capabilities() {
+        let set = typed(&json!({"image": "i", "hostDevices": {"groups": [20, 986]}}));
+        let pod = set.spec.unwrap().template.spec.unwrap();
+        assert_eq!(pod.security_context.unwrap().supplemental_groups, Some(vec![20, 986]));
+        let dev = pod.volumes.unwrap().into_iter().find(|v| v.name == "dev").and_then(|v| v.host_path).unwrap();
+        assert_eq!((dev.path.as_str(), dev.type_.as_deref()), ("/dev", Some("Directory")));
+        let mapper = &pod.containers[0];
+        assert!(mapper.volume_mounts.iter().flatten().any(|m| m.name == "dev" && m.mount_path == "/dev"));
+        let context = mapper.security_context.clone().unwrap();
+        assert_eq!((context.privileged, context.allow_privilege_escalation), (Some(true), None));
+        assert_eq!((context.run_as_user, context.run_as_non_root), (Some(USER), Some(true)));
+        assert_eq!(pod.init_containers.unwrap()[0].security_context.clone().unwrap().privileged, None);
+        let plain = typed(&json!({"image": "i"})).spec.unwrap().template.spec.unwrap();
+        assert_eq!(plain.volumes.unwrap().len(), 1);
+        assert_eq!(plain.containers[0].security_context.clone().unwrap().privileged, None);
     }
 
     #[test]
