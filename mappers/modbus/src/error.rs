@@ -10,6 +10,9 @@ pub enum Error {
     Connect(String),
     #[error("cannot connect: no answer within {0:?}")]
     ConnectTimeout(Duration),
+    /// A serial port that cannot be opened, or cannot be set so.
+    #[error("{path}: {why}")]
+    Port { path: String, why: String },
     #[error("the connection was closed by the other side")]
     Closed,
     #[error("the connection was lost: {0}")]
@@ -41,7 +44,7 @@ fn too_late(late: bool) -> &'static str {
 impl DriverError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Connect(_) | Self::Closed | Self::Lost(_) => ErrorKind::Unreachable,
+            Self::Connect(_) | Self::Port { .. } | Self::Closed | Self::Lost(_) => ErrorKind::Unreachable,
             Self::ConnectTimeout(_) | Self::Stalled | Self::HalfFrame(_) | Self::Silent { .. } | Self::Deaf => {
                 ErrorKind::Timeout
             }

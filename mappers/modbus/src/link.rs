@@ -4,6 +4,7 @@ use crate::{
     frame::{Answer, ExceptionCode, Request, describe_exception, is_gateway, is_refused_range},
     plan::Range,
     protocol::Modbus,
+    stream::Io,
     transaction::DEPTH,
     unit::{Item, Unit},
     values::{Encoded, Format},
@@ -12,12 +13,11 @@ use crate::{
 };
 use pollux_crds::ModbusTable as Table;
 use pollux_mapper::{Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Samples, Value, Written};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 /// One connection to a device or gateway. Dropping it closes it.
 #[derive(Debug)]
-pub struct Link<S> {
-    wire: Wire<S>,
+pub struct Link {
+    wire: Wire,
     /// Who is at the other end, where that is known.
     pub(crate) peer: Option<String>,
 }
@@ -29,8 +29,8 @@ fn may_be_done(code: ExceptionCode) -> bool {
     matches!(code, ExceptionCode::Acknowledge | ExceptionCode::ServerDeviceFailure)
 }
 
-impl<S: AsyncRead + AsyncWrite + Send + 'static> Link<S> {
-    pub fn new(stream: S, peer: Option<String>) -> Self {
+impl Link {
+    pub fn new(stream: impl Io + 'static, peer: Option<String>) -> Self {
         Self { wire: Wire::new(stream), peer }
     }
 
@@ -94,7 +94,7 @@ fn exception(code: ExceptionCode) -> PointFault {
     PointFault::new(ErrorKind::Protocol, describe_exception(code))
 }
 
-impl<S: AsyncRead + AsyncWrite + Send + 'static> pollux_mapper::Link<Modbus> for Link<S> {
+impl pollux_mapper::Link<Modbus> for Link {
     fn limits(&self) -> Limits {
         Limits::at_once(DEPTH).bus(true) // there may be one behind a gateway
     }

@@ -1,48 +1,18 @@
 //! Modbus TCP as the engine sees it: configuration to endpoints, units and plans; and `connect`.
 use crate::{
+    endpoint::Endpoint,
     error::Error,
     link::{self, Link},
     plan::{self, Range},
+    stream::{self, Dialled},
     unit::Unit,
 };
-use pollux_crds::{ModbusBinding, ModbusDevice, ModbusTcp};
+use pollux_crds::{ModbusBinding, ModbusDevice};
 use pollux_mapper::{ConfigError, Cx, Exchange, Job, Point, PointFault, Precision, Protocol, Value};
-use socket2::{SockRef, TcpKeepalive};
-use std::{fmt, io, time::Duration};
-use tokio::net::TcpStream;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A gateway that lost its power is noticed, even where nothing is polled for hours.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-/// And while it is polled: where sent bytes wait for their acknowledgement no keep-alive is sent, and Linux would try again
-/// for a quarter of an hour.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Modbus;
-
-/// One connection. Devices behind one gateway share it; what differs in more than `Display` shows is a conflict.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    host: String,
-    port: u16,
-    connect_timeout: Duration,
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, connect_timeout: _ } = self;
-        if host.contains(':') { write!(f, "tcp://[{host}]:{port}") } else { write!(f, "tcp://{host}:{port}") }
-    }
-}
-
-impl Endpoint {
-    fn new(tcp: &ModbusTcp, connect_timeout: Duration) -> Result<Self, ConfigError> {
-        let port = u16::try_from(tcp.port).ok().filter(|port| *port != 0);
-        let port = port.ok_or_else(|| ConfigError::device(format!("tcp.port is {}, must be 1..=65535", tcp.port)))?;
-        Ok(Self { host: tcp.host.to_ascii_lowercase(), port, connect_timeout })
-    }
-}
 
 impl Protocol for Modbus {
     const NAME: &'static str = "modbus";
@@ -52,12 +22,15 @@ impl Protocol for Modbus {
     type Unit = Unit;
     type Request = Range;
     type Error = Error;
-    type Link = Link<TcpStream>;
+    type Link = Link;
 
     fn endpoint(&self, device: &ModbusDevice) -> Result<Endpoint, ConfigError> {
-        let tcp =
-            device.tcp.as_ref().ok_or_else(|| ConfigError::device("tcp must be set, or channel name a Channel"))?;
-        Endpoint::new(tcp, device.connect_timeout.map_or(CONNECT_TIMEOUT, pollux_crds::Span::duration))
+        match Endpoint::new(device)? {
+            endpoint if endpoint.transport.is_nameless() => {
+                Err(ConfigError::device("tcp must be set, or channel name a Channel"))
+            }
+            endpoint => Ok(endpoint),
+        }
     }
 
     fn prepare(&self, device: &ModbusDevice, points: &[Point<'_, ModbusBinding>]) -> Result<Unit, Vec<ConfigError>> {
@@ -91,27 +64,12 @@ impl Protocol for Modbus {
         }
     }
 
-    async fn connect(&self, endpoint: &Endpoint, _: &Cx) -> Result<Link<TcpStream>, Error> {
-        let Endpoint { host, port, connect_timeout } = endpoint;
-        let stream = tokio::time::timeout(*connect_timeout, TcpStream::connect((host.as_str(), *port)))
-            .await
-            .map_err(|_| Error::ConnectTimeout(*connect_timeout))?
-            .and_then(configured)
-            .map_err(|error| Error::Connect(error.to_string()))?;
-        let peer = stream.peer_addr().ok().map(|address| format!("tcp://{address}"));
+    async fn connect(&self, endpoint: &Endpoint, _: &Cx) -> Result<Link, Error> {
+        let Dialled { stream, peer } = stream::dial(endpoint).await?;
         Ok(Link::new(stream, peer))
     }
 
-    fn identity(&self, link: &Link<TcpStream>) -> Option<String> {
+    fn identity(&self, link: &Link) -> Option<String> {
         link.peer.clone()
     }
-}
-
-fn configured(stream: TcpStream) -> io::Result<TcpStream> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3).with_retries(3);
-    let socket = SockRef::from(&stream);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-    Ok(stream)
 }

@@ -2,6 +2,7 @@
 use crate::{
     learned::Learned,
     plan::Range,
+    told::Told,
     values::{Format, Number},
 };
 use pollux_crds::{ModbusBinding, ModbusDataType, ModbusDevice, ModbusTable as Table, Place};
@@ -16,6 +17,8 @@ pub struct Unit {
     pub id: u8,
     pub items: Vec<Item>,
     learned: Mutex<Learned>,
+    /// What the wire found out beside values.
+    pub told: Told,
 }
 
 /// One point. `block` is what a read may not split: its own range, or its read group's.
@@ -46,7 +49,7 @@ impl Unit {
         match id {
             Ok(id) if errors.is_empty() => {
                 group(points, &mut items)?;
-                Ok(Self { id, items, learned: Mutex::default() })
+                Ok(Self { id, items, learned: Mutex::default(), told: Told::default() })
             }
             _ => Err(errors),
         }

@@ -1,7 +1,8 @@
-//! One Modbus TCP connection: bytes, time-outs and who waits for what. Generic over the stream, so that tests need no port.
+//! One Modbus TCP connection: bytes, time-outs and who waits for what. Of any stream, so that tests need no port.
 use crate::{
     error::Error,
-    frame::{self, Answer, Decoder, IllegalRequest, Request, Shape},
+    frame::{self, Answer, Decoder, IllegalRequest, Request, Shape, mbap},
+    stream::{Io, Stream},
     transaction::{Accepted, DEPTH, Transactions},
 };
 use pollux_mapper::{ErrorKind, Fault, Instant, PointFault};
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
     sync::{Mutex, Semaphore, oneshot},
     time::{sleep_until, timeout_at},
 };
@@ -28,9 +29,9 @@ type Reply = oneshot::Receiver<Result<Answer, Error>>;
 
 /// Whoever waits for an answer, or [`Wire::pump`] alone, reads for all: no task, and nothing to end but this value.
 #[derive(Debug)]
-pub struct Wire<S> {
-    reader: Mutex<ReadHalf<S>>,
-    writer: Mutex<WriteHalf<S>>,
+pub struct Wire {
+    reader: Mutex<ReadHalf<Stream>>,
+    writer: Mutex<WriteHalf<Stream>>,
     lanes: Semaphore,
     state: Lock<State>,
 }
@@ -78,8 +79,9 @@ impl State {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite> Wire<S> {
-    pub fn new(stream: S) -> Self {
+impl Wire {
+    pub fn new(stream: impl Io + 'static) -> Self {
+        let stream: Stream = Box::new(stream);
         let (reader, writer) = tokio::io::split(stream);
         let (decoder, table) = (Decoder::default(), Transactions::new(DEPTH));
         let state = State { decoder, table, dead: None, heard: Instant::now(), unheard: 0, alive: BTreeSet::new() };
@@ -100,11 +102,12 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         until: Instant,
         sending: impl FnOnce() + Send,
     ) -> Result<Answer, Fault<Error>> {
-        let mut bytes = frame::encode(0, unit, request).map_err(|error| illegal(&error))?;
+        let mut bytes = Vec::with_capacity(frame::MAX_FRAME);
+        mbap::encode(0, unit, request, &mut bytes).map_err(|error| illegal(&error))?;
         let Ok(Ok(_lane)) = timeout_at(until, self.lanes.acquire()).await else {
             return Err(Fault::Device(Error::Silent { unit, late: false }));
         };
-        let (mut ticket, answer) = self.begin(unit, Shape::of(request, &bytes))?;
+        let (mut ticket, answer) = self.begin(unit, Shape::of(request, bytes.get(mbap::PDU..).unwrap_or_default()))?;
         for (byte, id) in bytes.iter_mut().zip(ticket.id.to_be_bytes()) {
             *byte = id;
         }
@@ -137,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, unit: u8, shape: Shape) -> Result<(Ticket<'_, S>, Reply), Error> {
+    fn begin(&self, unit: u8, shape: Shape) -> Result<(Ticket<'_>, Reply), Error> {
         let (tell, answer) = oneshot::channel();
         let mut state = self.state();
         if let Some(error) = &state.dead {
@@ -197,13 +200,13 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
 
 /// A request under way. However it ends, its place in the table is free; if it ends half-sent, the connection is dead.
 #[derive(Debug)]
-struct Ticket<'a, S> {
-    wire: &'a Wire<S>,
+struct Ticket<'a> {
+    wire: &'a Wire,
     id: u16,
     sent: bool,
 }
 
-impl<S> Drop for Ticket<'_, S> {
+impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let mut state = self.wire.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.table.give_up(self.id);

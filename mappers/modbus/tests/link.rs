@@ -21,8 +21,8 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
-    net::{TcpListener, TcpStream},
+    io::{DuplexStream, duplex},
+    net::TcpListener,
     task::JoinHandle,
 };
 
@@ -34,10 +34,7 @@ fn until() -> Instant {
 }
 
 /// What an engine does with a link: plans, reads, follows what is learned.
-async fn read_all<S>(link: &Link<S>, unit: &Unit, due: &[usize]) -> Result<Read, Fault<Error>>
-where
-    S: AsyncRead + AsyncWrite + Send + 'static,
-{
+async fn read_all(link: &Link, unit: &Unit, due: &[usize]) -> Result<Read, Fault<Error>> {
     let (mut read, mut due) = (Read::new(), due.to_vec());
     for _ in 0..64 {
         let mut again = vec![];
@@ -65,10 +62,7 @@ where
     panic!("it never ends");
 }
 
-async fn write<S>(link: &Link<S>, unit: &Unit, values: &[(usize, Value)]) -> (Vec<Wrote>, Result<(), Fault<Error>>)
-where
-    S: AsyncRead + AsyncWrite + Send + 'static,
-{
+async fn write(link: &Link, unit: &Unit, values: &[(usize, Value)]) -> (Vec<Wrote>, Result<(), Fault<Error>>) {
     let mut out = Written::new(values.len());
     let result = link.write(unit, values, until(), &mut out).await;
     (out.results(), result)
@@ -99,7 +93,7 @@ impl Sim {
         let server = tokio::spawn(async move { serving.await.expect("serves") });
         Self { address, line, writes, server }
     }
-    async fn connect(&self) -> Result<Link<TcpStream>, Error> {
+    async fn connect(&self) -> Result<Link, Error> {
         let endpoint = Modbus.endpoint(&device(self.address, 1)).expect("valid");
         Modbus.connect(&endpoint, &Cx::default()).await
     }
@@ -289,7 +283,7 @@ async fn a_reset_in_the_middle_of_a_request_costs_the_connection() {
     assert!(matches!(&result, Err(Fault::Link(Error::Lost(text))) if text.contains("reset")), "{result:?}");
 }
 
-fn scripted() -> (Link<DuplexStream>, DuplexStream) {
+fn scripted() -> (Link, DuplexStream) {
     let (ours, theirs) = duplex(4096);
     (Link::new(ours, None), theirs)
 }

@@ -20,7 +20,6 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::Duration,
 };
-use tokio::net::TcpStream;
 
 struct Peer {
     child: Child,
@@ -58,7 +57,7 @@ impl Peer {
         assert_eq!(answer["ok"], true, "{words}: {answer}");
         answer
     }
-    async fn connect(&self) -> Link<TcpStream> {
+    async fn connect(&self) -> Link {
         let endpoint = Modbus.endpoint(&device(self.address, 1)).expect("valid");
         Modbus.connect(&endpoint, &Cx::default()).await.expect("connected")
     }
@@ -75,7 +74,7 @@ fn until() -> Instant {
     Instant::now() + Duration::from_secs(2)
 }
 
-async fn read(link: &Link<TcpStream>, unit: &Unit) -> BTreeMap<u32, Result<Value, PointFault>> {
+async fn read(link: &Link, unit: &Unit) -> BTreeMap<u32, Result<Value, PointFault>> {
     let mut due: Vec<usize> = (0..unit.items.len()).collect();
     let mut out = BTreeMap::new();
     for _ in 0..64 {
@@ -100,7 +99,7 @@ async fn read(link: &Link<TcpStream>, unit: &Unit) -> BTreeMap<u32, Result<Value
     out
 }
 
-async fn write(link: &Link<TcpStream>, unit: &Unit, values: &[(usize, Value)]) -> Vec<Wrote> {
+async fn write(link: &Link, unit: &Unit, values: &[(usize, Value)]) -> Vec<Wrote> {
     let mut out = Written::new(values.len());
     link.write(unit, values, until(), &mut out).await.expect("answered");
     out.results()

@@ -17,23 +17,21 @@ const ONE: Request<'static> = Request::ReadHoldingRegisters(0, 1);
 /// What the peer sends, given the id of the request.
 type Bytes = fn(u16) -> Vec<u8>;
 
-fn pair() -> (Wire<DuplexStream>, DuplexStream) {
+fn pair() -> (Wire, DuplexStream) {
     let (ours, theirs) = duplex(4096);
     (Wire::new(ours), theirs)
 }
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(1)
 }
-async fn ask(wire: &Wire<DuplexStream>, unit: u8) -> Result<Answer, Fault<Error>> {
+async fn ask(wire: &Wire, unit: u8) -> Result<Answer, Fault<Error>> {
     wire.transact(unit, &ONE, soon(), || ()).await
 }
 fn data(high: u8, low: u8) -> Answer {
     Answer::Data([high, low].into())
 }
 /// Asks unit 1 and lets the peer answer with these bytes, which get the id of the request.
-async fn answered_by(
-    bytes: impl Fn(u16) -> Vec<u8>,
-) -> (Result<Answer, Fault<Error>>, Wire<DuplexStream>, DuplexStream) {
+async fn answered_by(bytes: impl Fn(u16) -> Vec<u8>) -> (Result<Answer, Fault<Error>>, Wire, DuplexStream) {
     let (wire, mut peer) = pair();
     let (result, ()) = tokio::join!(ask(&wire, 1), async {
         let (id, ..) = request(&mut peer).await;
@@ -41,7 +39,7 @@ async fn answered_by(
     });
     (result, wire, peer)
 }
-async fn goes_on(wire: &Wire<DuplexStream>, peer: &mut DuplexStream) {
+async fn goes_on(wire: &Wire, peer: &mut DuplexStream) {
     let (result, ()) = tokio::join!(ask(wire, 1), async {
         let (id, unit, pdu) = request(peer).await;
         assert_eq!((unit, pdu.as_slice()), (1, &[3, 0, 0, 0, 1][..]));
@@ -67,7 +65,7 @@ async fn a_silent_unit_costs_only_itself_and_its_late_answer_is_not_taken_for_th
 }
 
 /// Asks `unit` every ten seconds, and nobody answers; the fault that is not its own, or None within that many tries.
-async fn unanswered(wire: &Wire<DuplexStream>, peer: &mut DuplexStream, unit: u8, tries: u32) -> Option<Fault<Error>> {
+async fn unanswered(wire: &Wire, peer: &mut DuplexStream, unit: u8, tries: u32) -> Option<Fault<Error>> {
     for _ in 0..tries {
         tokio::time::advance(Duration::from_secs(9)).await;
         let (result, _) = tokio::join!(ask(wire, unit), request(peer));

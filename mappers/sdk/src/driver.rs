@@ -268,12 +268,15 @@ pub struct Limits {
     pub attached: Option<usize>,
     /// All wait for one that is silent: a suspect is given less than its whole time-out.
     pub bus: bool,
+    /// An answer says neither which request it belongs to nor what it is of: one that comes too late would pass for the next of
+    /// its form. After silence another unit goes first, where there is one.
+    pub nameless: bool,
 }
 
 /// A bus: one at a time.
 impl Default for Limits {
     fn default() -> Self {
-        Self { in_flight: 1, per_unit: 1, attached: None, bus: true }
+        Self { in_flight: 1, per_unit: 1, attached: None, bus: true, nameless: false }
     }
 }
 
@@ -281,7 +284,7 @@ impl Limits {
     /// So many exchanges at once, one for each unit; no bus, and no slots.
     #[must_use]
     pub const fn at_once(in_flight: usize) -> Self {
-        Self { in_flight, per_unit: 1, attached: None, bus: false }
+        Self { in_flight, per_unit: 1, attached: None, bus: false, nameless: false }
     }
     /// So many exchanges at once for one unit.
     #[must_use]
@@ -297,6 +300,11 @@ impl Limits {
     #[must_use]
     pub const fn bus(self, bus: bool) -> Self {
         Self { bus, ..self }
+    }
+    /// Whether an answer that comes too late could pass for another's.
+    #[must_use]
+    pub const fn nameless(self, nameless: bool) -> Self {
+        Self { nameless, ..self }
     }
 }
 

@@ -20,8 +20,8 @@ pub enum Answer {
 }
 
 impl Shape {
-    /// `frame`: the request as [`super::encode`] made it, so that quantities are legal.
-    pub fn of(request: &Request<'_>, frame: &[u8]) -> Self {
+    /// `pdu`: the request as [`super::encode_pdu`] made it, so that quantities are legal.
+    pub fn of(request: &Request<'_>, pdu: &[u8]) -> Self {
         let function = request.function_code().value();
         match request {
             Request::ReadCoils(_, count) | Request::ReadDiscreteInputs(_, count) => {
@@ -30,10 +30,7 @@ impl Shape {
             Request::ReadHoldingRegisters(_, count) | Request::ReadInputRegisters(_, count) => {
                 Self::Read { function, bytes: u8::try_from(count.saturating_mul(2)).unwrap_or(u8::MAX) }
             }
-            _ => Self::Echo {
-                function,
-                expected: frame.get(8..12).and_then(|at| at.try_into().ok()).unwrap_or_default(),
-            },
+            _ => Self::Echo { function, expected: pdu.get(1..5).and_then(|at| at.try_into().ok()).unwrap_or_default() },
         }
     }
 
@@ -73,8 +70,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(request: &Request<'_>, pdu: &[u8]) -> Result<Answer, String> {
-        let frame = super::super::encode(1, 1, request).map_err(|error| error.to_string())?;
-        Shape::of(request, &frame).read(pdu).map_err(|error| error.to_string())
+        let mut sent = vec![];
+        super::super::encode_pdu(request, &mut sent).map_err(|error| error.to_string())?;
+        Shape::of(request, &sent).read(pdu).map_err(|error| error.to_string())
     }
 
     #[test]

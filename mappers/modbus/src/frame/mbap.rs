@@ -1,6 +1,6 @@
 //! A stream of bytes to frames: transaction id, protocol id (0), length, unit id, PDU.
 //! Memory is one frame, whatever comes in; what is not Modbus TCP is told by its first six bytes.
-use super::{ProtocolError, hex};
+use super::{IllegalRequest, ProtocolError, Request, hex, request};
 
 /// Six bytes that are not counted, and at most 254 that are.
 pub const MAX_FRAME: usize = 260;
@@ -13,6 +13,23 @@ pub struct Frame<'a> {
     pub unit: u8,
     pub pdu: &'a [u8],
 }
+
+/// Appends one whole frame: header and PDU. Where it is refused, `out` may have a part of it.
+pub fn encode(transaction: u16, unit: u8, request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), IllegalRequest> {
+    let start = out.len();
+    out.extend_from_slice(&transaction.to_be_bytes());
+    out.extend_from_slice(&[0, 0, 0, 0, unit]);
+    request::encode(request, out)?;
+    // At most 254: a legal PDU has at most 253 bytes.
+    let length = u8::try_from(out.len() - start - PREFIX).unwrap_or(u8::MAX);
+    if let Some(low) = out.get_mut(start + PREFIX - 1) {
+        *low = length;
+    }
+    Ok(())
+}
+
+/// Where the PDU begins in a frame.
+pub const PDU: usize = PREFIX + 1;
 
 /// Collects one frame at a time.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //! Requests and codes are tokio-modbus' public types; its codec is private, and it takes an answer for whatever was asked last.
 mod answer;
 mod exception;
-mod mbap;
+pub mod mbap;
 mod request;
 
 pub use answer::{Answer, Shape};
@@ -10,7 +10,7 @@ pub use exception::{describe as describe_exception, is_gateway, is_refused_range
 pub use mbap::{Decoder, Frame, MAX_FRAME};
 pub use request::{
     IllegalRequest, MAX_READ_BITS, MAX_READ_REGISTERS, MAX_WRITE_BITS, MAX_WRITE_REGISTERS,
-    describe as describe_request, encode,
+    describe as describe_request, encode as encode_pdu,
 };
 pub use tokio_modbus::{ExceptionCode, FunctionCode, Request};
 

@@ -16,16 +16,10 @@ pub enum IllegalRequest {
     Function(u8),
 }
 
-/// One whole frame: header and PDU.
-pub fn encode(transaction: u16, unit: u8, request: &Request<'_>) -> Result<Vec<u8>, IllegalRequest> {
-    let mut body = Vec::with_capacity(super::MAX_FRAME);
-    pdu_body(request, &mut body)?;
-    let mut out = Vec::with_capacity(super::MAX_FRAME);
-    out.extend_from_slice(&transaction.to_be_bytes());
-    // At most 251 bytes: a legal quantity makes a PDU of at most 253, less one of function, and one of unit id.
-    out.extend_from_slice(&[0, 0, 0, byte(body.len() + 2), unit, request.function_code().value()]);
-    out.extend_from_slice(&body);
-    Ok(out)
+/// Appends the PDU: function code and body, at most 253 bytes. Where it is refused, `out` may have a part of it.
+pub fn encode(request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), IllegalRequest> {
+    out.push(request.function_code().value());
+    body(request, out)
 }
 
 /// Lengths that legal quantities keep below 256.
@@ -33,7 +27,7 @@ fn byte(length: usize) -> u8 {
     u8::try_from(length).unwrap_or(u8::MAX)
 }
 
-fn pdu_body(request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), IllegalRequest> {
+fn body(request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), IllegalRequest> {
     match request {
         Request::ReadCoils(at, count) | Request::ReadDiscreteInputs(at, count) => {
             range(*at, usize::from(*count), MAX_READ_BITS, out)
@@ -114,6 +108,11 @@ mod tests {
     use super::*;
     use std::borrow::Cow;
 
+    fn framed(id: u16, unit: u8, request: &Request<'_>) -> Result<Vec<u8>, IllegalRequest> {
+        let mut out = vec![];
+        crate::frame::mbap::encode(id, unit, request, &mut out).map(|()| out)
+    }
+
     /// Frames written down by hand from the tables of the standard (V1.1b3, section 6).
     #[test]
     fn requests_are_the_bytes_of_the_standard() {
@@ -135,7 +134,7 @@ mod tests {
             ),
         ];
         for (request, expected) in table {
-            assert_eq!(encode(7, 17, &request).as_deref(), Ok(expected), "{request:?}");
+            assert_eq!(framed(7, 17, &request).as_deref(), Ok(expected), "{request:?}");
         }
     }
 
@@ -154,9 +153,9 @@ mod tests {
             (Request::ReportServerId, "function 17 is not one of 1 to 6, 15, 16"),
         ];
         for (request, expected) in illegal {
-            assert_eq!(encode(1, 1, &request).map_err(|error| error.to_string()), Err(expected.to_owned()));
+            assert_eq!(framed(1, 1, &request).map_err(|error| error.to_string()), Err(expected.to_owned()));
         }
-        assert!(encode(1, 1, &Request::ReadCoils(0, 2000)).is_ok());
-        assert!(encode(1, 1, &Request::ReadHoldingRegisters(65411, 125)).is_ok());
+        assert!(framed(1, 1, &Request::ReadCoils(0, 2000)).is_ok());
+        assert!(framed(1, 1, &Request::ReadHoldingRegisters(65411, 125)).is_ok());
     }
 }

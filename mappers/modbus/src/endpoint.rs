@@ -1,0 +1,133 @@
+//! What one link serves: the way to it, and how it wants to be treated.
+use pollux_crds::{ModbusDevice, ModbusPacing, ModbusRtu, Span};
+use pollux_mapper::ConfigError;
+use std::{fmt, time::Duration};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The most that `pipeline` may be.
+pub const MAX_PIPELINE: usize = 64;
+
+/// One connection or serial port. Devices that share it agree on all of this; what differs in more than `Display` shows is a
+/// conflict.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    pub transport: Transport,
+    pub connect_timeout: Duration,
+    /// Requests under way at once; always 1 where answers are nameless.
+    pub pipeline: usize,
+    pub pacing: Pacing,
+}
+
+/// How bytes come to the device, and so how they are framed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Modbus TCP.
+    Tcp(Host),
+    /// A serial port of this node, framed as RTU.
+    Rtu(ModbusRtu),
+    /// A serial line behind a TCP server, framed as RTU.
+    RtuOverTcp(Host),
+}
+
+/// A listener on TCP.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Host {
+    pub name: String,
+    pub port: u16,
+}
+
+/// Pauses that a gateway or a device needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Pacing {
+    /// Between connecting and the first request.
+    pub after_connect: Duration,
+    /// Between an answer and the next request.
+    pub between_requests: Duration,
+    /// Closed when nothing was asked for so long.
+    pub close_after_idle: Option<Duration>,
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, port } = self;
+        if name.contains(':') { write!(f, "[{name}]:{port}") } else { write!(f, "{name}:{port}") }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(host) => write!(f, "tcp://{host}"),
+            Self::Rtu(port) => write!(f, "rtu:{}", port.path),
+            Self::RtuOverTcp(host) => write!(f, "rtuOverTcp://{host}"),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.transport.fmt(f)
+    }
+}
+
+impl Transport {
+    /// Whether an answer names neither its request nor its address, as in RTU.
+    pub fn is_nameless(&self) -> bool {
+        matches!(self, Self::Rtu(_) | Self::RtuOverTcp(_))
+    }
+
+    fn of(device: &ModbusDevice) -> Result<Self, ConfigError> {
+        match device {
+            ModbusDevice { tcp: Some(tcp), .. } => Host::new("tcp", &tcp.host, tcp.port).map(Self::Tcp),
+            ModbusDevice { rtu: Some(rtu), .. } => Ok(Self::Rtu(rtu.clone())),
+            ModbusDevice { rtu_over_tcp: Some(tcp), .. } => {
+                Host::new("rtuOverTcp", &tcp.host, tcp.port).map(Self::RtuOverTcp)
+            }
+            _ => Err(ConfigError::device("one of tcp, rtu, rtuOverTcp must be set, or channel name a Channel")),
+        }
+    }
+}
+
+impl Host {
+    fn new(field: &str, name: &str, port: i32) -> Result<Self, ConfigError> {
+        let number = u16::try_from(port).ok().filter(|port| *port != 0);
+        let port = number.ok_or_else(|| ConfigError::device(format!("{field}.port is {port}, must be 1..=65535")))?;
+        Ok(Self { name: name.to_ascii_lowercase(), port })
+    }
+}
+
+impl Endpoint {
+    pub fn new(device: &ModbusDevice) -> Result<Self, ConfigError> {
+        let transport = Transport::of(device)?;
+        let pipeline = device.pipeline.and_then(|n| usize::try_from(n).ok()).unwrap_or(1).clamp(1, MAX_PIPELINE);
+        Ok(Self {
+            pipeline: if transport.is_nameless() { 1 } else { pipeline },
+            transport,
+            connect_timeout: device.connect_timeout.map_or(CONNECT_TIMEOUT, Span::duration),
+            pacing: Pacing::new(device.pacing.as_ref())?,
+        })
+    }
+}
+
+impl Pacing {
+    fn new(pacing: Option<&ModbusPacing>) -> Result<Self, ConfigError> {
+        let Some(ModbusPacing { after_connect, between_requests, close_after_idle }) = pacing else {
+            return Ok(Self::default());
+        };
+        let most = |field, span: Option<Span>, most: Duration| match span.map(Span::duration) {
+            Some(given) if given > most => {
+                Err(ConfigError::device(format!("pacing.{field} is {given:?}, must be at most {most:?}")))
+            }
+            given => Ok(given.unwrap_or_default()),
+        };
+        let close_after_idle = close_after_idle.map(Span::duration);
+        if close_after_idle.is_some_and(|idle| idle < Duration::from_secs(1)) {
+            return Err(ConfigError::device("pacing.closeAfterIdle must be at least 1s"));
+        }
+        Ok(Self {
+            after_connect: most("afterConnect", *after_connect, Duration::from_mins(1))?,
+            between_requests: most("betweenRequests", *between_requests, Duration::from_secs(10))?,
+            close_after_idle,
+        })
+    }
+}
