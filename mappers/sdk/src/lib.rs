@@ -28,7 +28,7 @@ pub mod twin;
 mod value;
 mod written;
 
-pub use app::{App, Exit, run};
+pub use app::{App, Exit, Out, run};
 pub use arbiter::{Arbiter, Outcome, Plan, Work};
 pub use columns::{Change, Columns, Fresh};
 pub use config::{NodeConfig, Origin, Refusal};
@@ -47,7 +47,7 @@ pub use secrets::Secrets;
 pub use store::{Loaded, Store, StoreError};
 /// The clock of `until`: tokio's, so that tests can pause it.
 pub use tokio::time::Instant;
-pub use value::Value;
+pub use value::{Value, printable};
 pub use written::{WriteReply, Written, Wrote};
 
 /// What a driver needs, at one stroke.

@@ -148,7 +148,7 @@ pub(crate) fn join(kind: Kind, bits: u64) -> Option<Value> {
 }
 
 /// What a device says, made fit for a terminal and a column: its control characters act on nobody.
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -11,7 +11,7 @@ Examples:
   {bin} --file examples/boiler                       run without a cluster; edits are picked up; reads only
   {bin} --file examples/boiler --allow-writes        ... and brings devices to their desired values
   {bin} --state-dir DIR                              in a cluster (POLLUX_CLASS and NODE_NAME are set by the operator)
-
+{more}
 Exit codes:
   0  all is well
   1  a fault on the wire, of a device, or of the machine
@@ -99,10 +99,12 @@ struct Whole {
     command: Option<Commands>,
 }
 
-/// The command line of the mapper of a protocol.
-pub(super) fn command(protocol: &str) -> Command {
+/// The command line of the mapper of a protocol, with the driver's own examples: words, and what they do.
+pub(super) fn command(protocol: &str, examples: &[(String, String)]) -> Command {
     let name = format!("pollux-{protocol}");
-    let after = AFTER.replace("{bin}", &name);
+    // One column for what fits, as in the lines above.
+    let more: Vec<String> = examples.iter().map(|(words, what)| format!("  {name} {words:<43} {what}\n")).collect();
+    let after = AFTER.replace("{more}", &more.concat()).replace("{bin}", &name);
     let about = format!(
         "Pollux mapper for {protocol}: mirrors field devices into Kubernetes, or runs from the same YAML files"
     );

@@ -3,10 +3,12 @@
 mod check;
 mod cli;
 mod cluster;
+mod extra;
 mod files;
 mod init_state;
 mod log;
 mod once;
+mod out;
 mod print;
 mod read;
 mod serve;
@@ -19,7 +21,9 @@ mod write;
 use crate::Protocol;
 use clap::{ArgMatches, Command, FromArgMatches};
 use cli::{Commands, Options};
-use std::{ffi::OsString, fmt, future::Future, io::Write, pin::Pin, process::ExitCode, sync::Arc};
+use extra::Extra;
+pub use out::Out;
+use std::{ffi::OsString, fmt, future::Future, io::Write, process::ExitCode, sync::Arc};
 
 /// How a process ended, as `--help` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,32 +50,48 @@ pub fn run<P: Protocol>(protocol: P) -> ExitCode {
     App::new(protocol).run()
 }
 
-type Handler<P> = Box<dyn FnOnce(Arc<P>, ArgMatches) -> Pin<Box<dyn Future<Output = Exit>>>>;
-
 /// A mapper's command line, to which a driver may add commands of its own (scan, probe, discover).
 pub struct App<P: Protocol> {
     protocol: Arc<P>,
-    extra: Vec<(Command, Handler<P>)>,
+    extra: Extra<P>,
 }
 impl<P: Protocol> fmt::Debug for App<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("protocol", &P::NAME).field("extra", &self.extra.len()).finish()
+        let names: Vec<&str> = self.extra.commands.iter().map(|(command, _)| command.get_name()).collect();
+        f.debug_struct("App").field("protocol", &P::NAME).field("commands", &names).finish_non_exhaustive()
     }
 }
 
 impl<P: Protocol> App<P> {
     /// The commands that every mapper has.
     pub fn new(protocol: P) -> Self {
-        Self { protocol: Arc::new(protocol), extra: vec![] }
+        Self { protocol: Arc::new(protocol), extra: Extra::default() }
     }
-    /// One more command.
+    /// One more command. Its handler gets what was parsed and where to write; SIGINT and SIGTERM drop it where it waits.
     #[must_use]
     pub fn command<F, Fut>(mut self, command: Command, handler: F) -> Self
     where
-        F: FnOnce(Arc<P>, ArgMatches) -> Fut + 'static,
+        F: FnOnce(Arc<P>, ArgMatches, Out) -> Fut + 'static,
         Fut: Future<Output = Exit> + 'static,
     {
-        self.extra.push((command, Box::new(|protocol, matches| Box::pin(handler(protocol, matches)))));
+        self.extra.commands.push((command, extra::handler(handler)));
+        self
+    }
+    /// What `read` is where one of its words is a URL (`tcp://10.0.0.5/1`, `rtu:/dev/ttyUSB0`): the driver's, with arguments in its
+    /// own words, for the time before there is YAML. The name of `command` does not matter.
+    #[must_use]
+    pub fn read_url<F, Fut>(mut self, command: Command, handler: F) -> Self
+    where
+        F: FnOnce(Arc<P>, ArgMatches, Out) -> Fut + 'static,
+        Fut: Future<Output = Exit> + 'static,
+    {
+        self.extra.url = Some((command, extra::handler(handler)));
+        self
+    }
+    /// One more line among the examples of `--help`: what to type after the program's name, and what it does.
+    #[must_use]
+    pub fn example(mut self, words: &str, what: &str) -> Self {
+        self.extra.examples.push((words.to_owned(), what.to_owned()));
         self
     }
     /// Parses the command line and does what it says.
@@ -80,9 +100,8 @@ impl<P: Protocol> App<P> {
     }
     /// As [`App::run`], with arguments given; the first is the program's name.
     pub fn run_from(self, arguments: impl IntoIterator<Item = OsString>) -> Exit {
-        let command = cli::command(P::NAME).subcommands(self.extra.iter().map(|(command, _)| command.clone()));
-        let matches = match command.try_get_matches_from(arguments) {
-            Ok(matches) => matches,
+        let (matches, with_url) = match self.parse(arguments) {
+            Ok(parsed) => parsed,
             Err(error) => {
                 error.print().ok(); // nowhere to say it
                 return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
@@ -90,14 +109,32 @@ impl<P: Protocol> App<P> {
         };
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => {
-                let exit = runtime.block_on(self.dispatch(matches));
+                let exit = runtime.block_on(self.dispatch(matches, with_url, Out::std()));
                 runtime.shutdown_background(); // a question nobody answers any more is not waited for
                 exit
             }
             Err(error) => say(&format!("the runtime cannot start: {error}"), Exit::Fault),
         }
     }
-    async fn dispatch(self, matches: ArgMatches) -> Exit {
+    /// As [`App::run_from`], in a runtime that runs already, with the output of `check` and of the driver's own commands elsewhere.
+    pub async fn run_in(self, arguments: impl IntoIterator<Item = OsString>, mut out: Out) -> Exit {
+        match self.parse(arguments) {
+            Ok((matches, with_url)) => self.dispatch(matches, with_url, out).await,
+            Err(error) if error.use_stderr() => {
+                out.remark(error.render().to_string().trim_end());
+                Exit::Usage
+            }
+            Err(error) => write!(out, "{}", error.render()).map_or(Exit::Fault, |()| Exit::Ok),
+        }
+    }
+    /// And whether `read` is the driver's.
+    fn parse(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<(ArgMatches, bool), clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let with_url = self.extra.url.is_some() && extra::reads_url(&arguments);
+        let command = self.extra.add_to(cli::command(P::NAME, &self.extra.examples), with_url);
+        Ok((command.try_get_matches_from(arguments)?, with_url))
+    }
+    async fn dispatch(self, matches: ArgMatches, with_url: bool, mut out: Out) -> Exit {
         let Self { protocol, extra } = self;
         let options = match Options::from_arg_matches(&matches) {
             Ok(options) => options,
@@ -105,12 +142,12 @@ impl<P: Protocol> App<P> {
         };
         log::init(options.log_format);
         if let Some((name, own)) = matches.subcommand()
-            && let Some((_, handler)) = extra.into_iter().find(|(command, _)| command.get_name() == name)
+            && let Some(handler) = extra.take(name, with_url)
         {
-            return handler(protocol, own.clone()).await;
+            return extra::until_stopped(handler(protocol, own.clone(), out)).await;
         }
         match Commands::from_arg_matches(&matches) {
-            Ok(Commands::Check { paths }) => check::run(&*protocol, paths, &mut std::io::stdout().lock()),
+            Ok(Commands::Check { paths }) => check::run(&*protocol, paths, &mut out),
             Ok(Commands::Read { targets }) => read::run(protocol, &targets).await,
             Ok(Commands::Write { targets, yes }) => write::run(protocol, &targets, yes).await,
             Ok(Commands::InitState { dir, uid, gid }) => init_state::run(&dir, uid, gid),

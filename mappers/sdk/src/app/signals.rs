@@ -32,6 +32,11 @@ pub(super) fn stop() -> std::io::Result<CancellationToken> {
     });
     Ok(stop)
 }
+/// Resolves at the first SIGTERM or SIGINT; for what may end at once.
+pub(super) fn asked() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move { one(&mut term, &mut int).await })
+}
 async fn one(term: &mut Signal, int: &mut Signal) {
     tokio::select! {
         _ = term.recv() => {}

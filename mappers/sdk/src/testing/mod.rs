@@ -3,9 +3,11 @@
 mod bench;
 pub mod conformance;
 pub mod memory;
+mod paper;
 pub mod scripted;
 
 pub use conformance::{Harness, Peer};
+pub use paper::Paper;
 
 use crate::Instant;
 use std::{

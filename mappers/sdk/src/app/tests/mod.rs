@@ -1,17 +1,15 @@
 mod toy;
 
 use super::{Exit, check, cli, files, once::Targets, read, write};
-use crate::App;
-use clap::Command;
+use crate::{App, Out, testing::Paper};
+use clap::{Arg, Command};
 use std::{
     collections::BTreeMap,
     ffi::OsString,
     fs,
+    io::Write,
     path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 use toy::Toy;
 
@@ -206,19 +204,49 @@ fn wrong_usage_is_told_from_help() {
     ] {
         assert_eq!(run(App::new(Toy::default()), words), exit, "{words:?}");
     }
-    cli::command("toy").debug_assert();
+    cli::command("toy", &[]).debug_assert();
 }
 
-#[test]
-fn a_driver_may_add_commands() {
-    let called = Arc::new(AtomicBool::new(false));
-    let flag = called.clone();
-    let app = App::new(Toy::default()).command(Command::new("scan"), move |_, _| async move {
-        flag.store(true, Ordering::SeqCst);
-        Exit::Fault
-    });
-    assert_eq!(run(app, &["scan"]), Exit::Fault);
-    assert!(called.load(Ordering::SeqCst));
+/// An app with a command and a `read` of its own, what it printed, and how it ended.
+async fn own(words: &[&str]) -> (Exit, String) {
+    let paper = Paper::default();
+    let app = App::new(Toy::default())
+        .command(Command::new("scan").about("finds units").arg(Arg::new("line")), |_, matches, mut out| async move {
+            let line = matches.get_one::<String>("line").cloned().unwrap_or_default();
+            writeln!(out, "scanned {line}").unwrap();
+            Exit::Fault
+        })
+        .read_url(Command::new("url").arg(Arg::new("url")).arg(Arg::new("cell")), |toy, matches, mut out| async move {
+            let cell = matches.get_one::<String>("cell").cloned().unwrap_or_default();
+            writeln!(out, "{cell} is {:?}", toy.0.lock().unwrap().get(&cell)).unwrap();
+            Exit::Ok
+        })
+        .example("scan a", "find units on line a");
+    let words = std::iter::once("pollux-toy").chain(words.iter().copied()).map(OsString::from);
+    let exit = app.run_in(words, Out::new(paper.clone(), paper.clone())).await;
+    (exit, paper.text())
+}
+#[tokio::test]
+async fn a_driver_may_add_commands_and_help_teaches_them() {
+    assert_eq!(own(&["scan", "b"]).await, (Exit::Fault, "scanned b\n".into()));
+    let (exit, help) = own(&["--help"]).await;
+    assert_eq!(exit, Exit::Ok);
+    assert!(help.contains("  scan   finds units\n"), "{help}");
+    let line = "  pollux-toy scan a                                      find units on line a\n";
+    assert!(help.contains(line), "{help}");
+    let (exit, text) = own(&["scan", "b", "c"]).await;
+    assert!(exit == Exit::Usage && text.contains("unexpected argument 'c'"), "{text}");
+}
+
+#[tokio::test]
+async fn read_is_the_drivers_own_where_it_is_given_a_url() {
+    assert_eq!(own(&["read", "toy://a", "level"]).await, (Exit::Ok, "level is None\n".into()));
+    let (exit, help) = own(&["read", "--help"]).await;
+    assert!(exit == Exit::Ok && help.contains("Usage: pollux-toy read [url] [cell]"), "both are taught: {help}");
+    let desk = Desk::with(&device("t1", ON_A));
+    let file = desk.file.display().to_string();
+    let (exit, out) = own(&["read", &file]).await;
+    assert!(exit == Exit::Fault && !out.contains("is None"), "a file is a file: {out}");
 }
 
 #[test]
