@@ -1,13 +1,17 @@
 //! Modbus TCP for Pollux. From the bottom: `frame` (bytes), `transaction` (which answer is whose), `wire` (one connection);
-//! beside them `values`, `plan`, `learned`, `unit`, `write`, all pure; `link` and `protocol` are what the engine sees.
+//! beside them `values`, `rules`, `plan`, `learned`, `unit`, `write`, all pure; `link` and `protocol` are what the engine sees.
 mod endpoint;
 mod error;
 pub mod frame;
+mod kept;
 pub mod learned;
 mod link;
 pub mod plan;
 mod protocol;
+mod review;
+pub mod rules;
 mod serial;
+mod silence;
 mod stream;
 mod told;
 pub mod transaction;
@@ -18,8 +22,10 @@ pub mod write;
 
 pub use endpoint::{Endpoint, Host, MAX_PIPELINE, Pacing, Transport};
 pub use error::Error;
+pub use kept::Why;
 pub use link::Link;
 pub use protocol::Modbus;
+pub use review::{LONGEST_REVIEW, REVIEW};
 pub use stream::{Dialled, Io, Stream, dial};
 pub use told::Told;
 pub use unit::{Item, Unit};

@@ -107,12 +107,16 @@ impl pollux_mapper::Link<Modbus> for Link {
         out: &mut Samples,
     ) -> Result<Done, Fault<Error>> {
         let asked = exchange.request;
-        let again = match self.fetch(unit.id, asked, until).await? {
+        let fetched = self.fetch(unit.id, asked, until).await;
+        if let Err(Fault::Device(_)) = &fetched {
+            unit.silent(exchange);
+        }
+        let again = match fetched? {
             Ok(data) => {
                 deliver(unit, exchange, &data, out);
                 unit.learned().answered(asked, Instant::now())
             }
-            Err(code) if is_refused_range(code) && unit.refused(exchange) => true,
+            Err(code) if is_refused_range(code) && unit.refused(exchange, code.into()) => true,
             Err(code) => return Err(Fault::Point(exception(code))),
         };
         Ok(if again { Done::Replan } else { Done::Ok })
@@ -169,12 +173,6 @@ impl Unit {
             return Err(no("only tables coil and holding can be written"));
         }
         Ok((item, item.format.encode(value)?))
-    }
-
-    fn refused(&self, exchange: &Exchange<Range>) -> bool {
-        let blocks: Vec<Range> =
-            exchange.points.iter().filter_map(|at| self.items.get(*at)).map(|item| item.block).collect();
-        self.learned().refused(exchange.request, &blocks, Instant::now())
     }
 }
 

@@ -8,7 +8,9 @@ use crate::{
     unit::Unit,
 };
 use pollux_crds::{ModbusBinding, ModbusDevice};
-use pollux_mapper::{ConfigError, Cx, Exchange, Job, Point, PointFault, Precision, Protocol, Value};
+use pollux_mapper::{
+    ConfigError, Cx, Exchange, Instant, Job, Knowledge, Point, PointFault, Precision, Protocol, Value,
+};
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,12 +41,28 @@ impl Protocol for Modbus {
 
     fn plan(&self, unit: &Unit, due: &[usize]) -> Vec<Exchange<Range>> {
         let due = due.iter().filter_map(|at| unit.items.get(*at).map(|item| (*at, item.block)));
-        let planned = plan::plan(due, &unit.learned());
+        let planned = plan::plan(due, &unit.rules, &unit.learned());
         planned.into_iter().map(|one| Exchange { points: one.points, request: one.range }).collect()
     }
 
     fn describe(&self, unit: &Unit, exchange: &Exchange<Range>) -> Option<String> {
         Some(link::describe(unit, exchange))
+    }
+
+    fn cost(&self, unit: &Unit, exchange: &Exchange<Range>) -> Option<Duration> {
+        Some(unit.rules.cost.of_request(exchange.request))
+    }
+
+    fn generation(&self, unit: &Unit) -> u64 {
+        unit.generation()
+    }
+
+    fn knowledge(&self, unit: &Unit) -> Knowledge {
+        unit.knowledge()
+    }
+
+    fn recall(&self, unit: &Unit, kept: &serde_json::Value) {
+        unit.learned().recall(kept, Instant::now());
     }
 
     fn encoded(&self, unit: &Unit, point: usize, value: &Value) -> Result<Value, PointFault> {

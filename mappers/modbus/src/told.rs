@@ -1,7 +1,10 @@
 //! What was found out about a device beside its values: who it says it is, and what its connection does not carry.
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// For status: `identification` and lines of `learned`.
@@ -9,6 +12,7 @@ use std::{
 pub struct Told {
     identification: Mutex<BTreeMap<String, String>>,
     remarks: Mutex<BTreeMap<&'static str, String>>,
+    changes: AtomicU64,
 }
 
 impl Told {
@@ -18,6 +22,7 @@ impl Told {
     }
     pub fn identify(&self, objects: BTreeMap<String, String>) {
         *self.identification.lock().unwrap_or_else(PoisonError::into_inner) = objects;
+        self.changes.fetch_add(1, Relaxed);
     }
     /// Lines about its connection, for people.
     pub fn remarks(&self) -> Vec<String> {
@@ -29,7 +34,12 @@ impl Told {
         let new = remarks.get(kind).is_none_or(|old| old != line);
         if new {
             remarks.insert(kind, line.to_owned());
+            self.changes.fetch_add(1, Relaxed);
         }
         new
+    }
+    /// Differs whenever any of it differs.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
     }
 }

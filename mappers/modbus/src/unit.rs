@@ -1,12 +1,14 @@
 //! One device, compiled: where each point stands, and what the device was seen to refuse.
 use crate::{
+    kept::Why,
     learned::Learned,
     plan::Range,
+    rules::{Rules, is_of_bits},
     told::Told,
     values::{Format, Number},
 };
 use pollux_crds::{ModbusBinding, ModbusDataType, ModbusDevice, ModbusTable as Table, Place};
-use pollux_mapper::{ConfigError, Point, Slot};
+use pollux_mapper::{ConfigError, Exchange, Instant, Knowledge, Point, Slot};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -16,6 +18,8 @@ use std::{
 pub struct Unit {
     pub id: u8,
     pub items: Vec<Item>,
+    /// What it may be asked, and what that costs.
+    pub rules: Rules,
     learned: Mutex<Learned>,
     /// What the wire found out beside values.
     pub told: Told,
@@ -39,17 +43,22 @@ impl Unit {
         if id.is_err() {
             errors.push(ConfigError::device(format!("unitId is {}, must be 0..=255", device.unit_id)));
         }
+        let (mut rules, offset) = (Rules::of(device), device.address_offset.unwrap_or_default());
         let mut items = Vec::with_capacity(points.len());
         for (at, point) in points.iter().enumerate() {
-            match item(point) {
+            match item(point, offset, &rules) {
                 Ok(item) => items.push(item),
                 Err(text) => errors.push(ConfigError::point(at, format!("binding of {}: {text}", point.name))),
             }
         }
         match id {
             Ok(id) if errors.is_empty() => {
-                group(points, &mut items)?;
-                Ok(Self { id, items, learned: Mutex::default(), told: Told::default() })
+                group(points, &mut items, &rules)?;
+                let alone = |(point, item): (&Point<'_, ModbusBinding>, &Item)| {
+                    point.address.alone.unwrap_or(false).then_some(item.block)
+                };
+                rules.alone = points.iter().zip(&items).filter_map(alone).collect();
+                Ok(Self { id, items, rules, learned: Mutex::default(), told: Told::default() })
             }
             _ => Err(errors),
         }
@@ -58,23 +67,68 @@ impl Unit {
     pub fn learned(&self) -> MutexGuard<'_, Learned> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
+    /// Differs whenever a plan, or what is known of the device, may differ.
+    pub(crate) fn generation(&self) -> u64 {
+        self.learned().generation().wrapping_add(self.told.changes())
+    }
+    pub(crate) fn knowledge(&self) -> Knowledge {
+        let mut known = self.learned().knowledge();
+        known.identification = self.told.identification();
+        known.learned.extend(self.told.remarks());
+        known
+    }
+    /// The device refused what was asked. True: a plan made now is another one.
+    pub(crate) fn refused(&self, exchange: &Exchange<Range>, code: u8) -> bool {
+        let blocks = self.blocks(exchange);
+        self.learned().refused(exchange.request, &blocks, Why::Exception(code), Instant::now())
+    }
+    /// The device did not answer.
+    pub(crate) fn silent(&self, exchange: &Exchange<Range>) {
+        let blocks = self.blocks(exchange);
+        self.learned().silent(exchange.request, &blocks);
+    }
+    fn blocks(&self, exchange: &Exchange<Range>) -> Vec<Range> {
+        exchange.points.iter().filter_map(|at| self.items.get(*at)).map(|item| item.block).collect()
+    }
 }
 
-fn item(point: &Point<'_, ModbusBinding>) -> Result<Item, String> {
+fn item(point: &Point<'_, ModbusBinding>, offset: i32, rules: &Rules) -> Result<Item, String> {
     let binding = point.address;
     let format = format(binding)?;
     let Place { table, address } = binding.place()?;
-    let start = u16::try_from(address).map_err(|_| format!("address is {address}, must be 0..=65535"))?;
+    let start = placed(address, offset)?;
     let range = Range { table, start, count: format.width() };
     if range.end() > 0x1_0000 {
         let last = range.end() - 1;
         return Err(format!("address {start} with {} registers ends at {last}, must be at most 65535", range.count));
+    }
+    if point.readable && range.count > rules.cap(table) {
+        return Err(format!("takes {} {}, {}", range.count, counted(table), limit(rules, table)));
     }
     if point.writable && matches!(table, Table::Discrete | Table::Input) {
         let table = table_name(table);
         return Err(format!("table {table} cannot be written: access must be ReadOnly, or table coil or holding"));
     }
     Ok(Item { slot: point.slot, name: point.name.to_owned(), range, block: range, format })
+}
+
+/// Where it is on the wire.
+fn placed(address: i32, offset: i32) -> Result<u16, String> {
+    let sum = address.saturating_add(offset);
+    u16::try_from(sum).map_err(|_| match offset {
+        0 => format!("address is {address}, must be 0..=65535"),
+        _ => format!("address {address} with addressOffset {offset} is {sum}, must be 0..=65535"),
+    })
+}
+
+/// What is counted in a table.
+fn counted(table: Table) -> &'static str {
+    if is_of_bits(table) { "bits" } else { "registers" }
+}
+
+/// How many of it one request reads, in words.
+fn limit(rules: &Rules, table: Table) -> String {
+    format!("one request reads at most {} (limits.{})", rules.cap(table), counted(table))
 }
 
 fn format(binding: &ModbusBinding) -> Result<Format, String> {
@@ -112,7 +166,7 @@ fn number(kind: ModbusDataType) -> Number {
 }
 
 /// The members of a read group share a block that spans them all, where that is one legal request.
-fn group(points: &[Point<'_, ModbusBinding>], items: &mut [Item]) -> Result<(), Vec<ConfigError>> {
+fn group(points: &[Point<'_, ModbusBinding>], items: &mut [Item], rules: &Rules) -> Result<(), Vec<ConfigError>> {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
         if let Some(name) = point.read_group.filter(|_| point.readable) {
@@ -122,7 +176,7 @@ fn group(points: &[Point<'_, ModbusBinding>], items: &mut [Item]) -> Result<(), 
     let mut errors = vec![];
     for (name, members) in groups {
         let ranges: Vec<Range> = members.iter().filter_map(|at| items.get(*at)).map(|item| item.range).collect();
-        match span(&ranges) {
+        match span(&ranges, rules) {
             Ok(block) => members.iter().for_each(|at| {
                 if let Some(item) = items.get_mut(*at) {
                     item.block = block;
@@ -139,7 +193,7 @@ fn group(points: &[Point<'_, ModbusBinding>], items: &mut [Item]) -> Result<(), 
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-fn span(ranges: &[Range]) -> Result<Range, String> {
+fn span(ranges: &[Range], rules: &Rules) -> Result<Range, String> {
     let first = ranges.first().ok_or("has no members")?;
     let table = first.table;
     if let Some(other) = ranges.iter().find(|range| range.table != table) {
@@ -148,10 +202,10 @@ fn span(ranges: &[Range]) -> Result<Range, String> {
     }
     let start = ranges.iter().map(|range| range.start).min().unwrap_or(first.start);
     let end = ranges.iter().map(|range| range.end()).max().unwrap_or(first.end());
-    let (count, most) = (end - u32::from(start), Range::cap(table));
+    let count = end - u32::from(start);
     match u16::try_from(count) {
-        Ok(count) if count <= most => Ok(Range { table, start, count }),
-        _ => Err(format!("spans {count} addresses, one request reads at most {most}")),
+        Ok(count) if count <= rules.cap(table) => Ok(Range { table, start, count }),
+        _ => Err(format!("spans {count} {}, {}", counted(table), limit(rules, table))),
     }
 }
 

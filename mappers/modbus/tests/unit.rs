@@ -5,11 +5,13 @@ use common::{anywhere, bits, device, registers, unit};
 use pollux_crds::{
     ByteOrder, ModbusBinding,
     ModbusDataType::{Float32, Int64, String as Text, Uint16},
+    ModbusLimits,
     ModbusTable::{Coil, Discrete, Holding, Input},
     Span,
 };
-use pollux_mapper::{Exchange, PointFault, Precision, Protocol, Value};
+use pollux_mapper::{Exchange, Interval, Point, PointFault, Precision, Protocol, Slot, Value};
 use pollux_modbus::{Modbus, plan::Range};
+use std::time::Duration;
 
 fn errors(bindings: &[(ModbusBinding, bool, Option<&str>)]) -> Vec<(Option<usize>, String)> {
     unit(1, bindings).err().unwrap_or_default().into_iter().map(|error| (error.point, error.text)).collect()
@@ -50,7 +52,13 @@ fn all_errors_are_told_at_once_each_naming_its_field() {
 fn a_read_group_is_one_request_or_refused_by_its_name() {
     let clock = Some("clock");
     let far = errors(&[(registers(Holding, 0, Uint16), false, clock), (registers(Holding, 125, Uint16), false, clock)]);
-    assert_eq!(far, [(Some(0), "readGroup clock (p0, p1) spans 126 addresses, one request reads at most 125".into())]);
+    assert_eq!(
+        far,
+        [(
+            Some(0),
+            "readGroup clock (p0, p1) spans 126 registers, one request reads at most 125 (limits.registers)".into()
+        )]
+    );
     let mixed = errors(&[(registers(Holding, 0, Uint16), false, clock), (registers(Input, 1, Uint16), false, clock)]);
     let text = "readGroup clock (p0, p1) spans tables holding and input: one request reads one table";
     assert_eq!(mixed, [(Some(0), text.into())]);
@@ -64,6 +72,57 @@ fn a_read_group_is_one_request_or_refused_by_its_name() {
     assert_eq!(Modbus.plan(&unit, &[0, 2]), [Exchange { points: vec![0, 2], request: whole }]);
     assert_eq!(Modbus.plan(&unit, &[0, 1, 2]), [Exchange { points: vec![0, 2, 1], request: whole }]);
     assert_eq!(Modbus.plan(&unit, &[2])[0].request, whole, "whole, even for one");
+}
+
+/// The device's own limits, not the standard's; and where its map counts from 1.
+#[test]
+fn limits_and_offset_of_the_device_decide_what_can_be_read() {
+    let prepare = |bindings: &[(ModbusBinding, Option<&str>)], tune: &dyn Fn(&mut pollux_crds::ModbusDevice)| {
+        let mut device = device(anywhere(), 1);
+        tune(&mut device);
+        let points: Vec<Point<'_, ModbusBinding>> = bindings
+            .iter()
+            .zip(0..)
+            .map(|((address, read_group), slot)| Point {
+                slot: Slot(slot),
+                name: "p",
+                address,
+                readable: true,
+                writable: false,
+                interval: Interval::OnConnect,
+                read_group: *read_group,
+            })
+            .collect();
+        Modbus.prepare(&device, &points).map_err(|errors| errors.into_iter().map(|e| e.text).collect::<Vec<_>>())
+    };
+    let limit = |registers, bits| ModbusLimits { registers, bits, ..ModbusLimits::default() };
+    let small = |device: &mut pollux_crds::ModbusDevice| device.limits = Some(limit(Some(3), Some(7)));
+    let told = |bindings: &[(ModbusBinding, Option<&str>)]| prepare(bindings, &small).err().unwrap_or_default();
+    let clock = Some("clock");
+    let (at, bit) = (|at| registers(Holding, at, Uint16), |at| bits(Coil, at));
+    assert!(prepare(&[(at(0), clock), (at(2), clock), (bit(0), None), (bit(6), None)], &small).is_ok());
+    assert_eq!(
+        told(&[(at(0), clock), (at(3), clock)]),
+        ["readGroup clock (p, p) spans 4 registers, one request reads at most 3 (limits.registers)"]
+    );
+    assert_eq!(
+        told(&[(bit(0), clock), (bit(7), clock)]),
+        ["readGroup clock (p, p) spans 8 bits, one request reads at most 7 (limits.bits)"]
+    );
+    assert_eq!(
+        told(&[(registers(Holding, 0, Int64), None)]),
+        ["binding of p: takes 4 registers, one request reads at most 3 (limits.registers)"]
+    );
+    let unit = prepare(&[(at(1), None), (at(2), None)], &|device| device.address_offset = Some(-1)).expect("valid");
+    assert_eq!(Modbus.plan(&unit, &[0, 1])[0].request, Range { table: Holding, start: 0, count: 2 });
+    let wrong = prepare(&[(at(0), None)], &|device| device.address_offset = Some(-1)).err().unwrap_or_default();
+    assert_eq!(wrong, ["binding of p: address 0 with addressOffset -1 is -1, must be 0..=65535"]);
+    let alone = ModbusBinding { alone: Some(true), ..at(1) };
+    let unit = prepare(&[(at(0), None), (alone, None), (at(2), None)], &|_| {}).expect("valid");
+    let asked: Vec<(u16, u16)> =
+        Modbus.plan(&unit, &[0, 1, 2]).iter().map(|e| (e.request.start, e.request.count)).collect();
+    assert_eq!(asked, [(0, 1), (2, 1), (1, 1)]);
+    assert_eq!(Modbus.cost(&unit, &Modbus.plan(&unit, &[0])[0]), Some(Duration::from_micros(1002)));
 }
 
 #[test]

@@ -64,8 +64,14 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         let _ = (unit, exchange);
         None
     }
-    /// What is known of the device beside its values: asked for after each attach and after each [`Done::Replan`]. Default:
-    /// nothing.
+    /// Differs whenever `plan` or `knowledge` may answer otherwise than before: looked at after each piece of work of the unit, so
+    /// it must cost nothing. Default: only [`Done::Replan`] says so.
+    fn generation(&self, unit: &Self::Unit) -> u64 {
+        let _ = unit;
+        0
+    }
+    /// What is known of the device beside its values: asked for after each attach, after each [`Done::Replan`], and when
+    /// `generation` differs. Default: nothing.
     fn knowledge(&self, unit: &Self::Unit) -> Knowledge {
         let _ = unit;
         Knowledge::default()
