@@ -9,11 +9,14 @@ use pollux_crds::{
 use std::{fs, path::Path};
 
 const NOTES: &str = "charts/pollux/templates/NOTES.txt";
+/// Models that a page may name without showing them.
+const READY: &str = "models";
 /// Our objects, by what stands in them.
 const OURS: &str = "apiVersion: pollux.rs/";
 
 pub(crate) fn check(root: &Path, pages: &[Page]) -> Result<Vec<String>> {
-    let mut wrong: Vec<String> = pages.iter().flat_map(page).collect();
+    let ready = if root.join(READY).is_dir() { read(&root.join(READY))?.models } else { vec![] };
+    let mut wrong: Vec<String> = pages.iter().flat_map(|one| page(one, &ready)).collect();
     let notes = fs::read_to_string(root.join(NOTES)).context(NOTES)?;
     let texts = pages.iter().map(|page| (page.path.as_str(), page.text.as_str())).chain([(NOTES, notes.as_str())]);
     for (path, text) in texts {
@@ -27,8 +30,8 @@ pub(crate) fn check(root: &Path, pages: &[Page]) -> Result<Vec<String>> {
     Ok(wrong)
 }
 
-/// What is wrong with the objects of one page, each judged with the models and channels beside it.
-fn page(page: &Page) -> Vec<String> {
+/// What is wrong with the objects of one page, each judged with the models and channels beside it, and the ready models.
+fn page(page: &Page, ready: &[DeviceModel]) -> Vec<String> {
     let blocks = page.blocks();
     let ours = blocks.iter().filter(|b| b.language == "yaml" && b.body.iter().any(|line| line.starts_with(OURS)));
     let (mut wrong, mut all) = (vec![], Objects::default());
@@ -38,6 +41,7 @@ fn page(page: &Page) -> Vec<String> {
             Err(errors) => wrong.push(format!("{}:{}: {errors}", page.path, block.line)),
         }
     }
+    all.models.extend_from_slice(ready);
     if wrong.is_empty() {
         wrong.extend(all.unresolved().map(|errors| format!("{}: {errors}", page.path)));
     }
@@ -90,7 +94,8 @@ fn applied(text: &str) -> Vec<&str> {
 fn read(path: &Path) -> Result<Objects> {
     let mut files = vec![path.to_owned()];
     if path.is_dir() {
-        files = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        let entries = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        files = entries.into_iter().filter(|file| file.extension().is_some_and(|e| e == "yaml")).collect();
     }
     let mut all = Objects::default();
     for file in files {
@@ -120,10 +125,12 @@ mod tests {
     #[test]
     fn yaml_of_a_page_is_judged_as_a_cluster_would() {
         let device = DEVICE.replace("MODE", "");
-        assert_eq!(page(&yaml_page(&[MODEL, &device, "spec: {of: something}\n"])), Vec::<String>::new());
-        let wrong = page(&yaml_page(&[MODEL, &DEVICE.replace("MODE", "modus: Control,")]));
+        assert_eq!(page(&yaml_page(&[MODEL, &device, "spec: {of: something}\n"]), &[]), Vec::<String>::new());
+        let wrong = page(&yaml_page(&[MODEL, &DEVICE.replace("MODE", "modus: Control,")]), &[]);
         assert!(wrong.len() == 1 && wrong[0].starts_with("a.md:7: spec.modus: "), "{wrong:?}");
-        let wrong = page(&yaml_page(&[MODEL, &DEVICE.replace("MODE", "desired: {p: 1},")]));
+        let wrong = page(&yaml_page(&[MODEL, &DEVICE.replace("MODE", "desired: {p: 1},")]), &[]);
+        let Object::DeviceModel(ready) = objects(MODEL).unwrap().remove(0) else { panic!("a model") };
+        assert_eq!(page(&yaml_page(&[&device]), &[*ready]), Vec::<String>::new(), "a ready model need not be shown");
         assert!(wrong.len() == 1 && wrong[0].contains("Device d: spec.desired.p: "), "{wrong:?}");
     }
 
