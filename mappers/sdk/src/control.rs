@@ -14,6 +14,13 @@ pub enum Request {
         /// What became of it.
         reply: oneshot::Sender<Result<(), ControlError>>,
     },
+    /// Forget what was learned of a device; answered when nothing goes by it any more.
+    Forget {
+        /// uid of the device.
+        uid: String,
+        /// What became of it.
+        reply: oneshot::Sender<Result<(), ControlError>>,
+    },
 }
 
 /// Why a request was not carried out.
@@ -45,6 +52,12 @@ impl Control {
     pub async fn read(&self, uid: &str) -> Result<(), ControlError> {
         let (reply, answer) = oneshot::channel();
         self.0.try_send(Request::Read { uid: uid.to_owned(), reply }).map_err(|_| ControlError::Busy)?;
+        answer.await.unwrap_or(Err(ControlError::Busy))
+    }
+    /// Forgets what was learned of a device.
+    pub async fn forget(&self, uid: &str) -> Result<(), ControlError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.try_send(Request::Forget { uid: uid.to_owned(), reply }).map_err(|_| ControlError::Busy)?;
         answer.await.unwrap_or(Err(ControlError::Busy))
     }
 }

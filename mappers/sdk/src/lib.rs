@@ -40,7 +40,7 @@ pub use engine::{
 };
 pub use fault::{ConfigError, DriverError, ErrorKind, Fault, PointFault};
 pub use hub::{DeviceView, Hub};
-pub use outbox::{Connected, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};
+pub use outbox::{Connected, Known, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};
 pub use port::{Port, Quality, Samples};
 pub use runtime::{EngineStats, Engines};
 pub use secrets::Secrets;

@@ -1,5 +1,5 @@
 //! How news leave the engine. Nobody who is slow here can stop the wire.
-use crate::{Change, DeviceKey, ErrorKind};
+use crate::{Change, DeviceKey, ErrorKind, Knowledge};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{
@@ -35,6 +35,17 @@ pub struct LinkState {
     pub reason: String,
 }
 
+/// What a driver knows of a device beside its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// Which device.
+    pub device: DeviceKey,
+    /// [`DeviceSpec::wiring`](crate::DeviceSpec::wiring) of the unit that it was learned by.
+    pub wiring: u64,
+    /// All of it.
+    pub knowledge: Knowledge,
+}
+
 /// The newest state of what changed since the last one: states in between are gone, nothing queues.
 #[derive(Debug, Default, PartialEq)]
 pub struct News {
@@ -47,11 +58,14 @@ pub struct News {
     /// The first reading after a write of each point written, changed or not: what a write is verified by. It may name
     /// a point again that stands in `changes`, then both are equal or this one is newer.
     pub confirmed: Vec<Change>,
+    /// Devices of which something else is known than before.
+    pub known: Vec<Known>,
 }
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        self.link.is_none() && self.connected.is_empty() && self.changes.is_empty() && self.confirmed.is_empty()
+        let Self { link, connected, changes, confirmed, known } = self;
+        link.is_none() && connected.is_empty() && changes.is_empty() && confirmed.is_empty() && known.is_empty()
     }
 }
 

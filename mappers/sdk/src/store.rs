@@ -13,6 +13,7 @@ use std::{
 
 const LOCK: &str = "lock";
 const RECORDS: &str = "records";
+const LEARNED: &str = "learned";
 const CACHE: &str = "cache";
 /// First word of each file.
 const FORMAT: &str = "pollux1";
@@ -68,7 +69,7 @@ pub struct Store {
 impl Store {
     /// Takes the folder for this process, and makes it where it is missing.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        for part in [folder.to_owned(), folder.join(RECORDS), folder.join(CACHE)] {
+        for part in [folder.to_owned(), folder.join(RECORDS), folder.join(LEARNED), folder.join(CACHE)] {
             fs::create_dir_all(&part).map_err(at(&part))?;
         }
         let path = folder.join(LOCK);
@@ -79,7 +80,7 @@ impl Store {
             Err(fs::TryLockError::Error(error)) => return Err(at(&path)(error)),
         }
         let store = Self { folder: Some(folder.to_owned()), _lock: Some(lock) };
-        for part in [RECORDS, CACHE] {
+        for part in [RECORDS, LEARNED, CACHE] {
             sweep(&folder.join(part));
         }
         Ok(store)
@@ -112,14 +113,39 @@ impl Store {
     pub fn load_record<R: DeserializeOwned>(&self, uid: &str) -> Option<R> {
         self.record(uid).found()
     }
+    /// Replaces what a driver learned of a device.
+    pub fn save_learned<L: Serialize>(&self, uid: &str, learned: &L) -> Result<(), StoreError> {
+        self.write(LEARNED, uid, &serde_json::to_vec(learned)?)
+    }
+    /// What a driver learned of a device. What cannot be read is moved aside, and nothing was learned.
+    pub fn learned<L: DeserializeOwned>(&self, uid: &str) -> Option<L> {
+        let bytes = self.read(LEARNED, uid).found()?;
+        match serde_json::from_slice(&bytes) {
+            Ok(learned) => Some(learned),
+            Err(error) => self.lose(LEARNED, uid, &error.to_string()).found(),
+        }
+    }
+    /// Nothing was learned of any device.
+    pub fn forget_learned(&self) -> Result<(), StoreError> {
+        self.keep(LEARNED, &BTreeSet::new())
+    }
+    /// Nothing was learned of a device.
+    pub fn remove_learned(&self, uid: &str) -> Result<(), StoreError> {
+        self.delete(LEARNED, uid)
+    }
     /// Forgets a device.
     pub fn remove_record(&self, uid: &str) -> Result<(), StoreError> {
+        self.delete(LEARNED, uid)?;
         self.delete(RECORDS, uid)
     }
     /// Forgets all devices but these, and what was moved aside of them.
     pub fn keep_records(&self, uids: &BTreeSet<String>) -> Result<(), StoreError> {
-        let Some(folder) = self.folder.as_ref().map(|folder| folder.join(RECORDS)) else { return Ok(()) };
         let kept: BTreeSet<String> = uids.iter().map(|uid| file_name(uid)).collect();
+        self.keep(RECORDS, &kept)?;
+        self.keep(LEARNED, &kept)
+    }
+    fn keep(&self, part: &str, kept: &BTreeSet<String>) -> Result<(), StoreError> {
+        let Some(folder) = self.folder.as_ref().map(|folder| folder.join(part)) else { return Ok(()) };
         let of = |name: &str| [".corrupt", ".tmp"].iter().find_map(|e| name.strip_suffix(e)).unwrap_or(name).to_owned();
         for entry in fs::read_dir(&folder).map_err(at(&folder))? {
             let path = entry.map_err(at(&folder))?.path();
@@ -261,6 +287,27 @@ mod tests {
         store.remove_record("u").unwrap();
         store.remove_record("u").unwrap();
         assert_eq!(store.record::<String>("u"), Loaded::Absent);
+    }
+
+    #[test]
+    fn what_was_learned_goes_with_the_device_and_is_nothing_where_it_is_damaged() {
+        let (folder, store) = store();
+        let file = folder.path().join(LEARNED).join("u");
+        store.save_learned("u", &"a hole").unwrap();
+        assert_eq!(store.learned("u"), Some("a hole".to_owned()));
+        for damaged in ["", "pollux1 0\n\"a hole\""] {
+            fs::write(&file, damaged).unwrap();
+            assert_eq!(store.learned::<String>("u"), None);
+        }
+        for remove in [
+            |store: &Store| store.remove_learned("u"),
+            |store: &Store| store.remove_record("u"),
+            |store: &Store| store.keep_records(&BTreeSet::from(["v".to_owned()])),
+        ] {
+            store.save_learned("u", &"a hole").unwrap();
+            remove(&store).unwrap();
+            assert!(!file.exists());
+        }
     }
 
     #[test]

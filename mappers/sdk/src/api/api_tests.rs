@@ -276,8 +276,14 @@ async fn the_document_names_every_address_and_nothing_that_is_not_there() {
 
 /// Over a socket: one request, and the whole answer.
 async fn get(at: std::net::SocketAddr, path: &str) -> String {
+    ask(at, "GET", path).await
+}
+async fn ask(at: std::net::SocketAddr, method: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(at).await.unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
@@ -299,6 +305,37 @@ async fn it_serves_on_a_port_until_it_is_told_to_stop_even_with_listeners() {
     stop.cancel();
     timeout(Duration::from_secs(5), task).await.expect("it ends").unwrap();
     assert!(TcpStream::connect(at).await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_learned_is_forgotten_for_who_is_on_this_machine() {
+    let mut bench = Bench::new();
+    bench.hub.publish(&device("a", 1), status(0.0, "True"));
+    let mut asked = bench.asked.take().unwrap();
+    let path = "/v1/devices/plant/device-a/learned";
+    let (code, why) = bench.problem(Method::DELETE, path).await;
+    assert_eq!((code, why.contains("the command forget")), (403, true), "{why}");
+    assert!(asked.try_recv().is_err(), "nothing was forgotten");
+    let (far, near) = ("10.0.0.7".parse().unwrap(), ["127.0.0.1", "::1", "::ffff:127.0.0.1"]);
+    for (peer, expected) in near.map(|near| (near.parse().unwrap(), 204)).into_iter().chain([(far, 403)]) {
+        let place = server::Places::new(bench.api.clone()).take().await.reached_from(peer);
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let open = GracefulShutdown::new();
+        server::connection(theirs, place, &open);
+        let (mut answers, mut request) = tokio::io::split(ours);
+        let head = format!("DELETE {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        request.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let serve = async {
+            if expected == 204 {
+                let Some(Asked::Forget { uid, reply }) = asked.recv().await else { panic!("nothing was asked") };
+                assert_eq!(uid, "a");
+                reply.send(Ok(())).unwrap();
+            }
+        };
+        tokio::join!(serve, async { answers.read_to_string(&mut answer).await.unwrap() });
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{peer}: {answer}");
+    }
 }
 
 #[tokio::test]

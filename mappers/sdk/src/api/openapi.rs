@@ -66,6 +66,22 @@ fn devices() -> Json {
                 ]),
             },
         },
+        "/v1/devices/{namespace}/{name}/learned": {
+            "parameters": at(),
+            "delete": {
+                "operationId": "forgetLearned",
+                "summary": "Forget what was learned of the device",
+                "description": "What it refuses is found out again. It writes nothing to the device. Only from the mapper's own \
+                    machine or Pod.",
+                "responses": answers([
+                    ("204", json!({"description": "Forgotten."})),
+                    bad_path(),
+                    refused("403", "Asked from elsewhere."),
+                    no_device(),
+                    refused("503", "The mapper is busy or shutting down; try again."),
+                ]),
+            },
+        },
     })
 }
 

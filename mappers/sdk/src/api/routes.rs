@@ -1,12 +1,12 @@
 //! What each address answers.
-use super::{Api, events, openapi, problem::Problem};
+use super::{Api, events, openapi, problem::Problem, server::Local};
 use crate::{ControlError, DeviceView, metrics};
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use kube::Resource;
 use pollux_crds::Device;
@@ -25,6 +25,7 @@ pub(super) fn router(api: Api) -> Router {
         .route("/v1/devices", get(list))
         .route("/v1/devices/{namespace}/{name}", get(one))
         .route("/v1/devices/{namespace}/{name}/read", post(read))
+        .route("/v1/devices/{namespace}/{name}/learned", delete(forget))
         .route("/v1/events", get(listen))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -63,13 +64,33 @@ async fn read(State(api): State<Api>, at: At) -> Result<Response> {
             let view = view.ok_or_else(|| Problem::no_device(&device.namespace, &device.name))?;
             Ok(Json(api.object(&view)).into_response())
         }
-        Ok(Err(ControlError::NoSuchDevice)) => Err(Problem::no_device(&device.namespace, &device.name)),
-        Ok(Err(error @ ControlError::NotConnected(_))) => Err(Problem::new(StatusCode::BAD_GATEWAY, error.to_string())),
-        Ok(Err(error @ ControlError::Busy)) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+        Ok(Err(error)) => Err(refusal(&view, &error)),
         Err(_) => {
             let text = format!("device did not answer within {} s", READ.as_secs());
             Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, text))
         }
+    }
+}
+
+fn refusal(view: &DeviceView, error: &ControlError) -> Problem {
+    let status = match error {
+        ControlError::NoSuchDevice => return Problem::no_device(&view.device.namespace, &view.device.name),
+        ControlError::NotConnected(_) => StatusCode::BAD_GATEWAY,
+        ControlError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Problem::new(status, error.to_string())
+}
+
+/// Nothing is written to the device, but it is searched again: for who is on this machine, or in this Pod.
+async fn forget(State(api): State<Api>, local: Option<Extension<Local>>, at: At) -> Result<StatusCode> {
+    let view = find(&api, at)?;
+    if local.is_none() {
+        let text = "only from the mapper's own machine or Pod, such as by the command forget";
+        return Err(Problem::new(StatusCode::FORBIDDEN, text));
+    }
+    match api.control.forget(&view.device.uid).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(refusal(&view, &error)),
     }
 }
 

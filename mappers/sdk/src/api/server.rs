@@ -1,14 +1,14 @@
 //! Connections: so many at once, so long for a request's head, so long for a reader that takes nothing, and an end in order.
 //! Probes are answered even where all places are taken: a container is not to be killed because somebody leaks connections.
 use super::{Api, patient::Patient, routes};
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -40,9 +40,9 @@ pub async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) {
     let accept = async {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     stream.set_nodelay(true).ok(); // without it answers are only a little later
-                    connection(stream, places.take().await, &open);
+                    connection(stream, places.take().await.reached_from(peer.ip()), &open);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "connection not accepted");
@@ -68,6 +68,10 @@ pub(super) struct Places {
     spare: Arc<Semaphore>,
 }
 
+/// Who asks is on this machine, or in this Pod.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Local;
+
 /// One place for a connection.
 pub(super) struct Place {
     router: Router,
@@ -87,6 +91,15 @@ impl Places {
         }
         let permit = self.spare.clone().acquire_owned().await.ok(); // the semaphore is never closed
         Place { router: self.probes.clone(), head: SPARE_HEAD, again: false, permit }
+    }
+}
+
+impl Place {
+    pub(super) fn reached_from(mut self, peer: IpAddr) -> Self {
+        if peer.to_canonical().is_loopback() {
+            self.router = self.router.layer(Extension(Local));
+        }
+        self
     }
 }
 

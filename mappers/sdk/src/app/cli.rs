@@ -8,6 +8,7 @@ Examples:
   {bin} read  examples/boiler                        connect once, print all values
   {bin} read  examples/boiler boiler-1               ... of one device
   {bin} write examples/boiler boiler-1 setpoint=22   show old and new, ask, write, read back
+  {bin} forget boiler-1                              a running mapper forgets what it learned of a device
   {bin} --file examples/boiler                       run without a cluster; edits are picked up; reads only
   {bin} --file examples/boiler --allow-writes        ... and brings devices to their desired values
   {bin} --state-dir DIR                              in a cluster (POLLUX_CLASS and NODE_NAME are set by the operator)
@@ -77,6 +78,18 @@ pub(super) enum Commands {
         /// Do not ask
         #[arg(long)]
         yes: bool,
+    },
+    /// Forget what was learned of devices (addresses that they refuse, how much they give at once): it is found out again at once
+    Forget {
+        /// Names of devices, or namespace/name (default: all of which something was learned)
+        #[arg(value_name = "DEVICE")]
+        devices: Vec<String>,
+        /// Where the local API of the running mapper listens
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", conflicts_with = "state_dir")]
+        api: SocketAddr,
+        /// State folder of a mapper that does not run: all of it is forgotten
+        #[arg(long, value_name = "DIR", conflicts_with = "devices")]
+        state_dir: Option<PathBuf>,
     },
     /// Give the state folder to the mapper's user; run by the operator before the mapper starts
     #[command(hide = true)]

@@ -5,6 +5,7 @@ mod cli;
 mod cluster;
 mod extra;
 mod files;
+mod forget;
 mod init_state;
 mod log;
 mod once;
@@ -150,6 +151,8 @@ impl<P: Protocol> App<P> {
             Ok(Commands::Check { paths }) => check::run(&*protocol, paths, &mut out),
             Ok(Commands::Read { targets }) => read::run(protocol, &targets).await,
             Ok(Commands::Write { targets, yes }) => write::run(protocol, &targets, yes).await,
+            Ok(Commands::Forget { devices: _, api: _, state_dir: Some(folder) }) => forget::on_disk(&folder, &mut out),
+            Ok(Commands::Forget { devices, api, state_dir: None }) => forget::run(api, &devices, &mut out).await,
             Ok(Commands::InitState { dir, uid, gid }) => init_state::run(&dir, uid, gid),
             Err(_) if !options.files.is_empty() => files::run(protocol, options).await,
             Err(_) => cluster::run(protocol, options).await,

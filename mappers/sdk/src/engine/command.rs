@@ -144,6 +144,19 @@ pub enum Command<P: Protocol> {
         /// Their readings, begun after this was asked; only what was ever heard is among them. Or why there are none.
         reply: oneshot::Sender<Result<Vec<Change>, PointFault>>,
     },
+    /// What [`Knowledge::kept`](crate::Knowledge::kept) of an earlier life of a device was: for the unit that the next `Apply`
+    /// prepares.
+    Recall {
+        /// Which device.
+        device: DeviceKey,
+        /// As the driver gave it.
+        kept: serde_json::Value,
+    },
+    /// What was learned of a device is forgotten; its next plans are made anew.
+    Forget {
+        /// Which device.
+        device: DeviceKey,
+    },
     /// New surroundings. The link is dialled anew if the rotation differs; what is under way ends before.
     Context(Arc<Cx>),
 }
@@ -157,6 +170,8 @@ impl<P: Protocol> fmt::Debug for Command<P> {
             Self::Withdraw { device, .. } => f.debug_tuple("Withdraw").field(device).finish(),
             Self::Call { device, command, .. } => f.debug_tuple("Call").field(device).field(command).finish(),
             Self::ReadNow { device, points, .. } => f.debug_tuple("ReadNow").field(device).field(points).finish(),
+            Self::Recall { device, .. } => f.debug_tuple("Recall").field(device).finish(),
+            Self::Forget { device } => f.debug_tuple("Forget").field(device).finish(),
             Self::Context(cx) => f.debug_tuple("Context").field(cx).finish(),
         }
     }

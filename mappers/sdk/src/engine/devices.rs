@@ -1,6 +1,8 @@
 //! The devices of an endpoint: added, changed and removed while it runs.
 use super::{Counters, DeviceKey, DeviceSpec, Engine, Fresh, Layout, PointSpec, command::Tally, plans::Plans};
-use crate::{Change, ConfigError, ErrorKind, Instant, Interval, Point, PointFault, Protocol, Slot, arbiter::Plan};
+use crate::{
+    Change, ConfigError, ErrorKind, Instant, Interval, Knowledge, Point, PointFault, Protocol, Slot, arbiter::Plan,
+};
 use std::{
     collections::{BTreeMap, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
@@ -31,6 +33,11 @@ pub(super) struct Held<P: Protocol> {
     /// Of its own answers since the process started, slowly forgotten; None: it never answered.
     pub slowest: Option<Duration>,
     pub plans: Plans<P::Request>,
+    /// [`Protocol::generation`] when the driver was last asked what it knows.
+    pub version: u64,
+    /// What it knew then.
+    pub known: Knowledge,
+    pub known_untold: bool,
     /// Points written, and since which piece of work: the first reading after it is told even if nothing changed.
     pub watched: Vec<(u32, u64)>,
     pub confirmed: BTreeMap<u32, Change>,
@@ -141,6 +148,11 @@ impl<P: Protocol> Engine<P> {
 
     /// Adds a device, or gives it its newest configuration. Refused as a whole: the last valid one stays.
     pub fn add(&mut self, spec: &DeviceSpec<P>) -> Result<Layout<P>, Vec<ConfigError>> {
+        let layout = self.take(spec);
+        self.kept.remove(&spec.key); // for this one only
+        layout
+    }
+    fn take(&mut self, spec: &DeviceSpec<P>) -> Result<Layout<P>, Vec<ConfigError>> {
         let endpoint = self.protocol.endpoint(&spec.config).map_err(|error| vec![error])?;
         if endpoint != self.endpoint {
             return Err(vec![ConfigError::device(format!("belongs to {endpoint}, not to {}", self.endpoint))]);
@@ -235,7 +247,7 @@ impl<P: Protocol> Engine<P> {
             Next::Successor(successor) => {
                 let Successor { held: new, plan } = *successor;
                 let old = std::mem::replace(held, new);
-                (held.epoch, held.health) = (epoch, old.health);
+                (held.epoch, held.health, held.known) = (epoch, old.health, old.known);
                 self.arbiter.replace(device, plan, Instant::now());
             }
             Next::Nothing => {
@@ -268,6 +280,9 @@ impl<P: Protocol> Engine<P> {
                 return Err(errors);
             }
         };
+        if let Some(kept) = self.kept.remove(&spec.key) {
+            self.protocol.recall(&unit, &kept);
+        }
         self.stats.rows.set(self.columns.len() as u64);
         let plan = Plan {
             groups: groups(&spec.points, intervals),
@@ -291,6 +306,9 @@ impl<P: Protocol> Engine<P> {
             replans: 0,
             slowest: None,
             plans: Plans::default(),
+            version: 0,
+            known: Knowledge::default(),
+            known_untold: false,
             watched: vec![],
             confirmed: BTreeMap::new(),
             read: vec![],

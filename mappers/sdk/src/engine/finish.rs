@@ -34,6 +34,8 @@ impl<P: Protocol> Engine<P> {
         let current = self.held(device).is_some_and(|held| held.next.is_none() && (held.epoch == epoch || write));
         if current {
             self.settle(&work, &verdict, &mut samples, (started, sequence), now);
+            let attached = matches!(work, Work::Attach { .. }) && verdict.outcome != Outcome::Device;
+            self.look_at_known(device, attached || verdict.replan);
         } else {
             self.arbiter.abandon(&work, verdict.outcome, now);
             self.succeed(device);

@@ -3,6 +3,7 @@ mod asks;
 mod command;
 mod devices;
 mod finish;
+mod known;
 mod orders;
 mod plans;
 mod session;
@@ -52,6 +53,8 @@ pub struct Engine<P: Protocol> {
     asks: Vec<Ask>,
     /// Devices with news of themselves that the reader of status has not seen.
     untold: BTreeSet<usize>,
+    /// For units that are yet to be prepared.
+    kept: HashMap<DeviceKey, serde_json::Value>,
     link: Option<LinkState>,
     link_untold: bool,
     status: StatusOut,
@@ -102,6 +105,7 @@ impl<P: Protocol> Engine<P> {
             arbiter: Arbiter::new(now),
             asks: vec![],
             untold: BTreeSet::new(),
+            kept: HashMap::new(),
             link: None,
             link_untold: false,
             status,

@@ -34,6 +34,8 @@ impl<P: Protocol> Engine<P> {
                 self.accept(self.find(device), what, closed);
             }
             Command::ReadNow { device, points, reply } => self.ask(device, &points, reply, closed),
+            Command::Recall { device, kept } => drop(self.kept.insert(device, kept)),
+            Command::Forget { device } => self.forget(device),
             Command::Context(new) => {
                 let rotated = new.rotation != cx.rotation;
                 *cx = new;

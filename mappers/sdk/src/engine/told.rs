@@ -59,6 +59,7 @@ impl<P: Protocol> Engine<P> {
                 news.connected.push(Connected { device: held.key, up, kind, reason });
             }
             news.confirmed.extend(std::mem::take(&mut held.confirmed).into_values());
+            news.known.extend(self.untold_of(device));
         }
         if self.columns.has_dirty() {
             self.columns.take_dirty(MOST, &mut news.changes);

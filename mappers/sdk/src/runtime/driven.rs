@@ -1,10 +1,11 @@
 //! One device that is driven: its twin, and where its values stand in the engine.
-use super::{Clock, compile::Points};
+use super::{Clock, compile::Points, kept::Kept};
 use crate::{
-    Change, Connected, Instant, Layout, PointFault, Precision, Protocol, Value, WriteReply, Wrote,
+    Change, Connected, Instant, Knowledge, Known, Layout, PointFault, Precision, Protocol, Value, WriteReply, Wrote,
     twin::{Action, Format, Now, Raw, Twin},
 };
 use pollux_crds::{EffectiveDevice, Writes};
+use serde_json::Value as Json;
 use std::{sync::Arc, time::Duration};
 
 /// One device that is driven.
@@ -22,6 +23,9 @@ pub(super) struct Driven<P: Protocol> {
     /// When the configuration changed last, while it was driven.
     configured: Option<Duration>,
     timeout: Duration,
+    wiring: u64,
+    /// What the disk has of what the driver learned.
+    kept: Json,
 }
 
 /// A write from its decision to its answer. Positions are those of the layout of that moment.
@@ -62,20 +66,30 @@ pub(super) struct Settings<P: Protocol> {
     pub(super) points: Points,
     pub(super) layout: Layout<P>,
     pub(super) timeout: Duration,
+    pub(super) wiring: u64,
+    /// What the driver knows of the device.
+    pub(super) knowledge: Knowledge,
 }
 
 impl<P: Protocol> Driven<P> {
     pub(super) fn new(settings: Settings<P>, twin: Twin, writes: Writes, now: Now) -> Self {
-        let Settings { device, points, layout, timeout } = settings;
+        let Settings { device, points, layout, timeout, wiring, knowledge } = settings;
         let told = vec![None; layout.slots as usize];
+        let (flight, window, configured) = (None, None, None);
+        let kept = knowledge.kept.clone();
         let mut new =
-            Self { device, points, layout, twin, writes, flight: None, told, window: None, configured: None, timeout };
+            Self { device, points, layout, twin, writes, flight, told, window, configured, timeout, wiring, kept };
         new.twin.configure(new.device.clone(), writes, now);
+        new.twin.known(&knowledge, now);
         new
     }
     /// Another configuration. What is under way is still answered, and still no word on what came after it.
     pub(super) fn renew(&mut self, settings: Settings<P>, writes: Writes, now: Now) {
-        let Settings { device, points, layout, timeout } = settings;
+        let Settings { device, points, layout, timeout, wiring, knowledge } = settings;
+        if wiring != self.wiring {
+            (self.wiring, self.kept) = (wiring, knowledge.kept.clone());
+            self.twin.known(&knowledge, now);
+        }
         if layout.generation != self.layout.generation {
             self.told = vec![None; layout.slots as usize];
         }
@@ -166,6 +180,25 @@ impl<P: Protocol> Driven<P> {
         let fault = || (word.kind.unwrap_or(crate::ErrorKind::Other), word.reason.clone());
         let word = if word.up { Ok(()) } else { Err(fault()) };
         self.twin.connected(word, now);
+    }
+    /// What the driver knows now. Some: something else is to be kept of it than before.
+    pub(super) fn known(&mut self, known: &Known, now: Now) -> Option<Kept> {
+        if known.wiring != self.wiring {
+            return None; // of the unit before
+        }
+        self.twin.known(&known.knowledge, now);
+        let kept = known.knowledge.kept.clone();
+        let news = kept != self.kept;
+        self.kept.clone_from(&kept);
+        news.then_some(Kept { wiring: self.wiring, kept })
+    }
+    /// What was learned of it is forgotten.
+    pub(super) fn forget(&mut self, now: Now) {
+        self.kept = Json::Null;
+        self.twin.known(&Knowledge::default(), now);
+    }
+    pub(super) fn is_wired(&self, wiring: u64) -> bool {
+        self.wiring == wiring
     }
     /// Tells the twin which points were read again, unchanged, since it was last told.
     fn freshen(&mut self, clock: &Clock, now: Now) {

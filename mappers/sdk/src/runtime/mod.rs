@@ -6,6 +6,7 @@ mod compile;
 mod driven;
 mod endpoint;
 mod engines;
+mod kept;
 mod links;
 mod placement;
 mod saver;

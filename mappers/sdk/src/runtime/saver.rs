@@ -1,6 +1,7 @@
 //! Records onto the disk, off the field's thread: a slow disk does not hold up the wire. Of each device only the newest record
 //! waits, so an older one never lands on a newer one, and what waits is bounded by the number of devices. What the disk did
 //! not take is tried again until it does, whoever asked for it and wherever the device is by then.
+use super::kept::Kept;
 use crate::{Instant, Store, report::backoff, twin::Record};
 use std::{
     collections::{BTreeSet, HashMap, VecDeque, hash_map::Entry},
@@ -23,8 +24,10 @@ pub(super) type Attempts = mpsc::UnboundedReceiver<Saved>;
 /// What is to be done for one device, and who is told.
 #[derive(Default)]
 struct Job {
-    /// None: the device is to be forgotten.
-    record: Option<Arc<Record>>,
+    /// What is to become of its record.
+    record: Option<What>,
+    /// What its driver learned, if that is to be kept otherwise than before.
+    learned: Option<Arc<Kept>>,
     /// They wait for one attempt.
     once: Vec<oneshot::Sender<Saved>>,
     /// Told of each.
@@ -32,6 +35,12 @@ struct Job {
     /// It stands in the queue; else it rests.
     queued: bool,
     failures: u32,
+}
+#[derive(Clone)]
+enum What {
+    Save(Arc<Record>),
+    /// The device is to be forgotten.
+    Forget,
 }
 #[derive(Default)]
 struct Desk {
@@ -69,28 +78,39 @@ impl Saver {
     }
     /// What became of this record, or of a newer one of the device, at the first attempt.
     pub(super) fn save(&self, uid: &str, record: Record) -> impl Future<Output = Saved> + Send + use<> {
-        self.once(uid, Some(record))
+        self.once(uid, What::Save(Arc::new(record)))
     }
     /// As [`Saver::save`], for who wants to know until it is on the disk.
     pub(super) fn keep(&self, uid: &str, record: Record) -> Attempts {
         let (told, attempts) = mpsc::unbounded_channel();
-        self.put(uid, Some(record), |job| job.each = Some(told));
+        self.put(uid, |job| (job.record, job.each) = (Some(What::Save(Arc::new(record))), Some(told)));
         attempts
     }
     /// The device is forgotten, after all that was to be saved of it.
     pub(super) fn forget(&self, uid: &str) -> impl Future<Output = Saved> + Send + use<> {
-        self.once(uid, None)
+        self.once(uid, What::Forget)
     }
-    fn once(&self, uid: &str, record: Option<Record>) -> impl Future<Output = Saved> + Send + use<> {
+    /// What the driver learned of a device, for its next life: resolves when it was tried. It is learned again where the disk does
+    /// not take it.
+    pub(super) fn learn(&self, uid: &str, learned: Kept) -> impl Future<Output = ()> + Send + use<> {
+        let (reply, tried) = oneshot::channel();
+        self.put(uid, |job| {
+            job.learned = Some(Arc::new(learned));
+            job.once.push(reply);
+        });
+        async move { drop(tried.await) }
+    }
+    fn once(&self, uid: &str, what: What) -> impl Future<Output = Saved> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        self.put(uid, record, |job| job.once.push(reply));
+        self.put(uid, |job| {
+            job.record = Some(what);
+            job.once.push(reply);
+        });
         async move { answer.await.unwrap_or_else(|_| Err("shutting down".to_owned())) }
     }
-    fn put(&self, uid: &str, record: Option<Record>, waits: impl FnOnce(&mut Job)) {
+    fn put(&self, uid: &str, change: impl FnOnce(&mut Job)) {
         let mut desk = lock(&self.desk);
-        let job = desk.jobs.entry(uid.to_owned()).or_default();
-        job.record = record.map(Arc::new);
-        waits(job);
+        change(desk.jobs.entry(uid.to_owned()).or_default());
         desk.enqueue(uid.to_owned());
         drop(desk);
         self.wake.try_send(()).ok(); // full: it is about to look anyway
@@ -117,6 +137,7 @@ impl Desk {
             Entry::Occupied(mut newer) => {
                 let newer = newer.get_mut();
                 newer.each = newer.each.take().or(old.each);
+                newer.record = newer.record.take().or(old.record);
                 newer.failures = failures;
             }
             Entry::Vacant(place) => {
@@ -128,10 +149,17 @@ impl Desk {
 }
 
 async fn carry_out(store: &Arc<Store>, desk: &Mutex<Desk>, uid: String, mut job: Job) {
-    let (store, name, record) = (store.clone(), uid.clone(), job.record.clone());
-    let done = tokio::task::spawn_blocking(move || match record {
-        Some(record) => store.save_record(&name, &*record),
-        None => store.remove_record(&name),
+    let (store, name, record, learned) = (store.clone(), uid.clone(), job.record.clone(), job.learned.take());
+    let done = tokio::task::spawn_blocking(move || {
+        let done = match &record {
+            Some(What::Save(record)) => store.save_record(&name, &**record),
+            Some(What::Forget) => store.remove_record(&name),
+            None => Ok(()),
+        };
+        if let Some(learned) = learned.filter(|_| !matches!(record, Some(What::Forget))) {
+            learned.save(&store, &name);
+        }
+        done
     });
     let done: Saved = match done.await {
         Ok(done) => done.map_err(|error| error.to_string()),

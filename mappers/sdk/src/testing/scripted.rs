@@ -2,8 +2,8 @@
 //! sent stays sent.
 use super::{answers, lock};
 use crate::{
-    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Job, Limits, Link, Point, PointFault,
-    Port, Protocol, Samples, Slot, Value, Written,
+    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Job, Knowledge, Limits, Link, Point,
+    PointFault, Port, Protocol, Samples, Slot, Value, Written,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -71,6 +71,10 @@ pub struct Script {
     pub limits: Mutex<Limits>,
     /// What [`Protocol::identity`] answers.
     pub identity: Mutex<Option<String>>,
+    /// What is found out about a device with its next read.
+    pub finds: Mutex<BTreeMap<String, Knowledge>>,
+    /// What units were told of an earlier life, or to forget, by device.
+    pub recalled: Mutex<Vec<(String, serde_json::Value)>>,
     /// What happened, and when.
     pub log: Mutex<Vec<(Instant, Seen)>>,
     /// Ports of the devices attached.
@@ -146,6 +150,8 @@ pub struct Unit {
     points: Vec<(Slot, String)>,
     /// Points that are read together.
     groups: Vec<Vec<usize>>,
+    /// What is known of it, and how often that changed.
+    known: Mutex<(Knowledge, u64)>,
 }
 
 /// What goes wrong.
@@ -208,7 +214,20 @@ impl Protocol for Scripted {
             return Err(errors);
         }
         let points = points.iter().map(|p| (p.slot, p.address.clone())).collect();
-        Ok(Unit { name: device.name.clone(), points, groups: groups.into_values().collect() })
+        Ok(Unit { name: device.name.clone(), points, groups: groups.into_values().collect(), known: Mutex::default() })
+    }
+    fn generation(&self, unit: &Unit) -> u64 {
+        lock(&unit.known).1
+    }
+    fn knowledge(&self, unit: &Unit) -> Knowledge {
+        lock(&unit.known).0.clone()
+    }
+    /// What was kept is the line that is told.
+    fn recall(&self, unit: &Unit, kept: &serde_json::Value) {
+        lock(&self.0.recalled).push((unit.name.clone(), kept.clone()));
+        let learned = kept.as_str().map(str::to_owned).into_iter().collect();
+        let mut known = lock(&unit.known);
+        *known = (Knowledge { kept: kept.clone(), learned, ..Knowledge::default() }, known.1 + 1);
     }
     fn plan(&self, unit: &Unit, due: &[usize]) -> Vec<Exchange<()>> {
         let mut alone = due.to_vec();
@@ -325,6 +344,10 @@ impl Link<Scripted> for Line {
         let there: Vec<_> = addresses().map(look).collect();
         if let Some(fault) = self.ask(unit, until).await? {
             return Err(Fault::Point(fault));
+        }
+        if let Some(found) = lock(&self.script.finds).remove(&unit.name) {
+            let mut known = lock(&unit.known);
+            *known = (found, known.1 + 1);
         }
         for answer in there {
             match answer {

@@ -15,19 +15,23 @@ mod write;
 
 pub use record::{Entry, Record, State};
 
-use crate::{ErrorKind, PointFault, Precision, Quality, Value, WriteReply, Wrote};
+use crate::{ErrorKind, Knowledge, PointFault, Precision, Quality, Value, WriteReply, Wrote};
 use conditions::Conditions;
-use point::Point;
-use pollux_crds::{EffectiveDevice, Mode, Writes};
+use point::{Point, bounded};
+use pollux_crds::{EffectiveDevice, Mode, Note, Writes};
 use quality::{Formula, Grade};
 use report::{FIRST_VALUES, Reporter};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use write::Wanted;
 
 /// While nothing was heard of the device, the first report waits this long.
 const FIRST_WORD: Duration = Duration::from_secs(30);
 /// After a connect the engine reads all by itself; this long it is waited for.
 const OWN_READING: Duration = Duration::from_secs(1);
+
+/// Lines of what was learned, and characters of each, that status has room for.
+const LINES: usize = 64;
+const LINE: usize = 256;
 
 /// Two clocks: one for waits, which never jumps, and one for stamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +141,9 @@ pub struct Twin {
     outlived: Option<String>,
     /// Why a newer edit is not in force.
     edit_refused: Option<String>,
+    /// What the driver knows of the device beside its values, as it stands in status.
+    learned: Vec<Note>,
+    identification: BTreeMap<String, String>,
     wake: Option<Duration>,
 }
 
@@ -170,6 +177,8 @@ impl Twin {
             ahead,
             outlived,
             edit_refused: None,
+            learned: vec![],
+            identification: BTreeMap::new(),
             wake: Some(now.mono),
             device,
         };
@@ -246,6 +255,16 @@ impl Twin {
         self.touched = true;
         self.say(now);
         self.wake = Some(now.mono);
+    }
+    /// What the driver knows of the device beside its values.
+    pub fn known(&mut self, knowledge: &Knowledge, now: Now) {
+        let learned = knowledge.learned.iter().take(LINES).map(|line| Note(bounded(line, LINE))).collect();
+        let objects = knowledge.identification.iter().take(LINES);
+        let identification = objects.map(|(name, text)| (bounded(name, LINE), bounded(text, LINE))).collect();
+        if self.learned != learned || self.identification != identification {
+            (self.learned, self.identification) = (learned, identification);
+            (self.touched, self.wake) = (true, Some(now.mono));
+        }
     }
     /// It is no longer driven where it was: the answer to a write under way will never come.
     pub fn parted(&mut self, now: Now) {

@@ -87,6 +87,7 @@ impl Twin {
             .collect();
         let pending = |position| self.open_of(position).map(|wanted| &wanted.value);
         status.summary = summary::line(&self.device, &self.points, pending);
+        (status.learned, status.identification) = (self.learned.clone(), self.identification.clone());
         status.conditions = self.conditions.list(self.device.generation);
         status
     }

@@ -231,7 +231,7 @@ async fn a_driver_may_add_commands_and_help_teaches_them() {
     assert_eq!(own(&["scan", "b"]).await, (Exit::Fault, "scanned b\n".into()));
     let (exit, help) = own(&["--help"]).await;
     assert_eq!(exit, Exit::Ok);
-    assert!(help.contains("  scan   finds units\n"), "{help}");
+    assert!(help.contains("  scan    finds units\n"), "{help}");
     let line = "  pollux-toy scan a                                      find units on line a\n";
     assert!(help.contains(line), "{help}");
     let (exit, text) = own(&["scan", "b", "c"]).await;

@@ -80,7 +80,7 @@ impl<P: Protocol> Endpoint<P> {
         let now = self.shared.clock.now();
         match ended {
             Ended::Saved { key, saved, again } => self.saved(key, saved, again, now),
-            Ended::Overtaken => {}
+            Ended::Overtaken | Ended::Kept => {}
             Ended::OnRecord { key, ticket, saved: Ok(()) } => self.send(key, ticket, now),
             Ended::OnRecord { key, ticket, saved: Err(why) } => {
                 if let Some(driven) = self.devices.get_mut(&key).or(self.leaving.get_mut(&key).map(|l| &mut l.driven)) {

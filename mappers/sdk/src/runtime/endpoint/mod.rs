@@ -1,5 +1,6 @@
 //! One endpoint: its engine, and the twins of its devices.
 mod act;
+mod known;
 mod leave;
 
 use super::{
@@ -7,6 +8,7 @@ use super::{
     channels::{ChannelName, channel},
     compile::{Compiled, named},
     driven::{Driven, Settings},
+    kept::Kept,
     saver::{Attempts, Saved, Saver},
 };
 use crate::{
@@ -57,6 +59,8 @@ pub(super) enum Order<P: Protocol> {
     EditRefused { key: DeviceKey, why: Option<String> },
     /// A device that is gone; answered when nothing of it is under way.
     Remove { key: DeviceKey, reply: oneshot::Sender<Option<Box<Twin>>> },
+    /// Forget what was learned of a device.
+    Forget { key: DeviceKey, reply: ReadReply },
     /// Read a device now.
     Read { key: DeviceKey, reply: ReadReply },
 }
@@ -78,6 +82,8 @@ enum Ended {
     },
     /// A newer record took its place.
     Overtaken,
+    /// What was learned of a device is on the disk, or is learned again.
+    Kept,
     /// The record of a write is on the disk, or cannot be.
     OnRecord {
         key: DeviceKey,
@@ -249,6 +255,7 @@ impl<P: Protocol> Endpoint<P> {
                 self.settle(key);
             }
             Order::Remove { key, reply } => self.remove(key, reply).await,
+            Order::Forget { key, reply } => self.forget(key, reply),
             Order::Read { key, reply } => self.read(key, vec![], Some(reply)),
         }
     }
@@ -261,7 +268,8 @@ impl<P: Protocol> Endpoint<P> {
         writes: Writes,
     ) -> Option<Result<(), Refused>> {
         let Compiled { spec, points, .. } = compiled;
-        let (key, timeout) = (spec.key, spec.timeout);
+        let (key, timeout, wiring) = (spec.key, spec.timeout, spec.wiring);
+        let stale = self.recall(key, &device.uid, wiring).await;
         let (reply, answer) = oneshot::channel();
         self.engine.send(Command::Apply { spec, reply }).await.ok()?;
         let layout = match answer.await.ok()? {
@@ -272,7 +280,11 @@ impl<P: Protocol> Endpoint<P> {
         let now = self.shared.clock.now();
         self.shared.engines.came(&self.resource, key, device.key());
         let new = channel(&device);
-        let settings = Settings { device, points, layout, timeout };
+        if stale {
+            self.keep_learned(&device.uid, Kept::nothing());
+        }
+        let knowledge = self.shared.protocol.knowledge(&layout.unit);
+        let settings = Settings { device, points, layout, timeout, wiring, knowledge };
         let old = self.devices.get(&key).map(|driven| channel(&driven.device));
         match (self.devices.get_mut(&key), twin) {
             (Some(driven), _) => driven.renew(settings, writes, now),
@@ -335,6 +347,10 @@ impl<P: Protocol> Endpoint<P> {
                 driven.changed(change, asked, &self.shared.protocol, now);
                 touched.insert(change.device);
             }
+        }
+        for known in &news.known {
+            self.known(known, now);
+            touched.insert(known.device);
         }
         for key in touched {
             self.settle(key);

@@ -8,10 +8,11 @@ use super::{
     Shared,
     channels::channel,
     endpoint::{self, Order},
+    kept::Kept,
     saver::{Saved, Saver},
 };
 use crate::{
-    ControlError, DeviceKey, NodeConfig, Origin, Protocol, Request,
+    ControlError, DeviceKey, Knowledge, NodeConfig, Origin, Protocol, Request,
     twin::{Record, Twin},
 };
 use futures_util::{
@@ -82,6 +83,16 @@ enum Event<P: Protocol> {
     Rested(P::Endpoint),
     /// The record of a device is gone, or cannot be removed.
     Forgot { uid: String, saved: Saved },
+}
+
+/// What was learned of a device that is not driven. The disk is not waited for: it is tried before the process ends.
+fn forget_parked<P: Protocol>(shared: &Shared<P>, saver: &Saver, known: &mut Known<P>) {
+    drop(saver.learn(&known.device.uid, Kept::nothing()));
+    if let Place::Parked(twin, _) = &mut known.place {
+        let now = shared.clock.now();
+        twin.known(&Knowledge::default(), now);
+        shared.hub.publish(&known.device, twin.status(now));
+    }
 }
 
 /// All devices of this mapper.
@@ -194,18 +205,28 @@ impl<P: Protocol> Placement<P> {
         let rest = tokio::time::sleep(REST.mul_f64(1.0 + fastrand::f64()));
         self.events.push(rest.map(|()| Event::Rested(endpoint)).boxed());
     }
-    fn request(&self, request: Request) {
-        let Request::Read { uid, reply } = request;
+    fn request(&mut self, request: Request) {
+        let (uid, reply, forget) = match request {
+            Request::Read { uid, reply } => (uid, reply, false),
+            Request::Forget { uid, reply } => (uid, reply, true),
+        };
         let Some(Known { key, place: Place::At(endpoint), .. }) = self.known.get(&uid) else {
-            let known = self.known.contains_key(&uid);
             let parked = || ControlError::NotConnected("it is off, or it cannot be driven as it is configured".into());
-            let answer = if known { parked() } else { ControlError::NoSuchDevice };
-            reply.send(Err(answer)).ok(); // who asked may have left
+            let answer = match self.known.get_mut(&uid) {
+                None => Err(ControlError::NoSuchDevice),
+                Some(known) if forget => {
+                    forget_parked(&self.shared, &self.saver, known);
+                    Ok(())
+                }
+                Some(_) => Err(parked()),
+            };
+            reply.send(answer).ok(); // who asked may have left
             return;
         };
         let orders = self.endpoints.get(endpoint).and_then(|running| running.orders.as_ref());
+        let order = |reply| if forget { Order::Forget { key: *key, reply } } else { Order::Read { key: *key, reply } };
         match orders.and_then(|orders| orders.try_reserve().ok()) {
-            Some(place) => place.send(Order::Read { key: *key, reply }),
+            Some(place) => place.send(order(reply)),
             None => drop(reply.send(Err(ControlError::Busy))), // who asked may have left
         }
     }

@@ -2,6 +2,7 @@
 mod audit;
 mod field;
 mod full_disk;
+mod known;
 mod places;
 mod pushes;
 mod queued;
