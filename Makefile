@@ -27,7 +27,7 @@ images: ## static images in dist/
 generate: ## manifests and reference pages from the types
 	@cargo xtask generate
 
-bench: ## measurements of bench/
+bench: ## measurements of bench/, which takes an hour; `bench/run --row NAME` is one of them
 	@bench/run
 
 .PHONY: help demo demo-down test cluster-up cluster-down images generate bench

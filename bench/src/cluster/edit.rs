@@ -1,5 +1,7 @@
-//! Desired edit → wire → status: how long, against what the API server needs for a change to be seen by a watcher at all.
-use crate::{quantile, save};
+//! Desired edit → wire → status: how long, against what the API server needs for a change to be seen by a watcher at
+//! all.
+use super::save;
+use crate::quantile;
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;

@@ -1,5 +1,5 @@
 //! Resident memory of operator and mapper, as the kernel counts it, with the hundred and one devices of before.
-use crate::save;
+use super::save;
 use anyhow::{Result, ensure};
 use pollux_e2e::{Plant, Process};
 

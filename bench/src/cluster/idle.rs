@@ -1,5 +1,5 @@
 //! A hundred devices whose values do not move: status writes per minute, as the API server counts them.
-use crate::save;
+use super::save;
 use anyhow::{Result, ensure};
 use pollux_e2e::Plant;
 use std::{fmt::Write as _, time::Duration};

@@ -1,0 +1,166 @@
+//! A fault every ten seconds for half an hour, between the mapper and one of its two gateways: memory, panics, and
+//! whether every device comes back.
+use super::{Context, Kind, short, verdict};
+use crate::{
+    client::host,
+    far::Far,
+    median,
+    plant::{Mapper, Plant},
+    plot,
+    process::Process,
+    table::Table,
+};
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    fmt::Write as _,
+    io::{BufRead, BufReader, Lines, Write},
+    process::{ChildStdin, ChildStdout, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+pub(crate) const ROW: Kind = Kind {
+    name: "soak",
+    what: "a fault every ten seconds",
+    head: "n,fault,minute,back_after_s,rss_mib,requests,panics",
+    keys: 1,
+    measure,
+    summary,
+    plot,
+};
+
+const FAULTS: [&str; 7] = ["reset", "stall", "corrupt 7", "half", "refuse", "cut 20", "drop"];
+/// The first gateway stands behind the faults, the second does not.
+const PLANT: Plant = Plant { connections: 2, units: 5, tags: 20, interval_ms: 200, spread: None, pipeline: None };
+const DEVICES: f64 = 10.0;
+/// Requests a second when all is well.
+const DUE: f64 = 50.0;
+/// A fault lasts so long, and the next begins so long after this one.
+const LASTS: Duration = Duration::from_secs(3);
+const PERIOD: Duration = Duration::from_secs(10);
+/// All must be back by then.
+const BACK: Duration = Duration::from_secs(90);
+
+fn measure(context: &Context, table: &mut Table) -> Result<()> {
+    let faults = context.either(context.soak_minutes * 6, 4);
+    let (lasts, period) = context.either((LASTS, PERIOD), (Duration::from_millis(700), Duration::from_secs(4)));
+    let mut far = Far::start(&context.peers, &["--hosts", "2"])?;
+    let mut proxy = Proxy::start(context, far.port)?;
+    let yaml = PLANT.yaml(|at| {
+        let port = if at == 0 { proxy.port } else { far.port };
+        format!("tcp: {{host: {}, port: {port}}}, timeout: 500ms", host(at))
+    })?;
+    let mut mapper = Mapper::start(&yaml)?;
+    back(&mut far, &mapper).context("before the first fault")?;
+    let start = Instant::now();
+    for (n, fault) in (0..faults).zip(FAULTS.iter().cycle()) {
+        if table.has(&[&n.to_string()]) {
+            continue;
+        }
+        let began = Instant::now();
+        proxy.say(fault)?;
+        thread::sleep(lasts);
+        proxy.say("pass")?;
+        let took = back(&mut far, &mapper).with_context(|| format!("after {fault}"))?;
+        mapper.process.check()?;
+        let (minute, panics) = (start.elapsed().as_secs_f64() / 60.0, mapper.log()?.matches("panicked").count());
+        let resident = mapper.process.resident()?;
+        println!("{n} {fault}: back after {took:.1} s, {} MiB", short(resident));
+        let requests = far.counted()?.requests;
+        table.put(&[
+            n.to_string(),
+            (*fault).to_owned(),
+            format!("{minute:.2}"),
+            format!("{took:.2}"),
+            format!("{resident:.3}"),
+            format!("{requests:.0}"),
+            panics.to_string(),
+        ])?;
+        ensure!(panics == 0, "it panicked: {}", mapper.log()?);
+        thread::sleep(period.saturating_sub(began.elapsed()));
+    }
+    mapper.process.end(Duration::from_secs(30))
+}
+
+/// Seconds until all devices are connected and the far end is asked as often as they are due.
+fn back(far: &mut Far, mapper: &Mapper) -> Result<f64> {
+    let began = Instant::now();
+    loop {
+        let took = began.elapsed();
+        ensure!(took < BACK, "not every device is back after {} s: {}", BACK.as_secs(), mapper.log()?);
+        let before = far.counted()?.requests;
+        thread::sleep(Duration::from_secs(1));
+        let asked = far.counted()?.requests - before;
+        if asked >= 0.8 * DUE && mapper.metric("pollux_device_connected")? >= DEVICES - 0.5 {
+            return Ok(took.as_secs_f64());
+        }
+    }
+}
+
+/// `e2e/peers/faultproxy.py`.
+struct Proxy {
+    _process: Process,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    port: u16,
+}
+impl Proxy {
+    fn start(context: &Context, target: u16) -> Result<Self> {
+        let python = context.python.clone().unwrap_or_else(|| "python3".into());
+        let mut command = Command::new(python);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/peers/faultproxy.py"));
+        command
+            .args(["127.0.0.1:0".to_owned(), format!("127.0.0.1:{target}")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut process = Process::start("the proxy", command)?;
+        let stdin = process.child().stdin.take().context("piped")?;
+        let mut lines = BufReader::new(process.child().stdout.take().context("piped")?).lines();
+        let ready: serde_json::Value = serde_json::from_str(&lines.next().context("the proxy did not start")??)?;
+        let port = ready.get("port").and_then(serde_json::Value::as_u64).context("the proxy's port")?;
+        Ok(Self { _process: process, stdin, lines, port: u16::try_from(port)? })
+    }
+    fn say(&mut self, command: &str) -> Result<()> {
+        writeln!(self.stdin, "{command}")?;
+        let answer = self.lines.next().context("the proxy ended")??;
+        ensure!(!answer.contains("error"), "the proxy says {answer}");
+        Ok(())
+    }
+}
+
+fn summary(table: &Table) -> Result<String> {
+    let mut out = String::from("| fault, 3 s | times | back after, middle | longest |\n|---|---|---|---|\n");
+    for fault in table.texts("fault") {
+        let mut took = table.numbers("back_after_s", |row| row.text("fault") == fault);
+        took.sort_by(f64::total_cmp);
+        let (times, longest) = (took.len(), short(took.last().copied().unwrap_or(f64::NAN)));
+        writeln!(out, "| {fault} | {times} | {} s | {longest} s |", short(median(took)))?;
+    }
+    let resident = table.numbers("rss_mib", |_| true);
+    let quarter = (resident.len() / 4).max(1);
+    let first = median(resident.iter().copied().take(2 * quarter).skip(quarter).collect());
+    let last = median(resident.iter().copied().rev().take(quarter).collect());
+    let panics = table.numbers("panics", |_| true).into_iter().fold(0.0, f64::max);
+    let (faults, minutes) = (resident.len(), table.numbers("minute", |_| true).into_iter().fold(0.0, f64::max));
+    writeln!(out, "\n- {faults} faults in {minutes:.0} minutes, every device back after each; panics: {panics}")?;
+    let growth = last - first;
+    writeln!(
+        out,
+        "- resident {} MiB in the second quarter, {} MiB in the last ({})",
+        short(first),
+        short(last),
+        verdict(growth <= 0.5, "flat within 0.5 MiB")
+    )?;
+    Ok(out)
+}
+
+fn plot(table: &Table) -> String {
+    let points = |column: &str| -> Vec<(f64, f64)> {
+        table.rows().filter_map(|row| Some((row.number("minute")?, row.number(column)?))).collect()
+    };
+    plot::lines(
+        "a fault every ten seconds",
+        "minutes",
+        &[("MiB resident", points("rss_mib")), ("seconds until every device was back", points("back_after_s"))],
+    )
+}
