@@ -7,6 +7,7 @@ use crate::{
     plan::Range,
     review::Review,
     silence::Silence,
+    stop::Stop,
 };
 use pollux_crds::ModbusTable as Table;
 use pollux_mapper::{Instant, Knowledge};
@@ -33,6 +34,7 @@ pub struct Learned {
     /// Longest reads that were answered.
     longest: Longest,
     silence: Silence,
+    stop: Stop,
     review: Review,
     /// Differs whenever a plan, or what is told, may differ.
     generation: u64,
@@ -69,9 +71,16 @@ impl Learned {
         self.silence.said(asked);
         let blocks: BTreeSet<Range> = blocks.iter().copied().collect();
         let Some(largest) = blocks.iter().max_by_key(|block| block.count).copied() else { return false };
+        if self.stop.is_on() {
+            self.generation += u64::from(self.stop.refused(asked, &blocks));
+            return false;
+        }
         if blocks.len() == 1 {
             self.set_apart(largest, why, now);
             return false;
+        }
+        if self.is_outdated(asked, &blocks) {
+            return true; // planned before what is known by now
         }
         self.review.arm(now);
         if self.facts.cuts_of(asked.table) >= STRICT && self.cut_all_gaps(&blocks, why) {
@@ -83,10 +92,20 @@ impl Learned {
         if let Some(middle) = middle {
             self.halve(asked, &blocks, middle, why);
         } else {
+            self.stop.remember(&self.facts);
             self.facts.apart.insert(largest, why); // all begin where the request does
             self.changed(now);
         }
         true
+    }
+
+    /// Whether a plan made now would not ask so.
+    fn is_outdated(&self, asked: Range, blocks: &BTreeSet<Range>) -> bool {
+        let last = blocks.last().map_or(asked.start, |last| last.start);
+        let longest = blocks.iter().map(|block| block.count).max().unwrap_or_default(); // never split
+        asked.count > self.cap(asked.table).max(longest)
+            || self.parted(asked.table, asked.start, last)
+            || blocks.iter().any(|block| self.is_apart(*block))
     }
 
     fn halve(&mut self, asked: Range, blocks: &BTreeSet<Range>, middle: u16, why: Why) {
@@ -99,6 +118,7 @@ impl Learned {
 
     /// True: there was one that was no hole before.
     fn cut_all_gaps(&mut self, blocks: &BTreeSet<Range>, why: Why) -> bool {
+        self.stop.remember(&self.facts);
         let before = self.facts.cuts.len();
         let mut covered = blocks.first().map_or(0, |first| first.end());
         for block in blocks {
@@ -113,12 +133,19 @@ impl Learned {
 
     /// The culprit is found: what led to it is of no more use, its neighbours are merged again.
     fn set_apart(&mut self, block: Range, why: Why, now: Instant) {
-        if self.facts.apart.insert(block, why).is_none() {
-            self.review.arm(now);
-            self.divisions.retain(|(table, _), _| *table != block.table);
-            self.facts.cuts.retain(|(table, _), cut| *table != block.table || cut.sure);
-            self.changed(now);
+        if self.facts.apart.contains_key(&block) {
+            return;
         }
+        self.stop.remember(&self.facts);
+        self.facts.apart.insert(block, why);
+        self.review.arm(now);
+        self.divisions.retain(|(table, _), _| *table != block.table);
+        self.facts.cuts.retain(|(table, _), cut| *table != block.table || cut.sure);
+        if let Some(before) = self.stop.refused_alone() {
+            self.facts = before;
+            self.divisions.clear();
+        }
+        self.changed(now);
     }
 
     /// The device answered. True: what was learned is put to the test, so ask again.
@@ -126,6 +153,7 @@ impl Learned {
         self.settle(now);
         let longest = self.longest.of(asked);
         *longest = (*longest).max(asked.count);
+        self.generation += u64::from(self.stop.answered(asked));
         let (suspects, unprobed) = self.silence.answered(asked, !self.divisions.is_empty());
         for (range, blocks) in &suspects {
             self.refused(*range, blocks, Why::Silence, now);
@@ -209,7 +237,7 @@ impl Learned {
     }
     /// Read by itself this time, to see whether the device answers anything.
     pub(crate) fn is_probed(&self, block: Range) -> bool {
-        self.silence.probe() == Some(block)
+        self.silence.probe() == Some(block) || self.stop.probe() == Some(block)
     }
     /// The most that one request may read from this table.
     pub(crate) fn cap(&self, table: Table) -> u16 {

@@ -12,6 +12,7 @@ mod review;
 pub mod rules;
 mod serial;
 mod silence;
+mod stop;
 mod stream;
 mod told;
 pub mod transaction;

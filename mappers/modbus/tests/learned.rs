@@ -111,9 +111,9 @@ fn what_was_learned_is_put_to_the_test_again_less_and_less_often() {
     assert_eq!((good.len(), bad.len(), sent), (8, 0, 1));
 }
 
-/// A PLC that boots or stands in STOP answers exception 4, or 2, to everything.
+/// A PLC that boots or stands in STOP answers exception 4, or 2, to everything. Nothing is learned of that.
 #[test]
-fn a_device_that_refuses_everything_for_a_while_is_not_divided_for_ever() {
+fn a_device_that_refuses_everything_for_a_while_is_asked_as_before() {
     let blocks: Vec<Range> = (0..100_u16).map(|n| holding(n / 10 * 20 + n % 10, 1)).collect();
     let well = Device { missing: BTreeSet::from([3]), most: 125 };
     let stopped = Device { missing: BTreeSet::new(), most: 0 };
@@ -125,11 +125,11 @@ fn a_device_that_refuses_everything_for_a_while_is_not_divided_for_ever() {
         if known_before {
             cycle_at(now, &well, &blocks, &mut learned);
         }
-        for _ in 0..600 {
+        for second in 0..600 {
             now += Duration::from_secs(1);
             let (good, bad, sent) = cycle_at(now, &stopped, &blocks, &mut learned);
             assert_eq!((good.len(), bad.len()), (0, 100));
-            assert!(sent <= 300, "{sent}");
+            assert!(sent <= if second == 0 { 120 } else { least + 1 }, "{sent} requests in second {second}");
         }
         for second in 0..30 {
             now += Duration::from_secs(1);
@@ -137,6 +137,27 @@ fn a_device_that_refuses_everything_for_a_while_is_not_divided_for_ever() {
             assert_eq!((good.len(), bad), (99, BTreeSet::from([3])), "no value is lost from the first moment on");
             assert!(second < 11 || sent == least, "{sent} requests after {second} s, {least} without the stop");
         }
+        learned.answered(holding(0, 1), now);
+        assert_eq!(learned.knowledge().learned, ["holding 3: refused (exception 2), read alone"]);
+    }
+}
+
+/// Most of a map is not there: that is no STOP, and what is there is found.
+#[test]
+fn what_is_there_is_found_behind_a_long_stretch_that_is_not() {
+    let blocks: Vec<Range> = (0..120).map(|at| holding(at, 1)).collect();
+    for missing in [(0..100).collect::<BTreeSet<u16>>(), (1..119).collect(), (20..120).collect()] {
+        let device = Device { missing, most: 125 };
+        let (mut learned, mut found) = (Learned::default(), None);
+        for round in 0..400 {
+            let (good, ..) = cycle(&device, &blocks, &mut learned);
+            if good.len() == blocks.len() - device.missing.len() {
+                found.get_or_insert(round);
+            }
+        }
+        let (good, bad, _) = cycle(&device, &blocks, &mut learned);
+        assert_eq!((good.len(), bad.len()), (blocks.len() - device.missing.len(), device.missing.len()));
+        assert!(found.is_some_and(|round| round < 250), "{found:?}");
     }
 }
 
@@ -198,6 +219,30 @@ fn a_device_with_no_gap_at_all_is_not_searched_gap_by_gap() {
     }
     assert!(refused <= 20, "{refused} more than one each");
     assert_eq!(cycle(&device, &blocks, &mut learned).2, 10);
+}
+
+/// A value longer than what the device was seen to give, with another inside it: neither is asked for again and again.
+#[test]
+fn a_long_value_with_another_in_it_is_no_endless_search() {
+    let blocks: Vec<Range> = (200..300).map(|at| holding(at, 1)).chain([holding(0, 100), holding(10, 1)]).collect();
+    let device = Device { missing: BTreeSet::new(), most: 64 };
+    let mut learned = Learned::default();
+    for _ in 0..3 {
+        let (good, bad, sent) = cycle(&device, &blocks, &mut learned);
+        assert_eq!((good.len(), bad), (101, BTreeSet::from([100])));
+        assert!(sent < 12, "{sent}");
+    }
+}
+
+/// A request that waited while its culprit was found teaches nothing more.
+#[test]
+fn a_request_that_was_planned_before_teaches_nothing() {
+    let blocks: Vec<Range> = (0..100).map(|at| holding(at, 1)).collect();
+    let device = Device { missing: BTreeSet::from([0]), most: 125 };
+    let mut learned = Learned::default();
+    cycle(&device, &blocks, &mut learned);
+    assert!(learned.refused(holding(0, 100), &blocks, Why::Exception(2), Instant::now()), "asked again");
+    assert_eq!(cycle(&device, &blocks, &mut learned).2, 2);
 }
 
 #[test]
