@@ -121,9 +121,15 @@ impl Mapper {
     }
     /// The sum of a metric over all its labels.
     pub(crate) fn metric(&self, name: &str) -> Result<f64> {
+        Ok(self.metrics(name)?.iter().sum())
+    }
+    /// A metric, in the order of its labels.
+    pub(crate) fn metrics(&self, name: &str) -> Result<Vec<f64>> {
         let text = http::ask(self.api, "GET", "/metrics", "")?;
-        let of = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-        Ok(text.lines().filter(|line| of(line)).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        let of = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let mut lines: Vec<&str> = text.lines().filter(of).collect();
+        lines.sort_unstable_by_key(|line| line.rsplit_once(' ').map(|(labels, _)| labels));
+        Ok(lines.iter().filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect())
     }
     /// What it logged.
     pub(crate) fn log(&self) -> Result<String> {
