@@ -1,10 +1,12 @@
 //! A boiler line behind Modbus TCP. `boiler` is the physics, `map` its registers, `server` answers with tokio-modbus'
-//! server, so that our own client is tested against code that is not ours.
+//! server, so that our own client is tested against code that is not ours. `meters` are energy meters instead.
 mod boiler;
 mod map;
+mod meters;
 mod options;
 mod server;
 
 pub use boiler::{Boiler, BurnerState, Mode};
+pub use meters::{Meters, serve_meters};
 pub use options::Options;
 pub use server::{Dead, Line, WriteRecord, serve};

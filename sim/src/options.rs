@@ -1,5 +1,5 @@
 //! The command line.
-use crate::{Dead, Line, WriteRecord, serve};
+use crate::{Dead, Line, Meters, WriteRecord, serve, serve_meters};
 use anyhow::Context;
 use std::{
     fs::OpenOptions,
@@ -30,6 +30,9 @@ pub struct Options {
     /// Appends every write request to this file, one line of JSON each; without a file, to standard output.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub log_writes: Option<String>,
+    /// So many energy meters (Eastron SDM630) instead of the boilers, units 1 to N: those of examples/meters.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=247), conflicts_with_all = ["seed", "dead_unit", "log_writes"])]
+    pub meters: Option<u8>,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -49,24 +52,38 @@ fn dead_unit(text: &str) -> Result<(u8, Dead), String> {
 impl Options {
     /// Serves until SIGTERM or Ctrl-C, and then ends at once.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { listen, seed, speed, dead_unit, log_writes } = self;
+        let Self { listen, seed, speed, dead_unit, log_writes, meters } = self;
         let line = Line::new(seed, speed, writer(log_writes.as_deref())?);
         for (unit, how) in dead_unit {
             line.set_dead(unit, Some(how));
         }
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr()?;
+        if let Some(count) = meters {
+            println!("{count} meters on tcp://{address}, units 1 to {count}. Next: examples/meters/README.md");
+            return ending(serve_meters(listener, Meters::new(count, narrowed(speed)))).await;
+        }
         println!(
             "A line of three boilers on tcp://{address}, units 1, 2, 3. Next, in another terminal:\n    \
              cargo run -p pollux-modbus -- --file examples/boiler --allow-writes"
         );
-        let mut terminated = signal(SignalKind::terminate())?;
-        tokio::select! {
-            result = serve(listener, line) => result.context("the server ended"),
-            _ = terminated.recv() => Ok(()),
-            result = tokio::signal::ctrl_c() => result.context("no signals"),
-        }
+        ending(serve(listener, line)).await
     }
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+async fn ending(server: impl Future<Output = io::Result<()>>) -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = server => result.context("the server ended"),
+        _ = terminated.recv() => Ok(()),
+        result = tokio::signal::ctrl_c() => result.context("no signals"),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "0 to 1000, and it is a simulation")]
+fn narrowed(speed: f64) -> f32 {
+    speed as f32
 }
 
 /// A record that cannot be written is told on standard error: the boilers do not stop for it.

@@ -1,5 +1,5 @@
 //! The line as tokio-modbus' client, which is not ours, sees it.
-use pollux_sim::{Dead, Line, WriteRecord, serve};
+use pollux_sim::{Dead, Line, Meters, WriteRecord, serve, serve_meters};
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -48,4 +48,18 @@ async fn a_dead_unit_is_answered_for_by_the_gateway_and_comes_back() {
     assert_eq!(client.read_coils(0, 1).await.expect("answered"), Ok(vec![true]));
     client.set_slave(Slave(77));
     assert_eq!(client.read_coils(0, 1).await.expect("answered"), Err(ExceptionCode::GatewayTargetDevice));
+}
+
+#[tokio::test]
+async fn forty_meters_are_read_with_the_model_that_is_ready_for_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(serve_meters(listener, Meters::new(40, 1.0)));
+    for unit in [1, 17, 40] {
+        let mut client = tcp::connect_slave(address, Slave(unit)).await.expect("connected");
+        let words = client.read_input_registers(70, 2).await.expect("answered").expect("on the map");
+        assert_eq!(words, [0x4248, 0], "50 Hz");
+    }
+    let mut client = tcp::connect_slave(address, Slave(41)).await.expect("connected");
+    assert_eq!(client.read_input_registers(0, 2).await.expect("answered"), Err(ExceptionCode::GatewayTargetDevice));
 }
