@@ -35,11 +35,14 @@ impl<K> Opening<K> {
         own: i64,
         channel: impl Fn(&str) -> Option<i64>,
     ) -> Option<Self> {
-        let resource = resource_key(&resolved.device.protocol.0)?;
+        let mut resource = resource_key(&resolved.device.protocol.0)?;
         let full = |name: &str| match resolved.device.namespace.as_str() {
             "" => name.to_owned(),
             namespace => format!("{namespace}/{name}"),
         };
+        if let Some(secret) = resource.settings.get_mut("secret") {
+            *secret = full(secret);
+        }
         let takes = device.spec.protocol.modbus.as_ref().is_some_and(|m| m.connect_timeout.is_none());
         let shared = resolved.device.channel.as_deref().filter(|_| takes).and_then(|name| Some((name, channel(name)?)));
         let opener = match shared {

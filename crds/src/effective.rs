@@ -18,7 +18,8 @@ pub struct EffectiveDevice {
     pub mode: Mode,
     /// Name of the protocol: `modbus`, `custom`.
     pub protocol: &'static str,
-    /// The protocol's block, Channel merged in, parameters filled in.
+    /// The protocol's block, Channel merged in, parameters filled in, and `namespace.name` for each name of a Secret: what the keys
+    /// of its contents begin with.
     pub config: Json,
     /// Time-out of one request; None: the driver's default.
     pub timeout: Option<Span>,

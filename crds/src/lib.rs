@@ -28,6 +28,7 @@ mod protocol;
 mod resolve;
 mod resource;
 mod schema;
+mod secrets;
 mod span;
 mod value;
 mod wire;
@@ -50,6 +51,7 @@ pub use protocol::*;
 pub use resolve::*;
 pub use resource::*;
 pub use schema::manifests;
+pub use secrets::*;
 pub use span::*;
 pub use value::*;
 

@@ -1,6 +1,6 @@
 //! The reference of all fields, from the schemas.
 use crate::files::Files;
-use pollux_crds::{FORCE_RELEASE_ANNOTATION, REWRITE_ANNOTATION};
+use pollux_crds::{FORCE_RELEASE_ANNOTATION, REWRITE_ANNOTATION, SECRET_LABEL};
 use serde_json::Value as Json;
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -18,13 +18,19 @@ a map. Each object has `metadata` beside. Durations are numbers with `ms`, `s`, 
 |---|---|---|
 ";
 /// What people write beside the fields.
-const MARKS: [(&str, &str, &str); 2] = [
+const MARKS: [(&str, &str, &str); 3] = [
     ("annotation of a Device", REWRITE_ANNOTATION, "A new text: write every desired value again."),
     (
         "annotation of a Device",
         FORCE_RELEASE_ANNOTATION,
         "Name of a node that will not come back: the device goes to its new node without that one's release. Counts only while \
          the mapper there does not answer.",
+    ),
+    (
+        "label of a Secret",
+        SECRET_LABEL,
+        "`mappers`: the mappers of devices that name the Secret get `tls.crt`, `tls.key` and `ca.crt` of it. One without this \
+         label is never copied.",
     ),
 ];
 /// What people write first; what is made by the operator last.

@@ -48,13 +48,14 @@ pub struct ModbusTls {
     pub port: i32,
     /// Name of a Secret in the same namespace, labelled pollux.rs/for=mappers, as cert-manager writes it: tls.crt and tls.key,
     /// the client's certificate with its role; ca.crt, by which the server is verified.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 180), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub secret: String,
-    /// Name that the server's certificate must have, where it is not that of `host`.
+    /// Name or IP address that the server's certificate must have, where it is not that of `host`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z0-9:]([-A-Za-z0-9.:]*[A-Za-z0-9:])?$"))]
     pub server_name: Option<String>,
-    /// Takes any server for the right one: whoever stands in between can read and write. For commissioning only.
+    /// Takes any server for the right one, and needs no ca.crt: whoever stands in between can read and write. For commissioning
+    /// only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub insecure_skip_verify: Option<bool>,
 }

@@ -176,7 +176,7 @@ fn judge(
     let own_name = Json::String(device.name.clone());
     let mut values: BTreeMap<&str, &Json> = device.parameters.iter().map(|(k, v)| (k.as_str(), &v.0)).collect();
     values.insert(OWN_NAME, &own_name);
-    let config = collect(&mut errors, protocol::config(&device.protocol.0, &values));
+    let config = collect(&mut errors, protocol::config(&device.namespace, &device.protocol.0, &values));
     let name = device.protocol.0.name().unwrap_or_default();
     let properties = property::judge_all(revision, name, &values, origin, &mut errors);
     let summary = summary(revision, &properties, origin, &mut errors);

@@ -1,6 +1,6 @@
 //! A Device's protocol block with its Channel merged in, and the block as a driver sees it.
 use super::{CHANNEL_FIELD, FieldError};
-use crate::{Channel, ModbusDevice, Protocol, ResolvedProtocol, Span, parameters::substitute};
+use crate::{Channel, ModbusDevice, Protocol, ResolvedProtocol, Span, parameters::substitute, secrets::qualified};
 use kube::ResourceExt;
 use serde_json::Value as Json;
 use std::{collections::BTreeMap, time::Duration};
@@ -87,10 +87,15 @@ pub(super) struct Config {
     pub(super) offline_after: u32,
 }
 
-pub(super) fn config(protocol: &Protocol, values: &BTreeMap<&str, &Json>) -> Result<Config, Vec<FieldError>> {
+pub(super) fn config(
+    namespace: &str,
+    protocol: &Protocol,
+    values: &BTreeMap<&str, &Json>,
+) -> Result<Config, Vec<FieldError>> {
     let Some(name) = protocol.name() else {
         return Err(vec![FieldError::new("spec.protocol", "exactly one of modbus, custom must be set")]);
     };
+    let protocol = qualified(protocol, namespace);
     let (block, timeout, offline_after) = match (&protocol.modbus, &protocol.custom) {
         (Some(m), _) => (serde_json::to_value(m), m.timeout, m.offline_after),
         (None, custom) => (serde_json::to_value(custom), None, None),

@@ -1,0 +1,163 @@
+//! Which Secrets a device names, and what is wrong with them. Pure; the operator asks it before it copies them, and a mapper for
+//! its files, so that laptop and cluster say the same.
+use crate::{ChannelProtocol, FieldError, ModbusTls, Protocol, SliceDevice};
+use std::collections::BTreeMap;
+
+/// Label by which the owner of a Secret lets mappers have it.
+pub const SECRET_LABEL: &str = "pollux.rs/for";
+/// Value of [`SECRET_LABEL`].
+pub const SECRET_LABEL_VALUE: &str = "mappers";
+/// Keys that any protocol reads, in cert-manager's layout; no other is ever copied.
+pub const SECRET_KEYS: [&str; 3] = [CERTIFICATE, PRIVATE_KEY, AUTHORITY];
+/// Most bytes of one key.
+pub const MAX_SECRET_KEY: usize = 64 * 1024;
+
+/// Key of a certificate with its chain, PEM.
+pub const CERTIFICATE: &str = "tls.crt";
+/// Key of the certificate's private key, PEM.
+pub const PRIVATE_KEY: &str = "tls.key";
+/// Key of the certificates by which the other side is verified, PEM.
+pub const AUTHORITY: &str = "ca.crt";
+
+/// A Secret that a device names, in the device's namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretRef {
+    /// Field that names it.
+    pub field: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Keys that it must have.
+    pub keys: Vec<&'static str>,
+}
+
+/// Bytes of each key of a Secret.
+pub type SecretKeys = BTreeMap<String, usize>;
+
+/// The Secrets that a device names; `protocol` has its Channel merged in. A custom protocol names none.
+pub fn secrets(protocol: &Protocol) -> Vec<SecretRef> {
+    protocol.modbus.iter().flat_map(|modbus| &modbus.tls).map(of_tls).collect()
+}
+/// The Secrets that a Channel names.
+pub fn channel_secrets(protocol: &ChannelProtocol) -> Vec<SecretRef> {
+    protocol.modbus.iter().flat_map(|modbus| &modbus.tls).map(of_tls).collect()
+}
+fn of_tls(tls: &ModbusTls) -> SecretRef {
+    let verified = !tls.insecure_skip_verify.unwrap_or_default();
+    let keys = [CERTIFICATE, PRIVATE_KEY].into_iter().chain(verified.then_some(AUTHORITY)).collect();
+    SecretRef { field: "spec.protocol.modbus.tls.secret", name: tls.secret.clone(), keys }
+}
+
+/// The block with `namespace.name` for each name of a Secret: what the keys of its contents begin with where a driver gets them.
+pub(crate) fn qualified(protocol: &Protocol, namespace: &str) -> Protocol {
+    let mut protocol = protocol.clone();
+    if let Some(tls) = protocol.modbus.as_mut().and_then(|modbus| modbus.tls.as_mut()) {
+        tls.secret = qualified_secret(namespace, &tls.secret);
+    }
+    protocol
+}
+
+/// `namespace.name`. A namespace has no dots.
+pub fn qualified_secret(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() { name.into() } else { format!("{namespace}.{name}") }
+}
+
+/// By which name a driver finds the content of a key: `namespace.name.key`.
+pub fn secret_key(namespace: &str, name: &str, key: &str) -> String {
+    format!("{}.{key}", qualified_secret(namespace, name))
+}
+
+/// Whether labels let mappers have a Secret.
+pub fn is_for_mappers(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(SECRET_LABEL).is_some_and(|value| value == SECRET_LABEL_VALUE)
+}
+
+/// That there is no such Secret, as who can see only those with the label says it.
+pub fn no_secret(namespace: &str, name: &str) -> String {
+    format!("no Secret {name:?} with label {SECRET_LABEL}={SECRET_LABEL_VALUE} in namespace {namespace}")
+}
+
+/// What is wrong with the Secrets that a device names. `find` gives what a Secret of the device's namespace has, or why it cannot
+/// be had.
+pub fn check_secrets(device: &SliceDevice, find: impl Fn(&SecretRef) -> Result<SecretKeys, String>) -> Vec<FieldError> {
+    let channel = device.channel.as_ref().map(|name| format!("Channel {name}: ")).unwrap_or_default();
+    let wrong = |named: &SecretRef| {
+        let field = format!("{channel}{}", named.field);
+        let messages = match find(named) {
+            Err(message) => vec![message],
+            Ok(keys) => named.keys.iter().filter_map(|key| wrong_key(&named.name, key, keys.get(*key))).collect(),
+        };
+        messages.into_iter().map(|message| FieldError::new(field.clone(), message)).collect::<Vec<_>>()
+    };
+    secrets(&device.protocol.0).iter().flat_map(wrong).collect()
+}
+
+fn wrong_key(name: &str, key: &str, size: Option<&usize>) -> Option<String> {
+    match size {
+        None | Some(0) => Some(format!("Secret {name:?} has no key {key}")),
+        Some(size) if *size > MAX_SECRET_KEY => {
+            Some(format!("key {key} of Secret {name:?} has {size} bytes, at most {MAX_SECRET_KEY} are allowed"))
+        }
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ResolvedProtocol;
+    use serde_json::json;
+
+    fn device(tls: &serde_json::Value, channel: Option<&str>) -> SliceDevice {
+        let protocol = serde_json::from_value(json!({"modbus": {"tls": tls, "unitId": 1}})).unwrap();
+        let channel = channel.map(Into::into);
+        SliceDevice { protocol: ResolvedProtocol(protocol), channel, ..SliceDevice::default() }
+    }
+    fn told(device: &SliceDevice, keys: Result<&[(&str, usize)], &str>) -> Vec<String> {
+        let find = |_: &SecretRef| match keys {
+            Ok(keys) => Ok(keys.iter().map(|(key, size)| ((*key).to_owned(), *size)).collect()),
+            Err(message) => Err(message.to_owned()),
+        };
+        check_secrets(device, find).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_secret_must_be_there_and_have_what_is_read_of_it() {
+        let verified = device(&json!({"host": "plc", "secret": "plc-client"}), None);
+        let trusting =
+            device(&json!({"host": "plc", "secret": "plc-client", "insecureSkipVerify": true}), Some("hall"));
+        let all = [("tls.crt", 1), ("tls.key", 1), ("ca.crt", 1), ("other", 0)];
+        assert_eq!(told(&verified, Ok(&all)), Vec::<String>::new());
+        assert_eq!(told(&trusting, Ok(&all[..2])), Vec::<String>::new(), "nobody is verified");
+        assert_eq!(
+            told(&verified, Ok(&[("tls.crt", 65_537), ("tls.key", 0)])),
+            [
+                "spec.protocol.modbus.tls.secret: key tls.crt of Secret \"plc-client\" has 65537 bytes, at most 65536 are allowed",
+                "spec.protocol.modbus.tls.secret: Secret \"plc-client\" has no key tls.key",
+                "spec.protocol.modbus.tls.secret: Secret \"plc-client\" has no key ca.crt",
+            ]
+        );
+        assert_eq!(
+            told(&trusting, Err(&no_secret("plant", "plc-client"))),
+            [
+                "Channel hall: spec.protocol.modbus.tls.secret: no Secret \"plc-client\" with label pollux.rs/for=mappers in \
+              namespace plant"
+            ]
+        );
+    }
+
+    #[test]
+    fn nobody_else_names_a_secret() {
+        for protocol in [json!({"modbus": {"tcp": {"host": "plc"}}}), json!({"custom": {"secret": "x"}})] {
+            assert_eq!(secrets(&serde_json::from_value(protocol).unwrap()), []);
+        }
+    }
+
+    #[test]
+    fn a_driver_finds_contents_by_the_name_that_it_is_given() {
+        let device = device(&json!({"host": "plc", "secret": "plc.client"}), None);
+        let name = qualified(&device.protocol.0, "plant").modbus.unwrap().tls.unwrap().secret;
+        assert_eq!(secret_key("plant", "plc.client", "tls.crt"), format!("{name}.tls.crt"));
+        // Namespace, name and key at their longest are the key of a Secret still.
+        assert!(secret_key(&"n".repeat(63), &"s".repeat(180), PRIVATE_KEY).len() <= 253);
+    }
+}
