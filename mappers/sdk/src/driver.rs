@@ -39,6 +39,13 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// Pure. Errors name the field.
     fn endpoint(&self, device: &Self::Device) -> Result<Self::Endpoint, ConfigError>;
 
+    /// Pure. The Secrets that `connect` reads, by the names that the configuration gives them: the link gets the contents of these
+    /// alone, and is dialled anew when they change and not when others do. Default: all that the mapper has.
+    fn secrets(&self, endpoint: &Self::Endpoint) -> Option<Vec<String>> {
+        let _ = endpoint;
+        None
+    }
+
     /// Pure. Reports all errors at once. Refuses a `read_group` that cannot be read in one request, naming it.
     fn prepare(
         &self,
@@ -333,11 +340,11 @@ pub enum Job<'a, R> {
 /// What a driver may ask of its surroundings while connecting.
 #[derive(Clone, Default)]
 pub struct Cx {
-    /// Contents of Secrets, by the name that the configuration gives them.
+    /// Contents of Secrets: the name that the configuration gives one (in a cluster and in files `namespace.name`), a dot, the key.
     pub secrets: HashMap<String, Vec<u8>>,
     /// The mapper's folder for what is learned; none: nothing is kept.
     pub state_dir: Option<PathBuf>,
-    /// Differs whenever the contents of the secrets differ: a link of another rotation is dialled anew.
+    /// Differs whenever the contents of the secrets do: a link of another rotation is dialled anew.
     pub rotation: u64,
 }
 

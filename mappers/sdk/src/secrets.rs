@@ -32,9 +32,12 @@ impl Secrets {
             news
         });
     }
-    /// As a driver gets them.
-    pub(crate) fn cx(&self, state_dir: Option<&Path>) -> Arc<Cx> {
-        let (secrets, state_dir) = (HashMap::clone(&self.contents), state_dir.map(Path::to_owned));
-        Arc::new(Cx { secrets, state_dir, rotation: self.rotation })
+    /// As the driver of one link gets them; `names`: only those Secrets.
+    pub(crate) fn cx(&self, names: Option<&[String]>, state_dir: Option<&Path>) -> Cx {
+        let of = |key: &str, name: &String| key.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let wanted = |key: &str| names.is_none_or(|names| names.iter().any(|name| of(key, name)));
+        let secrets =
+            self.contents.iter().filter(|(key, _)| wanted(key)).map(|(key, value)| (key.clone(), value.clone()));
+        Cx { secrets: secrets.collect(), state_dir: state_dir.map(Path::to_owned), rotation: self.rotation }
     }
 }

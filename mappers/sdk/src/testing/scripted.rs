@@ -75,6 +75,8 @@ pub struct Script {
     pub finds: Mutex<BTreeMap<String, Knowledge>>,
     /// What units were told of an earlier life, or to forget, by device.
     pub recalled: Mutex<Vec<(String, serde_json::Value)>>,
+    /// What [`Protocol::secrets`] answers.
+    pub secrets: Mutex<Option<Vec<String>>>,
     /// What happened, and when.
     pub log: Mutex<Vec<(Instant, Seen)>>,
     /// Ports of the devices attached.
@@ -238,6 +240,9 @@ impl Protocol for Scripted {
         }
         out.extend(alone.chunks(MOST).map(|c| Exchange { points: c.to_vec(), request: () }));
         out
+    }
+    fn secrets(&self, _: &Bus) -> Option<Vec<String>> {
+        lock(&self.0.secrets).clone()
     }
     fn patience(&self, _: &Unit, job: Job<'_, ()>, timeout: Duration) -> Duration {
         if matches!(job, Job::Write(_)) { timeout * (*lock(&self.0.requests)).max(1) } else { timeout }

@@ -12,8 +12,8 @@ use super::{
     saver::{Attempts, Saved, Saver},
 };
 use crate::{
-    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, News, PointFault, Protocol, Secrets, Status,
-    WriteReply, telemetry, twin::Twin,
+    Change, Command, ControlError, Cx, DeviceKey, Engine, Instant, LinkState, News, PointFault, Protocol, Secrets,
+    Status, WriteReply, telemetry, twin::Twin,
 };
 use futures_util::{
     FutureExt,
@@ -130,14 +130,15 @@ pub(super) async fn run<P: Protocol>(
 ) -> Result<(), JoinError> {
     let (telemetry, _) = telemetry(TELEMETRY);
     let resource = endpoint.to_string();
+    let named = shared.protocol.secrets(&endpoint);
     let (engine, mut status) = Engine::new(shared.protocol.clone(), endpoint, telemetry);
     shared.engines.add(&resource, engine.stats());
     let (commands, receiver) = mpsc::channel(COMMANDS);
-    let (mut secrets, folder) = (shared.secrets.clone(), shared.store.folder().map(Path::to_owned));
-    let cx = secrets.borrow_and_update().cx(folder.as_deref());
+    let mut vault = Vault { named, secrets: shared.secrets.clone(), folder: shared.store.folder().map(Path::to_owned) };
+    let cx = vault.newest();
     let stop = shared.stop.clone();
+    let _renews = AbortOnDropHandle::new(tokio::spawn(vault.renew(cx.clone(), commands.downgrade())));
     let engine = tokio::spawn(async move { drop(engine.run(receiver, cx, stop).await) });
-    let _renews = AbortOnDropHandle::new(tokio::spawn(renew(secrets, folder, commands.downgrade())));
     let mut this = Endpoint {
         shared,
         resource,
@@ -155,16 +156,29 @@ pub(super) async fn run<P: Protocol>(
     engine.await
 }
 
-/// New contents of Secrets go to the engine, for as long as there is one.
-async fn renew<P: Protocol>(
-    mut secrets: watch::Receiver<Secrets>,
+/// What the driver of this link may know of its surroundings.
+struct Vault {
+    /// Secrets that it reads; None: all.
+    named: Option<Vec<String>>,
+    secrets: watch::Receiver<Secrets>,
     folder: Option<PathBuf>,
-    engine: mpsc::WeakSender<Command<P>>,
-) {
-    while secrets.changed().await.is_ok() {
-        let cx = secrets.borrow_and_update().cx(folder.as_deref());
-        let Some(engine) = engine.upgrade() else { return };
-        engine.send(Command::Context(cx)).await.ok(); // it ended: so does this
+}
+
+impl Vault {
+    fn newest(&mut self) -> Arc<Cx> {
+        Arc::new(self.secrets.borrow_and_update().cx(self.named.as_deref(), self.folder.as_deref()))
+    }
+    /// New contents go to the engine, for as long as there is one; what this link does not read is no news.
+    async fn renew<P: Protocol>(mut self, mut last: Arc<Cx>, engine: mpsc::WeakSender<Command<P>>) {
+        while self.secrets.changed().await.is_ok() {
+            let cx = self.newest();
+            if cx.secrets == last.secrets {
+                continue;
+            }
+            last = cx.clone();
+            let Some(engine) = engine.upgrade() else { return };
+            engine.send(Command::Context(cx)).await.ok(); // it ended: so does this
+        }
     }
 }
 

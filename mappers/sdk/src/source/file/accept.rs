@@ -1,7 +1,11 @@
 //! What the API server would do: each object is taken or refused as a whole. One that is refused leaves what was taken before.
 use super::{Problem, Report, Text};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use pollux_crds::offline::{self, Object, yaml};
+use pollux_crds::{
+    SECRET_LABEL, SECRET_LABEL_VALUE, SecretKeys, is_for_mappers, no_secret,
+    offline::{self, Object, yaml},
+    secret_key,
+};
 use serde_json::{Value as Json, json};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -46,8 +50,13 @@ pub(crate) struct World {
     objects: BTreeMap<Key, Accepted>,
     secrets: BTreeMap<Key, Secret>,
 }
-/// Where a Secret stands, and its contents.
-type Secret = (PathBuf, BTreeMap<String, Vec<u8>>);
+/// A Secret of the files.
+struct Secret {
+    file: PathBuf,
+    /// Its labels let mappers have it.
+    for_mappers: bool,
+    data: BTreeMap<String, Vec<u8>>,
+}
 
 /// Never shows a secret.
 impl fmt::Debug for World {
@@ -71,11 +80,20 @@ impl World {
     pub(crate) fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<&Accepted> {
         self.objects.get(&Key { kind: kind.into(), namespace: namespace.into(), name: name.into() })
     }
+    /// Contents of the Secrets that mappers may have.
     pub(crate) fn secrets(&self) -> HashMap<String, Vec<u8>> {
-        let all = self.secrets.iter().flat_map(|(key, (_, data))| {
-            data.iter().map(|(name, value)| (format!("{}.{}.{name}", key.namespace, key.name), value.clone()))
+        let all = self.secrets.iter().filter(|(_, secret)| secret.for_mappers).flat_map(|(key, secret)| {
+            let of = |(name, value): (&String, &Vec<u8>)| (secret_key(&key.namespace, &key.name, name), value.clone());
+            secret.data.iter().map(of)
         });
         all.collect()
+    }
+    /// Bytes of each key of a Secret, or why mappers do not get it.
+    pub(crate) fn secret(&self, namespace: &str, name: &str) -> Result<SecretKeys, String> {
+        let key = Key { kind: "Secret".into(), namespace: namespace.into(), name: name.into() };
+        let found = self.secrets.get(&key).filter(|secret| secret.for_mappers);
+        let secret = found.ok_or_else(|| no_secret(namespace, name))?;
+        Ok(secret.data.iter().map(|(key, value)| (key.clone(), value.len())).collect())
     }
 
     /// The newest texts. What is in a file that cannot be read stays as it was.
@@ -107,13 +125,20 @@ impl World {
             }
         }
         self.objects.extend(old.into_iter().filter(|(_, kept)| unread.contains(&kept.file)));
-        self.secrets.extend(old_secrets.into_iter().filter(|(_, (file, _))| unread.contains(file)));
+        self.secrets.extend(old_secrets.into_iter().filter(|(_, secret)| unread.contains(&secret.file)));
         report
     }
     fn take_secret(&mut self, document: &Found<'_>, old: Option<(Key, Secret)>, report: &mut Report) {
         let Found { file, key, json, .. } = document;
         match secret(json) {
-            Ok(data) => drop(self.secrets.insert(key.clone(), (file.to_path_buf(), data))),
+            Ok(data) => {
+                let for_mappers = is_for_mappers(&labels(json));
+                if !for_mappers {
+                    let label = format!("{SECRET_LABEL}={SECRET_LABEL_VALUE}");
+                    report.notes.push(format!("{}: {key}: not for mappers, it has no label {label}", file.display()));
+                }
+                self.secrets.insert(key.clone(), Secret { file: file.to_path_buf(), for_mappers, data });
+            }
             Err(message) => {
                 report.problems.push(Problem::new(file, key.to_string(), message));
                 self.secrets.extend(old);
@@ -199,6 +224,10 @@ fn twice(found: &[Found<'_>], report: &mut Report) -> BTreeSet<Key> {
 
 fn is_secret(document: &Found<'_>) -> bool {
     document.key.kind == "Secret" && document.json.get("apiVersion").and_then(Json::as_str) == Some("v1")
+}
+fn labels(json: &Json) -> BTreeMap<String, String> {
+    let labels = json.pointer("/metadata/labels").and_then(Json::as_object).into_iter().flatten();
+    labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 /// `data` in base64, `stringData` as it stands. Errors never show a value.
 fn secret(json: &Json) -> Result<BTreeMap<String, Vec<u8>>, String> {

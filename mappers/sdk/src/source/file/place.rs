@@ -6,8 +6,8 @@ use super::{
 };
 use crate::NodeConfig;
 use pollux_crds::{
-    Device, EffectiveDevice, MapperClass, Opening, Resolved, Writes, conflicts, hash, judge_model, offline::Object,
-    resolve, speaks,
+    Device, EffectiveDevice, MapperClass, Opening, Resolved, SecretRef, Writes, check_secrets, conflicts, hash,
+    judge_model, offline::Object, resolve, speaks,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -108,9 +108,13 @@ fn judge(
     let device = known(key, accepted, device);
     let resolved = resolve(&device, model(&device, key, world), channel(&device, key, world));
     let spoken = class(&device, world).map_or(Ok(()), |class| speaks(class, &device));
+    let find = |named: &SecretRef| world.secret(&key.namespace, &named.name);
+    let secrets = resolved.as_ref().map(|resolved| check_secrets(&resolved.device, find)).unwrap_or_default();
     let mut errors = match (resolved, spoken) {
-        (Ok(resolved), Ok(())) => return Ok(resolved),
-        (resolved, spoken) => resolved.err().into_iter().flatten().chain(spoken.err()).collect::<Vec<_>>(),
+        (Ok(resolved), Ok(())) if secrets.is_empty() => return Ok(resolved),
+        (resolved, spoken) => {
+            resolved.err().into_iter().flatten().chain(spoken.err()).chain(secrets).collect::<Vec<_>>()
+        }
     };
     errors.retain(|e| !e.field.starts_with("DeviceModel ") || told.insert(e.to_string()));
     Err(errors.iter().map(|error| Problem::at(&accepted.file, &key.to_string(), error)).collect())

@@ -176,7 +176,8 @@ apiVersion: v1
 kind: List
 items:
 - {apiVersion: v1, kind: ConfigMap, metadata: {name: c}}
-- {apiVersion: v1, kind: Secret, metadata: {name: s}, data: {user: cm9vdA==}, stringData: {password: hunter2}}
+- {apiVersion: v1, kind: Secret, metadata: {name: s, labels: {pollux.rs/for: mappers}}, data: {user: cm9vdA==}, stringData: {password: hunter2}}
+- {apiVersion: v1, kind: Secret, metadata: {name: t}, stringData: {password: hunter1}}
 ---
 apiVersion: pollux.rs/v1alpha1
 kind: Device
@@ -192,7 +193,11 @@ data: {key: '%%hunter3'}
     let notes: Vec<_> = report.notes.iter().map(|n| n.split(": ").skip(1).collect::<Vec<_>>().join(": ")).collect();
     assert_eq!(
         notes,
-        ["ConfigMap c: ignored, it is nothing of Pollux", "Device foreign: ignored, its protocol is mine"]
+        [
+            "ConfigMap c: ignored, it is nothing of Pollux",
+            "Secret t: not for mappers, it has no label pollux.rs/for=mappers",
+            "Device foreign: ignored, its protocol is mine",
+        ]
     );
     assert_eq!(problems(&report, &files.folder), ["o.yaml: Secret bad: data.key: is not base64"]);
     let secrets = files.source.secrets().borrow().clone();
@@ -200,13 +205,16 @@ data: {key: '%%hunter3'}
         (secrets.get("default.s.user"), secrets.get("default.s.password")),
         (Some(&b"root"[..]), Some(&b"hunter2"[..]))
     );
+    assert_eq!(secrets.get("default.t.password"), None);
     assert!(!format!("{:?}{report:?}", files.source.world).contains("hunter"));
 }
 
 #[test]
 fn an_edited_secret_is_handed_over_and_one_that_cannot_be_read_stays() {
     let secret = |password: &str| {
-        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{password: {password}}}\n")
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: s, labels: {{pollux.rs/for: mappers}}}}\nstringData: {{password: {password}}}\n"
+        )
     };
     let (mut files, _) = Files::with(&[("s.yaml", &secret("one")), ("m.yaml", MODEL)]);
     let mut secrets = files.source.secrets();
@@ -226,6 +234,27 @@ fn an_edited_secret_is_handed_over_and_one_that_cannot_be_read_stays() {
     }
     files.edit("s.yaml", &secret("five"));
     assert_eq!(password(&secrets), "five");
+}
+
+#[test]
+fn a_device_is_refused_as_in_a_cluster_until_its_secret_is_there_labelled_and_whole() {
+    let secret = |labels: &str, keys: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: c, labels: {labels}}}\nstringData: {keys}\n")
+    };
+    let (labelled, keys) = ("{pollux.rs/for: mappers}", "{tls.crt: a, tls.key: b, ca.crt: c}");
+    let secure = device("a", "20").replace("tcp: {host: h}", "tls: {host: h, secret: c}");
+    let (mut files, report) = Files::with(&[("m.yaml", MODEL), ("d.yaml", &secure), ("s.yaml", "")]);
+    let told = |files: &Files, report: &Report| problems(report, &files.folder);
+    let field = "d.yaml: Device a: spec.protocol.modbus.tls.secret";
+    let none = format!("{field}: no Secret \"c\" with label pollux.rs/for=mappers in namespace default");
+    assert_eq!((told(&files, &report), files.story()), (vec![none.clone()], vec![]));
+    let report = files.edit("s.yaml", &secret("{}", keys));
+    assert_eq!(told(&files, &report), [none]);
+    let report = files.edit("s.yaml", &secret(labelled, "{tls.crt: a, ca.crt: c}"));
+    assert_eq!(told(&files, &report), [format!("{field}: Secret \"c\" has no key tls.key")]);
+    let report = files.edit("s.yaml", &secret(labelled, keys));
+    assert_eq!((told(&files, &report), files.story()), (vec![], vec!["a 1 20".to_owned()]));
+    assert_eq!(files.devices()[0].config["tls"]["secret"], "default.c");
 }
 
 #[test]
