@@ -75,6 +75,13 @@ renders 1 PodDisruptionBudget
 renders 0 PodDisruptionBudget --set replicas=1
 says 1 "  maxUnavailable: 1" --show-only templates/pdb.yaml
 says 1 "  maxUnavailable: 2" --show-only templates/pdb.yaml --set replicas=3
+# Who may read Secrets, and where: nobody anywhere, unless it is said.
+secrets=(--show-only templates/rbac-secrets.yaml)
+renders 0 RoleBinding "${secrets[@]}"
+renders 2 RoleBinding "${secrets[@]}" --set 'secretNamespaces={plant-north,plant-south}'
+renders 0 ClusterRoleBinding "${secrets[@]}" --set 'secretNamespaces={plant-north,plant-south}'
+renders 1 ClusterRoleBinding "${secrets[@]}" --set 'secretNamespaces={*}'
+refuses "a namespace that is none" "/secretNamespaces/0" --set 'secretNamespaces={a.b}'
 says 7 "helm.sh/resource-policy: keep"
 says 1 "helm.sh/resource-policy: keep" --set crds.keep=false
 refuses "unknown value" "additional properties 'replica' not allowed" --set replica=3

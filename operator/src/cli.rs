@@ -3,11 +3,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 const HELP: &str = "\
-It reads Device, DeviceModel, Channel, MapperClass, Node and Pod, and writes
+It reads Device, DeviceModel, Channel, MapperClass, Node, Pod and the labelled Secrets that devices name, and writes
   DeviceSlices   what one mapper on one node shall do        (kubectl -n pollux-mappers get dslice)
   revisions      properties of devices, which slices name    (kubectl -n pollux-mappers get dmr)
   DaemonSets     one per MapperClass, with its account, on nodes that have devices of it
-  readers        account, Role and Secret by which one mapper on one node reads what is its own
+  readers        account, Role and Secret by which one mapper on one node reads what is its own; in the Secret stand copies of
+                 keys of Secrets that its devices name, with label pollux.rs/for=mappers, where the chart's secretNamespaces lets
+                 the operator read
   node labels    pollux.node-restriction.kubernetes.io/CLASS, where a mapper of CLASS runs
   conditions     Accepted, Scheduled, Ready of each Device   (kubectl get device NAME -o yaml; MESSAGE of -o wide says the worst)
   MapperClasses  those of --classes, when it starts to lead

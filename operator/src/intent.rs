@@ -12,7 +12,7 @@ use crate::{
 use kube::{Resource, ResourceExt};
 use pollux_crds::{
     CHANNEL_FIELD, Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, MODEL_FIELD, MapperClass, Resolved,
-    SliceDevice, resolve, speaks,
+    SliceDevice, check_secrets, resolve, speaks,
 };
 use std::sync::Arc;
 
@@ -77,6 +77,13 @@ pub fn not_stored(world: &World, key: &MapperKey, entry: &SliceDevice) -> Option
         .refused
         .why(key, entry)
         .map(|why| Refusal::new("NotStored", format!("the API server does not take it: {why}")))
+}
+
+/// That a Secret which a device names is not there for mappers, or has not what is read of it.
+pub fn lacks_secret(world: &World, device: &SliceDevice) -> Option<Refusal> {
+    let wrong = check_secrets(device, |named| world.secrets.keys(&device.namespace, &named.name));
+    let wrong: Vec<_> = wrong.iter().map(ToString::to_string).collect();
+    (!wrong.is_empty()).then(|| Refusal::new("SecretMissing", sentence(&wrong)))
 }
 
 impl<'a> Case<'a> {

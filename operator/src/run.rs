@@ -34,6 +34,8 @@ use tracing_subscriber::EnvFilter;
 
 /// How long reconciles that run may take to end.
 const DRAIN: Duration = Duration::from_secs(6);
+/// How long a new leader waits for Secrets that devices name; those that are unknown still are copied as they were.
+const SECRETS: Duration = Duration::from_secs(10);
 /// Everything is looked at once in this time, whatever the watches say.
 const RESYNC: Duration = Duration::from_mins(10);
 /// The owner of what is made for mappers has no watch: it is looked for once in this time.
@@ -136,6 +138,8 @@ async fn work(
         () = term.cancelled() => return,
         () = lists.renew() => {}
     }
+    // Nobody is told that his Secret is missing because it is not listed yet.
+    timeout(SECRETS, cx.world.secrets.settled()).await.ok();
     // What was cut off with an earlier term is not on its way any more.
     cx.world.change(Index::unclaim_all);
     cx.world.refused.clear();

@@ -217,6 +217,10 @@ impl State {
                     return refusal(StatusCode::CONFLICT, "Conflict");
                 }
                 let mut new = old;
+                // By server-side apply, what the only manager of data does not name any more is gone.
+                if !merge && body.get("data").is_some() {
+                    new["data"] = json!({});
+                }
                 overlay(&mut new, body);
                 self.store(object, new)
             }
@@ -275,7 +279,26 @@ impl Plant {
     }
     /// Another replica that begins to lead: it knows what the API server knows.
     pub(crate) fn successor(&self) -> Self {
+        let next = self.unaware();
+        for secret in self.api.all("/api/v1/namespaces/n/secrets") {
+            next.cx.world.learn_secret(secret["metadata"]["name"].as_str().unwrap(), Some(typed(&secret)));
+        }
+        next
+    }
+    /// The same, which could not list the Secrets of people.
+    pub(crate) fn unaware(&self) -> Self {
         let next = Self::over(self.api.clone(), MAPPERS_NAMESPACE);
+        for name in
+            ["ServiceAccount slice.modbus.a", "Role slice.modbus.a", "RoleBinding slice.modbus.a", "Secret modbus.a"]
+        {
+            let (kind, name) = name.split_once(' ').unwrap();
+            let path = |plural: &str| format!("{plural}/{name}");
+            let there =
+                ["/api/v1/namespaces/pollux-mappers/secrets", "/api/v1/namespaces/pollux-mappers/serviceaccounts"];
+            if there.iter().any(|plural| self.api.get(&path(plural)).is_some()) {
+                next.cx.world.made_seen(kind, name, true);
+            }
+        }
         for node in ["a", "b"] {
             for (chunk, slice) in next.chunks(node).iter().enumerate() {
                 next.cx.world.slice_seen(&MapperKey::new("modbus", node), chunk, Some(crate::mapper::fact(slice)));
@@ -365,6 +388,26 @@ impl Plant {
             self.look_at_device(name);
         }
     }
+    /// A person makes, edits or (None) deletes a Secret: its labels and keys.
+    pub(crate) fn secret(&self, name: &str, secret: Option<(Json, &[(&str, &str)])>) {
+        let path = format!("/api/v1/namespaces/n/secrets/{name}");
+        let Some((labels, keys)) = secret else {
+            self.api.remove(&path);
+            return self.cx.world.learn_secret(name, None);
+        };
+        let content = |text: &str| k8s_openapi::ByteString(text.as_bytes().to_vec());
+        let data: BTreeMap<_, _> = keys.iter().map(|(key, text)| (*key, content(text))).collect();
+        let metadata = json!({"name": name, "namespace": "n", "labels": labels});
+        let stored = self.api.put(&path, json!({"metadata": metadata, "data": data}));
+        self.cx.world.learn_secret(name, Some(typed(&stored)));
+    }
+    /// What the mapper on a node gets of people's Secrets.
+    pub(crate) fn copied(&self, node: &str) -> Vec<(String, String)> {
+        let path = format!("/api/v1/namespaces/{MAPPERS_NAMESPACE}/secrets/modbus.{node}");
+        let secret: Option<k8s_openapi::api::core::v1::Secret> = self.api.get(&path).map(|json| typed(&json));
+        let data = secret.and_then(|secret| secret.data).unwrap_or_default();
+        data.into_iter().map(|(key, value)| (key, String::from_utf8(value.0).unwrap())).collect()
+    }
     pub(crate) fn delete_device(&self, name: &str) {
         self.api.remove(&Self::device_path(name));
         self.look_at_device(name);
@@ -441,6 +484,11 @@ impl Plant {
     }
     fn names(&self) -> Vec<Id> {
         self.cx.world.devices.ids()
+    }
+    /// A person makes or edits a Channel.
+    pub(crate) fn channel(&self, name: &str, protocol: &Json) {
+        let channel = json!({"metadata": {"name": name, "namespace": "n"}, "spec": {"protocol": protocol}});
+        self.cx.world.learn_channel(&id("n", name), typed(&channel));
     }
     /// Status and reason of a Device's condition, and its generation.
     pub(crate) fn condition(&self, name: &str, type_: &str) -> (String, String, i64) {

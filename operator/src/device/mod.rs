@@ -12,10 +12,16 @@ mod tests;
 
 use crate::{Context, Error, queue::Outcome, world::keys::Id};
 
+/// When to look again while it is not known whether a Secret is there; the news of it makes the Device due before.
+const SECRETS: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// One Device, made to say what is so.
 pub(crate) async fn reconcile(cx: &Context, id: &Id) -> Result<Outcome, Error> {
     let Some(facts) = dereference::dereference(cx, id).await? else { return Ok(Outcome::Done) };
     let intent = validate::validate(&cx.world, id, &facts);
+    if cx.world.awaits_secrets(id) {
+        return Ok(Outcome::Again(SECRETS));
+    }
     if intent.intent.behind {
         return Ok(Outcome::Again(crate::BEHIND));
     }

@@ -4,7 +4,7 @@ use super::{
     build::{Plan, Reader},
     chunks::receiving,
     dereference::{Facts, fact},
-    reader::READER_ANNOTATION,
+    secret,
 };
 use crate::{Context, Error, FIELD_MANAGER, apply, conditions::cut, world::keys::MapperKey};
 use kube::{
@@ -17,6 +17,7 @@ use pollux_crds::{
     node_label, reader_name, slice_name,
 };
 use serde_json::json;
+use std::collections::BTreeMap;
 
 pub(crate) async fn apply(cx: &Context, key: &MapperKey, facts: &Facts, plan: &Plan) -> Result<(), Error> {
     revisions(cx, plan).await?;
@@ -25,7 +26,10 @@ pub(crate) async fn apply(cx: &Context, key: &MapperKey, facts: &Facts, plan: &P
             apply::apply(cx, object).await?;
         }
     }
-    let mut slices = Slices { cx, key, reader_hash: plan.reader_hash.as_ref(), stored: facts.chunks.clone() };
+    if let Some(wants) = &plan.secrets {
+        secret::copy(cx, key, wants, &facts.owner).await?;
+    }
+    let mut slices = Slices { cx, key, annotations: &plan.annotations, stored: facts.chunks.clone() };
     slices.write(&plan.chunks).await?;
     if plan.reader == Reader::Remove {
         remove_reader(cx, key).await?;
@@ -102,7 +106,8 @@ async fn revision(cx: &Context, name: &str, spec: &DeviceModelRevisionSpec) -> R
 struct Slices<'a> {
     cx: &'a Context,
     key: &'a MapperKey,
-    reader_hash: Option<&'a String>,
+    /// Of chunk 0.
+    annotations: &'a BTreeMap<String, String>,
     /// As they are in the API server.
     stored: Vec<Option<DeviceSlice>>,
 }
@@ -132,8 +137,8 @@ impl Slices<'_> {
 
     async fn put(&mut self, chunk: usize, spec: &DeviceSliceSpec) -> Result<(), Error> {
         let old = self.stored.get(chunk).and_then(Option::as_ref);
-        let annotation = self.reader_hash.filter(|_| chunk == 0);
-        if old.is_some_and(|old| old.spec == *spec && old.annotations().get(READER_ANNOTATION) == annotation) {
+        let annotations = if chunk == 0 { self.annotations.clone() } else { BTreeMap::new() };
+        if old.is_some_and(|old| old.spec == *spec && *old.annotations() == annotations) {
             return Ok(());
         }
         let name = slice_name(&self.key.class, &self.key.node, chunk);
@@ -142,7 +147,7 @@ impl Slices<'_> {
             name: Some(name.clone()),
             // Written only if nobody else did since it was read: the last valid entries in it are all there is of them.
             resource_version: old.and_then(ResourceExt::resource_version),
-            annotations: annotation.map(|hash| [(READER_ANNOTATION.to_owned(), hash.clone())].into()),
+            annotations: Some(annotations).filter(|annotations| !annotations.is_empty()),
             ..ObjectMeta::default()
         };
         let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };

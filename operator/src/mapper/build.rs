@@ -3,6 +3,7 @@ use super::{
     chunks::{hashes, spread},
     dereference::Facts,
     reader::{self, READER_ANNOTATION},
+    secret::{SECRETS_ANNOTATION, Wants},
     validate::Demand,
 };
 use crate::{
@@ -14,7 +15,7 @@ use pollux_crds::{DeviceModelRevisionSpec, DeviceSliceSpec, SliceDevice, SliceIn
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// What becomes of account, role, binding and Secret.
+/// What becomes of account, role and binding.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Reader {
     /// As they are.
@@ -34,8 +35,10 @@ pub(crate) struct Plan {
     pub(crate) chunks: Vec<DeviceSliceSpec>,
     /// Account, role, binding and Secret.
     pub(crate) reader: Reader,
-    /// Hash of the reader's objects, kept at chunk 0; None: there are none.
-    pub(crate) reader_hash: Option<String>,
+    /// Secrets that are copied now; None: the copy stays as it is, or goes with the reader.
+    pub(crate) secrets: Option<Wants>,
+    /// What was made of reader and copy, kept at chunk 0.
+    pub(crate) annotations: BTreeMap<String, String>,
     /// Of some device an older version is known than the one in force.
     pub(crate) behind: bool,
     /// Devices that open what another one has open.
@@ -47,7 +50,7 @@ pub(crate) struct Plan {
 }
 
 pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) -> Plan {
-    let Demand { entries, revisions, arrivals: _, behind, conflicts, cost, total } = demand;
+    let Demand { entries, revisions, arrivals: _, behind, conflicts, secrets, cost, total } = demand;
     let current: Vec<Vec<SliceDevice>> =
         facts.chunks.iter().map(|s| s.as_ref().map(|s| s.spec.devices.clone()).unwrap_or_default()).collect();
     let empty = entries.is_empty();
@@ -70,12 +73,17 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
     };
     let count = chunks.len();
     let specs = if remove { vec![] } else { chunks.into_iter().enumerate().map(spec).collect() };
-    let (reader, reader_hash) = reader(key, facts, count, remove);
+    // The reader outlives neither its slices nor its class, and is not made while all is uninstalled.
+    let gone = remove || (facts.class.is_none() && !facts.has_pod);
+    let (reader, reader_hash) = reader(key, facts, count, gone);
+    let (secrets, secrets_hash) = if gone { (None, None) } else { copy(facts, secrets) };
+    let hashes = [(READER_ANNOTATION, reader_hash), (SECRETS_ANNOTATION, secrets_hash)];
     Plan {
         revisions,
         chunks: specs,
         reader,
-        reader_hash,
+        secrets,
+        annotations: hashes.into_iter().filter_map(|(name, hash)| Some((name.to_owned(), hash?))).collect(),
         behind,
         conflicts,
         label: label(labelled, empty, facts),
@@ -83,11 +91,9 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
     }
 }
 
-/// The reader outlives neither its slices nor its class, and is not made while all is uninstalled.
-fn reader(key: &MapperKey, facts: &Facts, count: usize, remove: bool) -> (Reader, Option<String>) {
-    let first = facts.chunks.first().and_then(Option::as_ref);
-    let known = first.and_then(|s| s.annotations().get(READER_ANNOTATION));
-    if remove || (facts.class.is_none() && !facts.has_pod) {
+fn reader(key: &MapperKey, facts: &Facts, count: usize, gone: bool) -> (Reader, Option<String>) {
+    let known = annotation(facts, READER_ANNOTATION);
+    if gone {
         let none = facts.reader == There::Nothing && known.is_none();
         return (if none { Reader::Keep } else { Reader::Remove }, None);
     }
@@ -98,6 +104,22 @@ fn reader(key: &MapperKey, facts: &Facts, count: usize, remove: bool) -> (Reader
     let make = known != Some(&hash) || facts.reader != There::All;
     let reader = if make { Reader::Make(reader::objects(key, count, &facts.owner)) } else { Reader::Keep };
     (reader, Some(hash))
+}
+
+fn annotation<'a>(facts: &'a Facts, name: &str) -> Option<&'a String> {
+    facts.chunks.first()?.as_ref()?.annotations().get(name)
+}
+
+/// The copy of Secrets lives and goes with the reader. While it is not known of some Secret whether it is there, nothing is taken
+/// from the copy.
+fn copy(facts: &Facts, wants: Wants) -> (Option<Wants>, Option<String>) {
+    let known = annotation(facts, SECRETS_ANNOTATION).cloned();
+    if facts.class.is_none() || matches!(facts.owner, Owner::Gone(_)) {
+        return (None, known);
+    }
+    let hash = Some(wants.hash(&facts.owner));
+    let wanted = facts.reader != There::All || (!wants.unread && known != hash);
+    if wanted { (Some(wants), hash) } else { (None, known) }
 }
 
 /// The key switch stays as the mapper was told last where nobody can read how it stands: a class that is deleted, or cannot be

@@ -5,9 +5,12 @@ mod build;
 pub mod chunks;
 mod dereference;
 mod reader;
+mod secret;
 mod status;
 mod validate;
 
+#[cfg(test)]
+mod secret_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -10,22 +10,23 @@ use serde_json::{Value as Json, json};
 /// Annotation of chunk 0: which reader's objects were applied.
 pub(crate) const READER_ANNOTATION: &str = "pollux.rs/reader";
 
-/// Account, role, binding and Secret, in the order in which they are applied.
+/// Metadata of what one mapper reads, or reads by.
+pub(crate) fn metadata(name: &str, owner: &Owner) -> Json {
+    json!({
+        "name": name, "namespace": MAPPERS_NAMESPACE,
+        "labels": {(MADE_LABEL): crate::FIELD_MANAGER},
+        "ownerReferences": owner.references(),
+    })
+}
+
+/// Account, role and binding, in the order in which they are applied.
 pub(crate) fn objects(key: &MapperKey, chunks: usize, owner: &Owner) -> Vec<Json> {
     let name = reader_name(&key.class, &key.node);
     let slices: Vec<_> = (0..chunks).map(|chunk| slice_name(&key.class, &key.node, chunk)).collect();
-    let meta = |name: &str| {
-        json!({
-            "name": name, "namespace": MAPPERS_NAMESPACE,
-            "labels": {(MADE_LABEL): crate::FIELD_MANAGER},
-            "ownerReferences": owner.references(),
-        })
-    };
+    let meta = |name: &str| metadata(name, owner);
     let verbs = ["get", "list", "watch"];
     vec![
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(&name), "automountServiceAccountToken": false}),
-        // Without a value: no protocol names a Secret yet. It has its place and its reader before the first one does.
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": meta(&secret(key)), "type": "Opaque", "data": {}}),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta(&name), "rules": [
             {"apiGroups": ["pollux.rs"], "resources": ["deviceslices"], "verbs": verbs, "resourceNames": slices},
             {"apiGroups": [""], "resources": ["secrets"], "verbs": verbs, "resourceNames": [secret(key)]},

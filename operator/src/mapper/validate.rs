@@ -3,9 +3,10 @@
 use super::{
     chunks::{Order, Wanted},
     dereference::Facts,
+    secret::Wants,
 };
 use crate::{
-    intent::{Case, Intent, not_stored},
+    intent::{Case, Intent, lacks_secret, not_stored},
     world::{
         Conflicts, Guarded, World,
         keys::{Id, MapperKey, id},
@@ -28,6 +29,8 @@ pub(crate) struct Demand {
     pub(crate) behind: bool,
     /// Devices that open what another one has open.
     pub(crate) conflicts: Conflicts,
+    /// Secrets that entries name.
+    pub(crate) secrets: Wants,
     /// What the devices cost, for the budget.
     pub(crate) cost: f64,
     /// What all devices of the fleet cost.
@@ -57,6 +60,7 @@ pub(crate) fn validate(world: &World, key: &MapperKey, facts: &Facts) -> Demand 
     }
     demand.cost = demand.entries.iter().map(|w| world.cost_of(&id(&w.entry.namespace, &w.entry.name))).sum();
     demand.total = world.total_cost();
+    demand.secrets = Wants::of(world, demand.entries.iter().map(|w| &w.entry));
     demand
 }
 
@@ -70,7 +74,8 @@ fn current(facts: &Facts) -> BTreeMap<&str, &SliceDevice> {
 
 /// Conflicts are found here, among all devices of the mapper, so a device is first judged without them.
 fn judge(world: &World, id: &Id, device: Guarded<Device>) -> (Id, Guarded<Device>, Intent) {
-    let objection = |key: &MapperKey, entry: &SliceDevice| not_stored(world, key, entry);
+    let objection =
+        |key: &MapperKey, entry: &SliceDevice| lacks_secret(world, entry).or_else(|| not_stored(world, key, entry));
     let intent = Case::of(world, id, &device).judge(world.index().nodes(), objection);
     (id.clone(), device, intent)
 }

@@ -4,7 +4,7 @@ use super::{
     keys::{Id, MapperKey, id},
 };
 use kube::ResourceExt;
-use pollux_crds::Device;
+use pollux_crds::{Device, secrets};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What a Device depends on.
@@ -16,6 +16,8 @@ pub struct Links {
     pub channel: Option<Id>,
     /// `MapperClass` that it asks for.
     pub class: Option<Id>,
+    /// Secrets that it names itself.
+    pub secrets: Box<[Id]>,
     /// Mapper that status says it has.
     pub mapper: Option<MapperKey>,
     /// It is not where the spec wants it, so that a change of any node may matter.
@@ -36,6 +38,7 @@ impl Links {
             model: spec.model.as_deref().map(|m| id(&namespace, m)),
             channel: spec.protocol.modbus.as_ref().and_then(|m| m.channel.as_deref()).map(|c| id(&namespace, c)),
             class: class_of(device).map(Into::into),
+            secrets: secrets(&spec.protocol).iter().map(|named| id(&namespace, &named.name)).collect(),
             mapper: class.zip(node).map(|(class, node)| MapperKey::new(class, node)),
             unplaced: node.is_none() || spec.node_name.as_deref().is_some_and(|wanted| Some(wanted) != node),
             properties: spec.properties.len(),
@@ -89,6 +92,7 @@ pub struct Index {
     models: HashMap<Id, BTreeSet<Id>>,
     channels: HashMap<Id, BTreeSet<Id>>,
     classes: HashMap<Id, BTreeSet<Id>>,
+    secrets: HashMap<Id, BTreeSet<Id>>,
     placed: HashMap<MapperKey, BTreeSet<Id>>,
     /// Classes of the mappers on each node: those of `placed` and of `slices`.
     by_node: HashMap<Id, BTreeSet<Id>>,
@@ -135,9 +139,10 @@ impl Index {
         MapperKey { class: self.share(&key.class), node: self.share(&key.node) }
     }
     fn share_links(&mut self, links: Links) -> Links {
-        let Links { model, channel, class, mapper, unplaced, properties } = links;
+        let Links { model, channel, class, secrets, mapper, unplaced, properties } = links;
+        let secrets = secrets.iter().map(|name| self.share(name)).collect();
         let [model, channel, class] = [model, channel, class].map(|name| name.map(|name| self.share(&name)));
-        Links { model, channel, class, mapper: mapper.map(|key| self.share_key(&key)), unplaced, properties }
+        Links { model, channel, class, secrets, mapper: mapper.map(|key| self.share_key(&key)), unplaced, properties }
     }
     /// Forgets names that stand nowhere any more.
     pub fn tidy(&mut self) {
@@ -152,6 +157,7 @@ impl Index {
             leave(&mut self.models, old.model.as_ref(), id);
             leave(&mut self.channels, old.channel.as_ref(), id);
             leave(&mut self.classes, old.class.as_ref(), id);
+            old.secrets.iter().for_each(|secret| leave(&mut self.secrets, Some(secret), id));
             leave(&mut self.placed, old.mapper.as_ref(), id);
             self.unplaced.remove(id);
             self.count(old.mapper.as_ref());
@@ -160,6 +166,7 @@ impl Index {
             enter(&mut self.models, links.model.as_ref(), id);
             enter(&mut self.channels, links.channel.as_ref(), id);
             enter(&mut self.classes, links.class.as_ref(), id);
+            links.secrets.iter().for_each(|secret| enter(&mut self.secrets, Some(secret), id));
             enter(&mut self.placed, links.mapper.as_ref(), id);
             if links.unplaced {
                 self.unplaced.insert(id.clone());
@@ -193,6 +200,10 @@ impl Index {
     /// Devices that ask for a class.
     pub fn of_class(&self, class: &Id) -> Vec<Id> {
         all(&self.classes, class)
+    }
+    /// Devices that name such Secrets themselves.
+    pub fn of_secrets(&self, which: impl Fn(&str) -> bool) -> Vec<Id> {
+        self.secrets.iter().filter(|(secret, _)| which(secret)).flat_map(|(_, devices)| devices).cloned().collect()
     }
     /// Devices that a change of any node may concern.
     pub fn unplaced(&self) -> Vec<Id> {

@@ -6,6 +6,7 @@ pub mod keys;
 pub mod made;
 pub mod refused;
 mod route;
+pub mod secrets;
 pub mod shelf;
 pub mod views;
 pub mod watch;
@@ -49,6 +50,8 @@ pub struct World {
     pub revisions: Shelf<()>,
     /// What the operator made in pollux-mappers: `Kind/name`.
     pub made: Shelf<()>,
+    /// Secrets that mappers may have.
+    pub secrets: secrets::Secrets,
     /// Entries that the API server did not take.
     pub refused: refused::Refused,
     /// What waits to be reconciled.
@@ -172,6 +175,9 @@ impl World {
     pub(crate) fn learn_model(&self, id: &Id, model: Guarded<DeviceModel>) {
         watch::Sink::changed(&mut route::Models, self, id.clone(), model);
     }
+    pub(crate) fn learn_channel(&self, id: &Id, channel: Guarded<Channel>) {
+        watch::Sink::changed(&mut route::Channels, self, id.clone(), channel);
+    }
     pub(crate) fn learn_node(&self, id: &Id, node: views::NodeView) {
         watch::Sink::changed(&mut route::Nodes, self, id.clone(), node);
     }
@@ -181,6 +187,15 @@ impl World {
     }
     pub(crate) fn forget_pod(&self, node: &str) {
         self.change(|index| index.pod(&format!("pod-{node}").into(), None));
+    }
+    /// A labelled Secret of namespace n is there, or not any more; all others of it are known.
+    pub(crate) fn learn_secret(&self, name: &str, secret: Option<views::SecretView>) {
+        let (id, mut labelled) = (keys::id("n", name), secrets::Labelled("n".into()));
+        match secret {
+            Some(secret) => watch::Sink::changed(&mut labelled, self, id, secret),
+            None => watch::Sink::<views::SecretView>::gone(&mut labelled, self, &id),
+        }
+        self.secrets_listed(&"n".into());
     }
     pub(crate) fn learn_device(&self, id: &Id, device: Option<Guarded<Device>>) {
         match device {

@@ -9,7 +9,7 @@ use super::{
     watch::Sink,
 };
 use kube::api::PartialObjectMeta;
-use pollux_crds::{Channel, Device, DeviceModel, DeviceModelRevision, MapperClass};
+use pollux_crds::{Channel, Device, DeviceModel, DeviceModelRevision, MapperClass, channel_secrets};
 use std::{collections::BTreeSet, time::Duration};
 
 const DEVICE: Duration = Duration::from_millis(20);
@@ -105,6 +105,9 @@ impl Sink<super::Guarded<Device>> for Devices {
             return;
         }
         let id = world.change(|index| index.share(&id));
+        if !links.secrets.is_empty() {
+            world.secrets.follow(parts(&id).0);
+        }
         world.devices.put(id.clone(), kept);
         let class = links.class.clone();
         let before = world.change(|index| index.device(&id, Some(links.clone())));
@@ -170,6 +173,9 @@ impl Sink<super::Guarded<Channel>> for Channels {
             devices::metadata(&mut channel.metadata, &[]);
         }
         let spec = object.0.as_ref().ok().map(|c| c.spec.clone());
+        if spec.as_ref().is_some_and(|spec| !channel_secrets(&spec.protocol).is_empty()) {
+            world.secrets.follow(parts(&id).0);
+        }
         let old = world.channels.put(id.clone(), object);
         if spec.is_none() || old.and_then(|o| o.0.as_ref().ok().map(|c| c.spec.clone())) != spec {
             let devices = world.index().of_channel(&id);

@@ -3,7 +3,7 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::{Resource, api::ObjectMeta};
 use pollux_crds::DeviceSliceStatus;
 use serde::Deserialize;
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 macro_rules! view {
     ($type:ty, $scope:ty, $group:literal, $version:literal, $kind:literal, $plural:literal) => {
@@ -33,6 +33,7 @@ macro_rules! view {
 }
 view!(SliceView, NamespaceResourceScope, "pollux.rs", "v1alpha1", "DeviceSlice", "deviceslices");
 view!(NodeView, k8s_openapi::ClusterResourceScope, "", "v1", "Node", "nodes");
+view!(SecretView, NamespaceResourceScope, "", "v1", "Secret", "secrets");
 view!(PodView, NamespaceResourceScope, "", "v1", "Pod", "pods");
 view!(
     PolicyView,
@@ -117,6 +118,25 @@ pub struct ConditionView {
     #[serde(rename = "type")]
     pub type_: String,
     pub status: String,
+}
+
+/// What keys a Secret has, and how much is in them; their contents are dropped while they are read.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SecretView {
+    #[serde(default)]
+    pub metadata: ObjectMeta,
+    #[serde(default)]
+    pub data: Option<BTreeMap<String, Size>>,
+}
+/// Bytes of a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub usize);
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // In base64: four characters for three bytes.
+        let text = String::deserialize(from)?;
+        Ok(Self(text.trim_end_matches('=').len() * 3 / 4))
+    }
 }
 
 /// Which mapper a Pod is, and whether it is Ready.

@@ -1,6 +1,6 @@
 //! Lists and watches. A stream that ends is begun anew with a back-off; now and then each is listed afresh, so that nothing
 //! that was missed stays missed.
-use super::{World, keys::Id, made::Made, route};
+use super::{World, keys::Id, made::Made, route, secrets::Labelled, views::SecretView};
 use futures_util::{StreamExt, pin_mut};
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -18,7 +18,7 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use pollux_crds::MAPPERS_NAMESPACE;
+use pollux_crds::{MAPPERS_NAMESPACE, SECRET_LABEL, SECRET_LABEL_VALUE};
 use serde::de::DeserializeOwned;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -39,12 +39,14 @@ pub trait Sink<K>: Send + 'static {
     fn changed(&mut self, world: &World, id: Id, object: K);
     /// An object is gone.
     fn gone(&mut self, world: &World, id: &Id);
+    /// A list or watch failed; it is begun anew.
+    fn failed(&mut self, _world: &World, _error: &watcher::Error) {}
 }
 
 /// Feeds a sink until `stop`. A new `epoch` ends the watch and lists again; `ready` is called with the epoch in which a list
 /// began, when it is complete.
 async fn follow<K, S>(
-    api: Api<K>,
+    (api, config): (Api<K>, watcher::Config),
     world: &World,
     mut sink: S,
     mut epoch: watch::Receiver<u64>,
@@ -56,7 +58,7 @@ async fn follow<K, S>(
 {
     while !stop.is_cancelled() {
         let begun = *epoch.borrow_and_update();
-        let round = consume(&api, world, &mut sink, || ready(begun));
+        let round = consume((&api, &config), world, &mut sink, || ready(begun));
         let relist = RELIST.mul_f64(0.8 + fastrand::f64() * 0.4);
         tokio::select! {
             () = stop.cancelled() => return,
@@ -67,13 +69,12 @@ async fn follow<K, S>(
     }
 }
 
-async fn consume<K, S>(api: &Api<K>, world: &World, sink: &mut S, ready: impl Fn())
+async fn consume<K, S>((api, config): (&Api<K>, &watcher::Config), world: &World, sink: &mut S, ready: impl Fn())
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     S: Sink<K>,
 {
-    let config = watcher::Config::default().timeout(crate::client::WATCH_SECONDS);
-    let events = watcher(api.clone(), config).default_backoff();
+    let events = watcher(api.clone(), config.clone()).default_backoff();
     pin_mut!(events);
     let mut unseen: HashSet<Id> = HashSet::new();
     while let Some(event) = events.next().await {
@@ -92,9 +93,16 @@ where
             }
             Ok(Event::Apply(object)) => sink.changed(world, id_of(&object), object),
             Ok(Event::Delete(object)) => sink.gone(world, &id_of(&object)),
-            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch failed; it is begun anew"),
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), %error, "watch failed; it is begun anew");
+                sink.failed(world, &error);
+            }
         }
     }
+}
+
+fn config() -> watcher::Config {
+    watcher::Config::default().timeout(crate::client::WATCH_SECONDS)
 }
 
 fn id_of<K: Resource>(object: &K) -> Id {
@@ -158,6 +166,7 @@ pub fn start(client: &Client, world: &Arc<World>, stop: &CancellationToken) -> L
     starter.made::<Role>("Role", client);
     starter.made::<RoleBinding>("RoleBinding", client);
     starter.made::<DaemonSet>("DaemonSet", client);
+    starter.secrets(client);
     starter.lists
 }
 
@@ -183,7 +192,26 @@ impl Starter {
             });
         };
         let epoch = self.lists.epoch.subscribe();
-        tokio::spawn(async move { follow(api, &world, sink, epoch, ready, stop).await });
+        tokio::spawn(async move { follow((api, config()), &world, sink, epoch, ready, stop).await });
+    }
+    /// Secrets of people, in each namespace from when one is named there. Nobody waits for them to be listed: they may not be
+    /// readable, and that concerns only who names them.
+    fn secrets(&self, client: &Client) {
+        let (world, stop, epoch) = (self.world.clone(), self.stop.clone(), self.lists.epoch.clone());
+        let client = client.clone();
+        tokio::spawn(async move {
+            let (mut named, mut followed) = (world.secrets.namespaces(), HashSet::new());
+            while !stop.is_cancelled() {
+                let all: Vec<Id> = named.borrow_and_update().keys().cloned().collect();
+                for namespace in all.into_iter().filter(|namespace| followed.insert(namespace.clone())) {
+                    tokio::spawn(labelled(client.clone(), namespace, world.clone(), epoch.subscribe(), stop.clone()));
+                }
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    Ok(()) = named.changed() => {}
+                }
+            }
+        });
     }
     /// Of what the operator makes, metadata is enough.
     fn made<K>(&self, kind: &'static str, client: &Client)
@@ -199,6 +227,20 @@ impl Starter {
         let api: Api<PartialObjectMeta<K>> = Api::namespaced(client.clone(), MAPPERS_NAMESPACE);
         self.follow(kind, api, Made::<K>::default());
     }
+}
+
+/// The Secrets of one namespace that have the label: no other is asked for.
+async fn labelled(
+    client: Client,
+    namespace: Id,
+    world: Arc<World>,
+    epoch: watch::Receiver<u64>,
+    stop: CancellationToken,
+) {
+    let api: Api<SecretView> = Api::namespaced(client, &namespace);
+    let config = config().labels(&format!("{SECRET_LABEL}={SECRET_LABEL_VALUE}"));
+    let ready = |_| world.secrets_listed(&namespace);
+    follow((api, config), &world, Labelled(namespace.clone()), epoch, ready, stop).await;
 }
 
 #[cfg(test)]

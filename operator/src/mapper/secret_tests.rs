@@ -1,0 +1,148 @@
+//! Stories of Secrets: which reach a mapper, and what their owners are told.
+use crate::testing::Plant;
+use serde_json::{Value as Json, json};
+
+const KEYS: [(&str, &str); 4] =
+    [("tls.crt", "certificate"), ("tls.key", "key"), ("ca.crt", "authority"), ("note", "x")];
+
+fn labelled() -> Json {
+    json!({"pollux.rs/for": "mappers"})
+}
+/// Device d on node a speaks TLS with Secret s; device e on node a does not.
+async fn plant(secret: Option<(Json, &[(&str, &str)])>) -> Plant {
+    let plant = Plant::new();
+    plant.secret("s", secret);
+    for name in ["d", "e"] {
+        plant.device(name, name, 1, "a", 20.0);
+    }
+    secure(&plant, 1, &json!({}));
+    plant.settle().await.unwrap();
+    plant
+}
+fn secure(plant: &Plant, generation: i64, more: &Json) {
+    plant.edit("d", generation, |spec| {
+        spec["protocol"]["modbus"] = json!({"tls": {"host": "d", "port": 802, "secret": "s"}});
+        for (key, value) in more.as_object().unwrap() {
+            spec["protocol"]["modbus"]["tls"][key] = value.clone();
+        }
+    });
+}
+fn says(plant: &Plant, reason: &str, part: &str) {
+    let accepted = plant.condition_of("d", "Accepted");
+    assert_eq!((accepted["status"].as_str(), accepted["reason"].as_str()), (Some("False"), Some(reason)), "{accepted}");
+    assert!(accepted["message"].as_str().unwrap().contains(part), "{accepted}");
+    assert_eq!(plant.condition("e", "Accepted").0, "True");
+}
+fn keys(plant: &Plant, node: &str) -> Vec<String> {
+    plant.copied(node).into_iter().map(|(key, _)| key).collect()
+}
+
+#[tokio::test]
+async fn a_mapper_gets_the_keys_that_its_devices_read_before_it_gets_the_devices() {
+    let plant = plant(Some((labelled(), &KEYS))).await;
+    let copied = plant.copied("a");
+    let expected = [("n.s.ca.crt", "authority"), ("n.s.tls.crt", "certificate"), ("n.s.tls.key", "key")];
+    assert_eq!(copied, expected.map(|(key, text)| (key.to_owned(), text.to_owned())));
+    assert_eq!((plant.copied("b"), plant.entries("a").len()), (vec![], 2));
+    let writes = plant.api.take_writes();
+    let at = |needle: &str| writes.iter().position(|w| w.contains(needle)).unwrap();
+    assert!(at("/secrets/modbus.a") < at("/deviceslices"), "{writes:#?}");
+    plant.settle().await.unwrap();
+    assert_eq!(plant.api.take_writes(), Vec::<String>::new(), "nothing changed, so nothing is written");
+    plant.successor().settle().await.unwrap();
+    let writes = plant.api.take_writes();
+    assert!(!writes.iter().any(|w| w.contains("/secrets/")), "by another replica neither: {writes:#?}");
+    // Whom nobody verifies needs no authority.
+    secure(&plant, 2, &json!({"insecureSkipVerify": true}));
+    plant.settle().await.unwrap();
+    assert_eq!(keys(&plant, "a"), ["n.s.tls.crt", "n.s.tls.key"]);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_missing_unlabelled_or_not_whole_concerns_only_who_names_it() {
+    let none = "spec.protocol.modbus.tls.secret: no Secret \"s\" with label pollux.rs/for=mappers in namespace n";
+    let plant = plant(None).await;
+    says(&plant, "SecretMissing", none);
+    assert_eq!((keys(&plant, "a"), plant.entries("a").len()), (vec![], 1));
+    plant.secret("s", Some((json!({"pollux.rs/for": "others"}), &KEYS)));
+    plant.settle().await.unwrap();
+    says(&plant, "SecretMissing", none);
+    plant.secret("s", Some((labelled(), &KEYS[..2])));
+    plant.settle().await.unwrap();
+    says(&plant, "SecretMissing", "Secret \"s\" has no key ca.crt");
+    assert_eq!((keys(&plant, "a"), plant.entries("a").len()), (vec![], 1));
+    plant.secret("s", Some((labelled(), &KEYS)));
+    plant.settle().await.unwrap();
+    assert_eq!((plant.condition("d", "Accepted").0, keys(&plant, "a").len()), ("True".into(), 3));
+}
+
+#[tokio::test]
+async fn a_rotated_secret_is_copied_anew_and_one_that_is_taken_back_is_taken_from_the_mapper() {
+    let plant = plant(Some((labelled(), &KEYS))).await;
+    plant.api.take_writes();
+    plant.secret("s", Some((labelled(), &[("tls.crt", "newer"), KEYS[1], KEYS[2]])));
+    plant.settle().await.unwrap();
+    assert!(plant.copied("a").contains(&("n.s.tls.crt".into(), "newer".into())));
+    let writes = plant.api.take_writes();
+    assert!(writes.iter().all(|w| w.contains("/secrets/modbus.a") || w.contains("/deviceslices/")), "{writes:#?}");
+    // Its owner takes the label away: nothing of it stays, and what is in force stays in force without it.
+    plant.secret("s", Some((json!({}), &KEYS)));
+    plant.settle().await.unwrap();
+    assert_eq!((keys(&plant, "a"), plant.entries("a").len()), (vec![], 2));
+    says(&plant, "LastValidKept", "no Secret \"s\"");
+    plant.secret("s", Some((labelled(), &KEYS)));
+    plant.settle().await.unwrap();
+    assert_eq!(keys(&plant, "a").len(), 3);
+    // No device names it any more.
+    plant.delete_device("d");
+    plant.settle().await.unwrap();
+    assert_eq!(keys(&plant, "a"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_the_watch_does_not_tell_of_yet_is_not_copied() {
+    let plant = plant(Some((labelled(), &KEYS))).await;
+    let path = "/api/v1/namespaces/n/secrets/s";
+    let mut secret = plant.api.get(path).unwrap();
+    secret["metadata"]["labels"] = json!({});
+    plant.api.put(path, secret);
+    // Something else makes the copy due.
+    plant.api.remove("/api/v1/namespaces/pollux-mappers/secrets/modbus.a");
+    plant.cx.world.made_seen("Secret", "modbus.a", false);
+    plant.settle().await.unwrap();
+    assert_eq!(keys(&plant, "a"), Vec::<String>::new());
+    says(&plant, "LastValidKept", "no Secret \"s\"");
+}
+
+#[tokio::test]
+async fn while_secrets_cannot_be_listed_nothing_is_taken_from_a_mapper() {
+    let before = plant(Some((labelled(), &KEYS))).await;
+    // Another replica leads, which was not told of any Secret: the device's own is not known to be missing.
+    let plant = before.unaware();
+    for name in ["d", "e"] {
+        crate::device::reconcile(&plant.cx, &format!("n/{name}").as_str().into()).await.unwrap();
+    }
+    assert_eq!(plant.condition("d", "Accepted").0, "True", "not known, so not said");
+    crate::mapper::reconcile(&plant.cx, &crate::world::keys::MapperKey::new("modbus", "a")).await.unwrap();
+    assert_eq!((keys(&plant, "a").len(), plant.entries("a").len()), (3, 2));
+}
+
+#[tokio::test]
+async fn a_channel_names_a_secret_for_all_its_devices() {
+    let plant = Plant::new();
+    let tls = json!({"tls": {"host": "gw", "port": 802, "secret": "s"}});
+    plant.channel("hall", &json!({ "modbus": tls }));
+    plant.device("d", "d", 1, "a", 20.0);
+    plant.edit("d", 1, |spec| spec["protocol"]["modbus"] = json!({"channel": "hall"}));
+    plant.device("e", "e", 1, "a", 20.0);
+    plant.secret("other", Some((labelled(), &KEYS)));
+    plant.settle().await.unwrap();
+    says(&plant, "SecretMissing", "Channel hall: spec.protocol.modbus.tls.secret: no Secret \"s\"");
+    plant.cx.world.queue.open(true);
+    plant.secret("other", Some((labelled(), &KEYS[..1])));
+    assert!(plant.cx.world.queue.is_empty(), "nobody names it");
+    plant.secret("s", Some((labelled(), &KEYS)));
+    assert!(!plant.cx.world.queue.is_empty(), "who waits for it is due");
+    plant.settle().await.unwrap();
+    assert_eq!((plant.condition("d", "Accepted").0, keys(&plant, "a").len()), ("True".into(), 3));
+}

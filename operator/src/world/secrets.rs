@@ -1,0 +1,194 @@
+//! Which Secrets mappers may have, and what is in them: names of keys and their sizes, never a content. The Secrets of a namespace
+//! are watched from when a Device or Channel there names one, and only those with the label. Whether the operator may is the
+//! namespace's to say (chart value `secretNamespaces`).
+use super::{
+    World,
+    keys::{Id, id, parts},
+    shelf::Shelf,
+    views::SecretView,
+    watch::Sink,
+};
+use kube::{ResourceExt, runtime::watcher};
+use pollux_crds::{SECRET_KEYS, SecretKeys, channel_secrets, is_for_mappers, no_secret};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::sync::watch;
+
+/// What is known of people's Secrets.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    facts: Shelf<SecretFact>,
+    namespaces: watch::Sender<BTreeMap<Id, Reading>>,
+}
+
+/// What is in a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretFact {
+    /// Differs whenever it was written.
+    pub version: String,
+    /// Bytes of each key that a protocol may name.
+    pub keys: SecretKeys,
+}
+
+/// How far the Secrets of a namespace are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// They are being listed.
+    Begun,
+    /// They cannot be listed, and why.
+    Failed(String),
+    /// They are known.
+    Listed,
+}
+
+/// Whether a Secret is there for mappers.
+#[derive(Debug)]
+pub enum Found {
+    /// It is, with the label.
+    There(Arc<SecretFact>),
+    /// It is not, or has no label.
+    Missing,
+    /// Nobody knows; why, where that was told.
+    Unread(Option<String>),
+}
+
+impl Secrets {
+    /// Secrets of that namespace are named.
+    pub fn follow(&self, namespace: &str) {
+        self.namespaces.send_if_modified(|all| {
+            let news = !all.contains_key(namespace);
+            if news {
+                all.insert(namespace.into(), Reading::Begun);
+            }
+            news
+        });
+    }
+    /// The namespaces whose Secrets are named.
+    pub fn namespaces(&self) -> watch::Receiver<BTreeMap<Id, Reading>> {
+        self.namespaces.subscribe()
+    }
+    /// Waits until it is known of every namespace how it stands.
+    pub async fn settled(&self) {
+        let known = |all: &BTreeMap<Id, Reading>| all.values().all(|reading| *reading != Reading::Begun);
+        self.namespaces().wait_for(known).await.expect("the sender is our own");
+    }
+    /// Whether a Secret is there for mappers.
+    pub fn find(&self, namespace: &str, name: &str) -> Found {
+        if let Some(fact) = self.facts.get(&id(namespace, name)) {
+            return Found::There(fact);
+        }
+        match self.namespaces.borrow().get(namespace) {
+            Some(Reading::Listed) => Found::Missing,
+            Some(Reading::Failed(why)) => Found::Unread(Some(why.clone())),
+            Some(Reading::Begun) | None => Found::Unread(None),
+        }
+    }
+    /// What a Secret has, or why it cannot be had.
+    pub fn keys(&self, namespace: &str, name: &str) -> Result<SecretKeys, String> {
+        match self.find(namespace, name) {
+            Found::There(fact) => Ok(fact.keys.clone()),
+            Found::Missing => Err(no_secret(namespace, name)),
+            Found::Unread(None) => Err(format!("the Secrets of namespace {namespace} are not read yet")),
+            Found::Unread(Some(why)) => Err(format!(
+                "the operator cannot read Secrets of namespace {namespace} (chart value secretNamespaces): {why}"
+            )),
+        }
+    }
+    /// True: that is news.
+    fn read(&self, namespace: &Id, now: Reading) -> bool {
+        self.namespaces.send_if_modified(|all| {
+            let old = all.get(namespace);
+            // What was listed once is watched on: that a watch fails does not make it unknown.
+            let news = old != Some(&now) && old != Some(&Reading::Listed);
+            if news {
+                all.insert(namespace.clone(), now);
+            }
+            news
+        })
+    }
+}
+
+impl World {
+    /// Whether a Device names Secrets that are being listed right now: a moment later it is known whether they are there.
+    pub fn awaits_secrets(&self, device: &Id) -> bool {
+        let begun = || self.secrets.namespaces.borrow().get(parts(device).0) == Some(&Reading::Begun);
+        let links = self.index().links(device).cloned().unwrap_or_default();
+        let by_channel = || links.channel.as_ref().is_some_and(|channel| self.channel_names(channel, |_| true));
+        (!links.secrets.is_empty() || by_channel()) && begun()
+    }
+    /// It cannot be had any more.
+    pub fn secret_gone(&self, secret: &Id) {
+        if self.secrets.facts.take(secret).is_some() {
+            self.touch_secrets(parts(secret).0, |name| *name == **secret);
+        }
+    }
+    /// The Secrets of a namespace are all known.
+    pub fn secrets_listed(&self, namespace: &Id) {
+        if self.secrets.read(namespace, Reading::Listed) {
+            self.touch_secrets(namespace, |_| true);
+        }
+    }
+    fn channel_names(&self, channel: &Id, which: impl Fn(&str) -> bool) -> bool {
+        let channel = self.channels.get(channel);
+        let spec = channel.as_ref().and_then(|channel| channel.0.as_ref().ok()).map(|channel| &channel.spec.protocol);
+        spec.into_iter().flat_map(channel_secrets).any(|named| which(&named.name))
+    }
+    /// Devices that name such Secrets of a namespace are due, and their mappers.
+    fn touch_secrets(&self, namespace: &str, which: impl Fn(&str) -> bool) {
+        let named = |name: &str| which(&id(namespace, name));
+        let channels = self.channels.ids().into_iter().filter(|channel| parts(channel).0 == namespace);
+        let channels: Vec<Id> = channels.filter(|channel| self.channel_names(channel, named)).collect();
+        let devices: BTreeSet<Id> = {
+            let index = self.index();
+            let own = index.of_secrets(|secret| parts(secret).0 == namespace && which(secret));
+            own.into_iter().chain(channels.iter().flat_map(|channel| index.of_channel(channel))).collect()
+        };
+        self.touch(devices, true);
+    }
+}
+
+/// The Secrets of one namespace that have the label.
+#[derive(Debug)]
+pub(super) struct Labelled(pub(super) Id);
+
+impl Sink<SecretView> for Labelled {
+    fn known(&self, world: &World) -> Vec<Id> {
+        world.secrets.facts.ids().into_iter().filter(|secret| parts(secret).0 == &*self.0).collect()
+    }
+    fn changed(&mut self, world: &World, id: Id, object: SecretView) {
+        if !is_for_mappers(object.labels()) {
+            return self.gone(world, &id);
+        }
+        let version = object.resource_version().unwrap_or_default();
+        let keys = object.data.unwrap_or_default().into_iter().filter(|(key, _)| SECRET_KEYS.contains(&key.as_str()));
+        let fact = SecretFact { version, keys: keys.map(|(key, size)| (key, size.0)).collect() };
+        let old = world.secrets.facts.put(id.clone(), fact.clone());
+        if old.is_none_or(|old| *old != fact) {
+            world.touch_secrets(&self.0, |name| *name == *id);
+        }
+    }
+    fn gone(&mut self, world: &World, id: &Id) {
+        world.secret_gone(id);
+    }
+    fn failed(&mut self, world: &World, error: &watcher::Error) {
+        if world.secrets.read(&self.0, Reading::Failed(why(error))) {
+            world.touch_secrets(&self.0, |_| true);
+        }
+    }
+}
+
+/// The API server's own words, where it has any.
+fn why(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    let status = match error {
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => match error {
+            kube::Error::Api(status) => Some(status),
+            _ => None,
+        },
+        WatchError(status) => Some(status),
+        watcher::Error::NoResourceVersion => None,
+    };
+    crate::conditions::cut(&status.map_or_else(|| error.to_string(), |status| status.message.clone()), 300)
+}
