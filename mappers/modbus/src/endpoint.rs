@@ -1,4 +1,5 @@
 //! What one link serves: the way to it, and how it wants to be treated.
+use crate::tls::Secure;
 use pollux_crds::{ModbusDevice, ModbusPacing, ModbusRtu, Span};
 use pollux_mapper::ConfigError;
 use std::{fmt, time::Duration};
@@ -27,6 +28,8 @@ pub enum Transport {
     Rtu(ModbusRtu),
     /// A serial line behind a TCP server, framed as RTU.
     RtuOverTcp(Host),
+    /// Modbus TCP inside of TLS.
+    Tls(Secure),
 }
 
 /// A listener on TCP.
@@ -60,6 +63,7 @@ impl fmt::Display for Transport {
             Self::Tcp(host) => write!(f, "tcp://{host}"),
             Self::Rtu(port) => write!(f, "rtu:{}", port.path),
             Self::RtuOverTcp(host) => write!(f, "rtuOverTcp://{host}"),
+            Self::Tls(secure) => write!(f, "tls://{}", secure.host),
         }
     }
 }
@@ -83,13 +87,14 @@ impl Transport {
             ModbusDevice { rtu_over_tcp: Some(tcp), .. } => {
                 Host::new("rtuOverTcp", &tcp.host, tcp.port).map(Self::RtuOverTcp)
             }
-            _ => Err(ConfigError::device("one of tcp, rtu, rtuOverTcp must be set, or channel name a Channel")),
+            ModbusDevice { tls: Some(tls), .. } => Secure::new(tls).map(Self::Tls),
+            _ => Err(ConfigError::device("one of tcp, rtu, rtuOverTcp, tls must be set, or channel name a Channel")),
         }
     }
 }
 
 impl Host {
-    fn new(field: &str, name: &str, port: i32) -> Result<Self, ConfigError> {
+    pub(crate) fn new(field: &str, name: &str, port: i32) -> Result<Self, ConfigError> {
         let number = u16::try_from(port).ok().filter(|port| *port != 0);
         let port = number.ok_or_else(|| ConfigError::device(format!("{field}.port is {port}, must be 1..=65535")))?;
         Ok(Self { name: name.to_ascii_lowercase(), port })

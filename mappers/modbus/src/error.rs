@@ -10,6 +10,12 @@ pub enum Error {
     Connect(String),
     #[error("cannot connect: no answer within {0:?}")]
     ConnectTimeout(Duration),
+    /// What stands in a Secret cannot be used.
+    #[error("{0}")]
+    Secret(String),
+    /// There is no TLS session with who answered.
+    #[error("{0}")]
+    Session(String),
     /// A serial port that cannot be opened, or cannot be set so.
     #[error("{path}: {why}")]
     Port { path: String, why: String },
@@ -44,6 +50,8 @@ fn too_late(late: bool) -> &'static str {
 impl DriverError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
+            Self::Secret(_) => ErrorKind::Config,
+            Self::Session(_) => ErrorKind::Denied,
             Self::Connect(_) | Self::Port { .. } | Self::Closed | Self::Lost(_) => ErrorKind::Unreachable,
             Self::ConnectTimeout(_) | Self::Stalled | Self::HalfFrame(_) | Self::Silent { .. } | Self::Deaf => {
                 ErrorKind::Timeout

@@ -14,6 +14,7 @@ mod serial;
 mod silence;
 mod stop;
 mod stream;
+pub mod tls;
 mod told;
 pub mod transaction;
 mod unit;

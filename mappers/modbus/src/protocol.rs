@@ -1,6 +1,6 @@
 //! Modbus TCP as the engine sees it: configuration to endpoints, units and plans; and `connect`.
 use crate::{
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Transport},
     error::Error,
     link::{self, Link},
     plan::{self, Range},
@@ -33,6 +33,13 @@ impl Protocol for Modbus {
             }
             endpoint => Ok(endpoint),
         }
+    }
+
+    fn secrets(&self, endpoint: &Endpoint) -> Option<Vec<String>> {
+        Some(match &endpoint.transport {
+            Transport::Tls(to) => vec![to.secret.clone()],
+            Transport::Tcp(_) | Transport::Rtu(_) | Transport::RtuOverTcp(_) => vec![],
+        })
     }
 
     fn prepare(&self, device: &ModbusDevice, points: &[Point<'_, ModbusBinding>]) -> Result<Unit, Vec<ConfigError>> {
@@ -82,8 +89,8 @@ impl Protocol for Modbus {
         }
     }
 
-    async fn connect(&self, endpoint: &Endpoint, _: &Cx) -> Result<Link, Error> {
-        let Dialled { stream, peer } = stream::dial(endpoint).await?;
+    async fn connect(&self, endpoint: &Endpoint, cx: &Cx) -> Result<Link, Error> {
+        let Dialled { stream, peer } = stream::dial(endpoint, cx).await?;
         Ok(Link::new(stream, peer))
     }
 

@@ -2,8 +2,9 @@
 use crate::{
     endpoint::{Endpoint, Host, Transport},
     error::Error,
-    serial,
+    serial, tls,
 };
+use pollux_mapper::Cx;
 use socket2::{SockRef, TcpKeepalive};
 use std::{fmt, future::Future, io, time::Duration};
 use tokio::{
@@ -34,13 +35,14 @@ pub struct Dialled {
 }
 
 /// Opens what the endpoint names, within its `connectTimeout`.
-pub async fn dial(endpoint: &Endpoint) -> Result<Dialled, Error> {
+pub async fn dial(endpoint: &Endpoint, cx: &Cx) -> Result<Dialled, Error> {
     let limit = endpoint.connect_timeout;
     match &endpoint.transport {
         Transport::Tcp(host) | Transport::RtuOverTcp(host) => {
             let (stream, peer) = within(limit, tcp(host)).await?;
             Ok(Dialled { stream: Box::new(stream), peer })
         }
+        Transport::Tls(to) => within(limit, tls::dial(to, cx)).await,
         Transport::Rtu(port) => serial::open(port),
     }
 }
