@@ -3,6 +3,7 @@
 mod a_values;
 mod b_faults;
 mod c_edits;
+mod c_tls;
 mod d_chart;
 
 use anyhow::Result;
@@ -22,9 +23,12 @@ async fn mappers(cluster: &Cluster, node: &str) -> Result<Vec<Pod>> {
 /// Pods of mappers, and how often their containers were started anew.
 async fn restarts(cluster: &Cluster) -> Result<Vec<(String, i32)>> {
     let all = Api::<Pod>::namespaced(cluster.client.clone(), MAPPERS).list(&ListParams::default()).await?;
+    Ok(counted(&all.items))
+}
+fn counted(pods: &[Pod]) -> Vec<(String, i32)> {
     let count = |pod: &Pod| {
         let containers = pod.status.as_ref().and_then(|s| s.container_statuses.as_deref()).unwrap_or_default();
         containers.iter().map(|c| c.restart_count).sum()
     };
-    Ok(all.items.iter().map(|pod| (pod.name_any(), count(pod))).collect())
+    pods.iter().map(|pod| (pod.name_any(), count(pod))).collect()
 }
