@@ -26,6 +26,12 @@ pub enum Why {
     /// It answers everything but this.
     Silence,
 }
+impl Why {
+    /// It is rather the length that is refused than an address: exception 3, or a buffer that is too small.
+    pub(crate) fn is_of_length(self) -> bool {
+        matches!(self, Self::Exception(3) | Self::Silence)
+    }
+}
 impl std::fmt::Display for Why {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

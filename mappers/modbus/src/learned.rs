@@ -83,7 +83,7 @@ impl Learned {
             return true; // planned before what is known by now
         }
         self.review.arm(now);
-        if self.facts.cuts_of(asked.table) >= STRICT && self.cut_all_gaps(&blocks, why) {
+        if self.facts.cuts_of(asked.table) >= STRICT && !why.is_of_length() && self.cut_all_gaps(&blocks, why) {
             self.changed(now);
             return true;
         }
@@ -182,7 +182,7 @@ impl Learned {
         let Some(((table, at), Division { asked, why, below, .. })) = found else { return };
         let longest = *self.longest.of(asked);
         let gap = u32::from(at) > below.0.end();
-        if !gap && asked.count > longest {
+        if asked.count > longest && (!gap || why.is_of_length()) {
             *self.facts.cap_of(table) = Some(longest);
         } else {
             self.facts.cuts.insert((table, at), Cut { below: below.0.end(), why, sure: true });
@@ -202,7 +202,8 @@ impl Learned {
         self.generation += 1;
         self.settles = Some(now + SETTLED);
     }
-    fn settle(&mut self, now: Instant) {
+    /// What has settled by now is told from here on.
+    pub(crate) fn settle(&mut self, now: Instant) {
         if self.settles.is_some_and(|at| at <= now) {
             self.settles = None;
             self.generation += 1;

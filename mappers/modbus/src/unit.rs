@@ -72,7 +72,10 @@ impl Unit {
         self.learned().generation().wrapping_add(self.told.changes())
     }
     pub(crate) fn knowledge(&self) -> Knowledge {
-        let mut known = self.learned().knowledge();
+        let mut learned = self.learned();
+        learned.settle(Instant::now());
+        let mut known = learned.knowledge();
+        drop(learned);
         known.identification = self.told.identification();
         known.learned.extend(self.told.remarks());
         known

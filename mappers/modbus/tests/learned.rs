@@ -52,7 +52,8 @@ fn cycle_at(now: Instant, device: &Device, blocks: &[Range], learned: &mut Learn
             good.extend(&points);
             learned.answered(range, now)
         } else {
-            let again = learned.refused(range, &asked, Why::Exception(2), now);
+            let again =
+                learned.refused(range, &asked, Why::Exception(if range.count > device.most { 3 } else { 2 }), now);
             if !again {
                 bad.extend(&points);
             }
@@ -258,6 +259,18 @@ fn the_length_that_a_device_gives_is_learned() {
     let (lines, kept) = told(&mut learned, now);
     assert_eq!(lines, ["at most 63 registers in one request"]);
     assert_eq!(kept["registers"], 63);
+}
+
+/// Exception 3 says that it is the length, whatever lies between the values.
+#[test]
+fn the_length_is_learned_across_gaps_too() {
+    let blocks: Vec<Range> = (0..30).map(|n| holding(n * 10, 2)).collect();
+    let device = Device { missing: BTreeSet::new(), most: 64 };
+    let (mut learned, now) = (Learned::default(), Instant::now());
+    for _ in 0..4 {
+        assert_eq!(cycle_at(now, &device, &blocks, &mut learned).0.len(), 30);
+    }
+    assert_eq!(told(&mut learned, now).0, ["at most 62 registers in one request"]);
 }
 
 /// Two areas of one device that no read may cross, though all addresses are there.

@@ -52,7 +52,7 @@ fn a_device_that_is_silent_to_long_reads_is_asked_for_less() {
         let mut learned = Learned::default();
         let (read, silent, wasted) = settled(|asked| asked.count <= 64, blocks, &mut learned, 30);
         assert_eq!((read, silent), (blocks.len(), 0));
-        assert!(wasted <= 6, "{wasted} reads were silent");
+        assert!(wasted <= 10, "{wasted} reads were silent");
         assert_eq!(learned.knowledge().learned, ["at most 50 registers in one request"]);
     }
 }
@@ -63,7 +63,7 @@ fn a_value_to_which_a_device_is_silent_does_not_take_its_neighbours_along() {
     let mut learned = Learned::default();
     let (read, silent, wasted) = settled(|asked| !asked.holds(holding(13, 1)), &blocks, &mut learned, 60);
     assert_eq!((read, silent), (31, 1));
-    assert!(wasted <= 60 + 14, "{wasted}");
+    assert!(wasted <= 60 + 25, "{wasted}");
     assert_eq!(learned.knowledge().learned, ["holding 13: not answered, read alone"]);
 }
 

@@ -10,6 +10,7 @@
 use super::bench::{Bench, prepare};
 use crate::{Fault, Instant, Link, PointSpec, Protocol, Samples, Value, Wrote};
 use futures_util::future::join_all;
+use serde_json::{Value as Json, json};
 use std::{collections::BTreeSet, time::Duration};
 
 /// What the peer of a harness does from now on.
@@ -66,6 +67,7 @@ pub async fn check<H: Harness>(harness: &H) -> Vec<String> {
     };
     rule("a plan covers each due point exactly once, and is always the same", plans(harness));
     rule("a read group is read in one request or refused by name", read_groups(harness));
+    rule("what is not of the driver's own form is not recalled, and forgotten is forgotten", memories(harness));
     rule("encoding twice changes nothing", encodings(harness));
     rule("what is written is read back, on its own device", round_trip(harness).await);
     rule("limits are at least one, and as many exchanges fit at once", limits(harness).await);
@@ -116,6 +118,23 @@ fn read_groups<H: Harness>(harness: &H) -> Result<(), String> {
         let plan = protocol.plan(&unit, &due);
         let whole = plan.iter().any(|e| e.points.contains(&0) && e.points.contains(&1));
         ensure(whole, || format!("torn apart when {due:?} are due"))?;
+    }
+    Ok(())
+}
+
+/// What comes from a disk may be of another version, or damaged.
+fn memories<H: Harness>(harness: &H) -> Result<(), String> {
+    let protocol = harness.protocol();
+    let unit = prepare(harness, &protocol, 0, false).map_err(|errors| format!("prepare: {errors:?}"))?;
+    let all: Vec<usize> = (0..harness.points().len()).collect();
+    let plan = || protocol.plan(&unit, &all).into_iter().map(|e| e.points).collect::<Vec<_>>();
+    let before = plan();
+    for kept in [json!(7), json!([null, -1]), json!({"version": u64::MAX, "": {"a": [1e300]}}), json!("\0")] {
+        protocol.recall(&unit, &kept);
+        ensure(plan() == before, || format!("{kept} made another plan"))?;
+        protocol.recall(&unit, &Json::Null);
+        let left = protocol.knowledge(&unit).kept;
+        ensure(left.is_null(), || format!("{left} is left when all was to be forgotten"))?;
     }
     Ok(())
 }
