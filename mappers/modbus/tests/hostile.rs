@@ -262,7 +262,7 @@ async fn an_endless_trickle_keeps_nobody() {
         let (id, unit, _) = request(&mut theirs).await;
         theirs.write_all(&raw(id, 254, unit, &[])).await.expect("it listens");
         while theirs.write_all(&[0]).await.is_ok() {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
         }
     });
     let (link, started) = (Link::new(ours, None), Instant::now());

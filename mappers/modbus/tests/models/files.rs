@@ -57,7 +57,7 @@ pub(crate) struct Frames {
     pub(crate) offset: i64,
     /// Properties that a Device has beside the model's.
     pub(crate) properties: Vec<Json>,
-    pub(crate) frames: Vec<Frame>,
+    pub(crate) all: Vec<Frame>,
 }
 
 /// A question, its answer, and what the answer says, as `read` prints it: value, unit, quality.
@@ -86,10 +86,10 @@ fn read(file: &str, text: &str) -> Frames {
         unit: document["unitId"].as_u64().and_then(|unit| u8::try_from(unit).ok()).expect("unitId"),
         offset: document["addressOffset"].as_i64().unwrap_or_default(),
         properties: list("properties"),
-        frames: list("frames").iter().map(frame).collect(),
+        all: list("frames").iter().map(frame).collect(),
     };
     assert_eq!(format!("{}.yaml", read.model), file);
-    for frame in &read.frames {
+    for frame in &read.all {
         assert_eq!((frame.request.unit, frame.answer.unit), (read.unit, read.unit), "{file}");
     }
     read

@@ -70,7 +70,7 @@ fn every_model_reads_its_documents_own_frames_as_the_document_does() {
         let peer = peer::serve(frames);
         let table = read(frames, peer.port, Wanted::All);
         // What stands in no frame is refused by the peer, as by a device that does not have it.
-        for frame in &frames.frames {
+        for frame in &frames.all {
             assert_eq!(missing(&table, &frame.values), Vec::<&(String, String)>::new(), "{}:\n{table}", frames.model);
         }
     }
@@ -87,7 +87,7 @@ fn every_model_reads_its_documents_own_frames_as_the_document_does() {
 fn asked_for_what_a_frame_is_about_the_driver_sends_the_documents_own_request() {
     let mut seen = 0;
     for frames in &frames() {
-        for frame in frames.frames.iter().filter(|frame| frame.exact) {
+        for frame in frames.all.iter().filter(|frame| frame.exact) {
             let peer = peer::serve(frames);
             let names: Vec<&str> = frame.values.iter().map(|(name, _)| name.as_str()).collect();
             let table = read(frames, peer.port, Wanted::Only(&names));

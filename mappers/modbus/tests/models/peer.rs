@@ -21,8 +21,8 @@ pub(crate) struct Peer {
 pub(crate) fn serve(frames: &Frames) -> Peer {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
-    let answers = frames.frames.iter().map(|frame| (frame.request.pdu.clone(), frame.answer.pdu.clone())).collect();
-    let registers = frames.frames.iter().flat_map(|frame| registers(&frame.request.pdu, &frame.answer.pdu)).collect();
+    let answers = frames.all.iter().map(|frame| (frame.request.pdu.clone(), frame.answer.pdu.clone())).collect();
+    let registers = frames.all.iter().flat_map(|frame| registers(&frame.request.pdu, &frame.answer.pdu)).collect();
     let peer = Peer { port, answers: Arc::new(answers), registers: Arc::new(registers), asked: Arc::default() };
     let serving = peer.clone();
     thread::spawn(move || {
