@@ -1,5 +1,8 @@
-//! `check`: all that is wrong with the files, and the requests that would be sent.
-use super::Exit;
+//! `check`: all that is wrong with the files, the requests that would be sent, and how busy they would keep each link.
+use super::{
+    Exit,
+    load::{Load, time},
+};
 use crate::{
     DeviceKey, DeviceSpec, Interval, Protocol, Slot,
     engine::{as_driver_sees, groups, intervals},
@@ -8,11 +11,19 @@ use crate::{
 };
 use pollux_crds::{EffectiveDevice, Span, Writes};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
+    time::Duration,
 };
+
+/// What is shown of one device, and what it costs its link: period, requests, time.
+struct Checked {
+    link: String,
+    lines: Vec<String>,
+    cycles: Vec<(Duration, usize, Duration)>,
+}
 
 pub(super) fn run<P: Protocol>(protocol: &P, paths: Vec<PathBuf>, out: &mut impl Write) -> Exit {
     let (source, mut report) = FileSource::open(paths, P::NAME, Writes::Disabled);
@@ -20,7 +31,7 @@ pub(super) fn run<P: Protocol>(protocol: &P, paths: Vec<PathBuf>, out: &mut impl
     let mut open = HashMap::new();
     for device in &source.config().borrow().devices {
         match one(protocol, device, &mut open) {
-            Ok(lines) => checked.push(lines),
+            Ok(one) => checked.push(one),
             Err(errors) => {
                 let (file, object) = (source.file_of(device), format!("Device {}", device.name));
                 report.problems.extend(errors.into_iter().map(|text| Problem::new(&file, &*object, text)));
@@ -34,11 +45,15 @@ pub(super) fn run<P: Protocol>(protocol: &P, paths: Vec<PathBuf>, out: &mut impl
     }
 }
 
-fn tell(report: &Report, checked: &[Vec<String>], out: &mut impl Write) -> io::Result<()> {
-    for line in checked.iter().flatten() {
+fn tell(report: &Report, checked: &[Checked], out: &mut impl Write) -> io::Result<()> {
+    for line in checked.iter().flat_map(|one| &one.lines) {
         writeln!(out, "{line}")?;
     }
-    for note in &report.notes {
+    let loads = loads(checked);
+    for line in loads.iter().filter_map(Load::line) {
+        writeln!(out, "{line}")?;
+    }
+    for note in report.notes.iter().map(ToString::to_string).chain(loads.iter().filter_map(Load::note)) {
         writeln!(out, "note: {note}")?;
     }
     for problem in &report.problems {
@@ -52,7 +67,17 @@ fn tell(report: &Report, checked: &[Vec<String>], out: &mut impl Write) -> io::R
         writeln!(out, "{}", count(report.problems.len(), "error"))
     }
 }
-fn count(number: usize, what: &str) -> String {
+/// Of each link whose driver knows what a request costs.
+fn loads(checked: &[Checked]) -> Vec<Load> {
+    let mut loads: BTreeMap<&str, Load> = BTreeMap::new();
+    for Checked { link, cycles, .. } in checked.iter().filter(|one| !one.cycles.is_empty()) {
+        let load = loads.entry(link).or_insert_with(|| Load { link: link.clone(), devices: 0, cycles: vec![] });
+        load.devices += 1;
+        load.cycles.extend(cycles);
+    }
+    loads.into_values().collect()
+}
+pub(super) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -61,40 +86,52 @@ fn one<P: Protocol>(
     protocol: &P,
     device: &EffectiveDevice,
     open: &mut HashMap<String, (P::Endpoint, String)>,
-) -> Result<Vec<String>, Vec<String>> {
+) -> Result<Checked, Vec<String>> {
     let Compiled { endpoint, spec, .. } = compile(protocol, DeviceKey(0), device)?;
     let (first, holder) = open.entry(endpoint.to_string()).or_insert_with(|| (endpoint.clone(), device.key()));
     if *first != endpoint {
         let own = format!("spec.protocol.{}", device.protocol);
         return Err(vec![format!("{own}: {endpoint} is open for {holder} with other settings; give both the same")]);
     }
-    let mut lines = vec![format!("{} at {endpoint}", device.name)];
+    let link = device.channel.as_ref().map_or(endpoint.to_string(), |channel| format!("{channel} ({endpoint})"));
     // A driver that panics over what it has taken ends nothing but this device's lines.
     let requests = catch_unwind(AssertUnwindSafe(|| requests(protocol, &spec)));
-    lines.extend(requests.unwrap_or_else(|_| Err(vec!["the driver failed over it".into()]))?);
-    Ok(lines)
+    let mut checked = requests.unwrap_or_else(|_| Err(vec!["the driver failed over it".into()]))?;
+    checked.lines.insert(0, format!("{} at {endpoint}", device.name));
+    Ok(Checked { link, ..checked })
 }
 
 /// What would be sent, as the engine would ask for it.
-fn requests<P: Protocol>(protocol: &P, spec: &DeviceSpec<P>) -> Result<Vec<String>, Vec<String>> {
+fn requests<P: Protocol>(protocol: &P, spec: &DeviceSpec<P>) -> Result<Checked, Vec<String>> {
     let (intervals, _) = intervals(&spec.points);
     let points = as_driver_sees(&spec.points, Slot(0), &intervals);
     let unit = protocol.prepare(&spec.config, &points);
     let unit = unit.map_err(|errors| errors.into_iter().map(|error| error.text).collect::<Vec<_>>())?;
-    let mut lines = vec![];
+    let mut checked = Checked { link: String::new(), lines: vec![], cycles: vec![] };
     for (interval, due) in groups(&spec.points, intervals) {
-        lines.push(match interval {
-            Interval::Every(span) => {
-                format!("  every {}", Span::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
-            }
-            Interval::OnConnect => "  once after connecting".into(),
-        });
         let due: Vec<usize> = due.into_iter().filter_map(|at| usize::try_from(at).ok()).collect();
-        for exchange in protocol.plan(&unit, &due) {
+        let plan = protocol.plan(&unit, &due);
+        let costs: Option<Vec<Duration>> = plan.iter().map(|exchange| protocol.cost(&unit, exchange)).collect();
+        let total = costs.as_ref().map(|costs| costs.iter().sum::<Duration>());
+        let sum =
+            total.map_or(String::new(), |total| format!(": {}, about {}", count(plan.len(), "request"), time(total)));
+        checked.lines.push(match interval {
+            Interval::Every(span) => {
+                let span = Span::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+                format!("  every {span}{sum}")
+            }
+            Interval::OnConnect => format!("  once after connecting{sum}"),
+        });
+        if let (Interval::Every(period), Some(total)) = (interval, total) {
+            checked.cycles.push((period, plan.len(), total));
+        }
+        for (at, exchange) in plan.iter().enumerate() {
             let names = || exchange.points.iter().filter_map(|at| spec.points.get(*at)).map(|point| &*point.name);
-            let request = protocol.describe(&unit, &exchange).unwrap_or_else(|| names().collect::<Vec<_>>().join(", "));
-            lines.push(format!("    {request}"));
+            let request = protocol.describe(&unit, exchange).unwrap_or_else(|| names().collect::<Vec<_>>().join(", "));
+            let cost = costs.as_ref().and_then(|costs| costs.get(at)).filter(|_| plan.len() > 1);
+            let cost = cost.map_or(String::new(), |cost| format!("  {}", time(*cost)));
+            checked.lines.push(format!("    {request}{cost}"));
         }
     }
-    Ok(lines)
+    Ok(checked)
 }

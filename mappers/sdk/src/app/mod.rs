@@ -7,6 +7,7 @@ mod extra;
 mod files;
 mod forget;
 mod init_state;
+mod load;
 mod log;
 mod once;
 mod out;

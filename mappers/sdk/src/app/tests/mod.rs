@@ -73,6 +73,18 @@ fn check_shows_the_requests_of_each_interval_and_counts() {
 }
 
 #[test]
+fn check_shows_what_requests_cost_and_how_busy_a_line_would_be() {
+    let slow = |name: &str| device(name, "protocol: {custom: {line: a, speed: 250}}");
+    let desk = Desk::with(&[slow("t1"), slow("t2"), slow("t3")].concat());
+    let (exit, out) = desk.check();
+    let first = "t1 at toy://a\n  every 1s: 1 request, about 250 ms\n    level, valve\n  every 5s: 1 request, about 250 ms\n    pump\n";
+    let last = "load of toy://a: 3 devices, 3.6 requests a second, 90 %\n\
+        note: toy://a would be busy 90 % of the time, and over 80 % values come late: 1.2 times the intervals would fit (1s → 1.2s)\n\
+        3 devices, 1 model: ok\n";
+    assert!(exit == Exit::Ok && out.starts_with(first) && out.ends_with(last), "{out}");
+}
+
+#[test]
 fn check_shows_a_read_group_as_the_mapper_reads_it_at_the_shortest_interval() {
     let group = "properties: [{name: level, readGroup: g}, {name: pump, readGroup: g}]";
     let desk = Desk::with(&device("t1", &format!("{ON_A}, {group}")));

@@ -6,6 +6,7 @@ use crate::{
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 pub(super) type Cells = Arc<Mutex<BTreeMap<String, f64>>>;
@@ -39,7 +40,12 @@ impl DriverError for Dead {
         ErrorKind::Unreachable
     }
 }
-type Unit = Vec<(Slot, String)>;
+#[derive(Debug)]
+pub(super) struct Unit {
+    cells: Vec<(Slot, String)>,
+    /// What a request costs, in milliseconds; 0: not known.
+    speed: u32,
+}
 
 impl Protocol for Toy {
     const NAME: &'static str = "toy";
@@ -55,17 +61,21 @@ impl Protocol for Toy {
         assert_ne!(device.line, "panic", "as a driver should not");
         Ok(Endpoint(device.line.clone(), device.speed))
     }
-    fn prepare(&self, _: &Device, points: &[Point<'_, Address>]) -> Result<Unit, Vec<ConfigError>> {
+    fn prepare(&self, device: &Device, points: &[Point<'_, Address>]) -> Result<Unit, Vec<ConfigError>> {
         let empty = points.iter().enumerate().filter(|(_, p)| p.address.cell.is_empty());
         let errors: Vec<_> = empty.map(|(at, _)| ConfigError::point(at, "cell must not be empty")).collect();
         if errors.is_empty() {
-            Ok(points.iter().map(|p| (p.slot, p.address.cell.clone())).collect())
+            let cells = points.iter().map(|p| (p.slot, p.address.cell.clone())).collect();
+            Ok(Unit { cells, speed: device.speed })
         } else {
             Err(errors)
         }
     }
     fn plan(&self, _: &Unit, due: &[usize]) -> Vec<Exchange<()>> {
         if due.is_empty() { vec![] } else { vec![Exchange { points: due.to_vec(), request: () }] }
+    }
+    fn cost(&self, unit: &Unit, _: &Exchange<()>) -> Option<Duration> {
+        (unit.speed > 0).then(|| Duration::from_millis(unit.speed.into()))
     }
     async fn connect(&self, endpoint: &Endpoint, _: &Cx) -> Result<Self, Dead> {
         if endpoint.0 == "dead" { Err(Dead) } else { Ok(self.clone()) }
@@ -84,7 +94,7 @@ impl Link<Toy> for Toy {
         _: Instant,
         out: &mut Samples,
     ) -> Result<Done, Fault<Dead>> {
-        for (slot, cell) in exchange.points.iter().filter_map(|at| unit.get(*at)) {
+        for (slot, cell) in exchange.points.iter().filter_map(|at| unit.cells.get(*at)) {
             match self.0.lock().unwrap().get(cell) {
                 Some(value) => out.put(*slot, *value),
                 None => out.fault(*slot, PointFault::new(ErrorKind::Protocol, "there is no such cell")),
@@ -100,7 +110,7 @@ impl Link<Toy> for Toy {
         out: &mut Written,
     ) -> Result<(), Fault<Dead>> {
         for (at, (point, value)) in values.iter().enumerate() {
-            let (_, cell) = &unit[*point];
+            let (_, cell) = &unit.cells[*point];
             out.sending(at);
             if cell == "locked" {
                 out.refused(at, locked());
