@@ -10,6 +10,20 @@ pub struct Place {
     pub address: i32,
 }
 
+impl Place {
+    /// The same as a data sheet has it: holding 0 is 40001. Six digits where five do not reach.
+    pub fn register(self) -> String {
+        let first = match self.table {
+            ModbusTable::Coil => 0,
+            ModbusTable::Discrete => 1,
+            ModbusTable::Input => 3,
+            ModbusTable::Holding => 4,
+        };
+        let number = self.address.saturating_add(1);
+        if number <= 9_999 { format!("{first}{number:04}") } else { format!("{first}{number:05}") }
+    }
+}
+
 impl ModbusBinding {
     /// Table and address, from `table` and `address` or from `register`. The error says what is allowed.
     pub fn place(&self) -> Result<Place, String> {
@@ -70,6 +84,15 @@ fn of_register(text: &str) -> Result<Place, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_written_as_it_is_read() {
+        for (text, shown) in
+            [("40001", "40001"), ("400001", "40001"), ("049999", "049999"), ("465536", "465536"), ("19999", "19999")]
+        {
+            assert_eq!(of_register(text).map(Place::register), Ok(shown.to_owned()));
+        }
+    }
 
     #[test]
     fn data_sheets_count_from_one_and_name_the_table_by_the_first_digit() {
