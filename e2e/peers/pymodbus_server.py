@@ -13,6 +13,7 @@ Commands on stdin, each answered by one line of JSON; the first line says {"read
   count [UNIT]                       how many requests there were (of a unit) since the start or `clear`
   clear
   refuse UNIT TABLE FIRST LAST CODE  writes there get this exception; code 0 allows them again
+  cap UNIT COUNT                     reads of more get exception 3; 0 allows all
   unit UNIT CODE|silent|ok           all requests to the unit get this exception, no answer, or what they should
   delay MS                           before every answer
 """
@@ -52,6 +53,7 @@ class Unit:
         }
         self.refused = {(table, a): 2 for table in ("coil", "holding") for a in range(900, SIZE)}
         self.fault = 0
+        self.cap = 0
 
     def part(self, table, address, count):
         if address < 0 or count < 1 or address + count > SIZE:
@@ -100,6 +102,8 @@ class Store:
         unit, fault = await self._unit(number)
         if fault:
             return ExcCodes(fault)
+        if 0 < unit.cap < count:
+            return ExcCodes.ILLEGAL_VALUE
         try:
             return unit.part(TABLES.get(function, "holding"), address, count)
         except IndexError:
@@ -164,6 +168,8 @@ class Store:
         elif name == "refuse":
             unit, table, first, last, code = int(args[0]), args[1], int(args[2]), int(args[3]), int(args[4])
             self.units[unit].refused.update({(table, a): code for a in range(first, last + 1)})
+        elif name == "cap":
+            self.units[int(args[0])].cap = int(args[1])
         elif name == "unit":
             self.units[int(args[0])].fault = {"silent": SILENT, "ok": 0}[args[1]] if args[1].isalpha() else int(args[1])
         elif name == "delay":

@@ -1,5 +1,7 @@
 //! Modbus TCP for Pollux. From the bottom: `frame` (bytes), `transaction` (which answer is whose), `wire` (one connection);
 //! beside them `values`, `rules`, `plan`, `learned`, `unit`, `write`, all pure; `link` and `protocol` are what the engine sees.
+//! `cli` is for people: commands that need no YAML.
+pub mod cli;
 mod endpoint;
 mod error;
 pub mod frame;

@@ -11,7 +11,7 @@ use crate::{
     wire::Wire,
     write::{self, Step, What},
 };
-use pollux_crds::ModbusTable as Table;
+use pollux_crds::{ModbusTable as Table, Place};
 use pollux_mapper::{Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Samples, Value, Written};
 
 /// One connection to a device or gateway. Dropping it closes it.
@@ -32,6 +32,11 @@ fn may_be_done(code: ExceptionCode) -> bool {
 impl Link {
     pub fn new(stream: impl Io + 'static, peer: Option<String>) -> Self {
         Self { wire: Wire::new(stream), peer }
+    }
+
+    /// One read by itself, for commands: the answer as it came.
+    pub(crate) async fn ask(&self, unit: u8, range: Range, until: Instant) -> Result<Answer, Fault<Error>> {
+        self.wire.transact(unit, &read_request(range), until, || ()).await
     }
 
     /// The answer to a read: its data, or why the points of this request are Bad.
@@ -186,15 +191,19 @@ fn read_request(range: Range) -> Request<'static> {
     }
 }
 
-/// "unit 1  fc 3 holding 0..12  temperature, setpoint".
+/// "unit 1  fc 3 holding 0..12 (40001..40013)  temperature, setpoint": as it is sent, and as data sheets have it.
 pub(crate) fn describe(unit: &Unit, exchange: &Exchange<Range>) -> String {
     let names: Vec<&str> =
         exchange.points.iter().filter_map(|at| unit.items.get(*at)).map(|item| item.name.as_str()).collect();
+    let Range { table, start, count } = exchange.request;
+    let register = |address: u16| Place { table, address: address.into() }.register();
+    let last = start.saturating_add(count.saturating_sub(1));
+    let registers = if last == start { register(start) } else { format!("{}..{}", register(start), register(last)) };
     let request = crate::frame::describe_request(&read_request(exchange.request));
-    format!("unit {}  {request}  {}", unit.id, names.join(", "))
+    format!("unit {}  {request} ({registers})  {}", unit.id, names.join(", "))
 }
 
-fn deliver(unit: &Unit, exchange: &Exchange<Range>, data: &[u8], out: &mut Samples) {
+pub(crate) fn deliver(unit: &Unit, exchange: &Exchange<Range>, data: &[u8], out: &mut Samples) {
     for item in exchange.points.iter().filter_map(|at| unit.items.get(*at)) {
         let offset = usize::from(item.range.start.saturating_sub(exchange.request.start));
         let value = match item.format {

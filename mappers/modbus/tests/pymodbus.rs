@@ -3,13 +3,15 @@
 #![allow(clippy::panic, clippy::unwrap_in_result, reason = "a test")]
 mod common;
 
-use common::{bits, device, registers, unit};
+use common::{bits, cli::run, device, registers, unit};
 use pollux_crds::{
     ModbusBinding,
     ModbusDataType::{Float32, Int64, Uint16},
     ModbusTable::{Coil, Discrete, Holding, Input},
 };
-use pollux_mapper::{Cx, Done, Fault, Instant, Link as _, PointFault, Protocol, Samples, Slot, Value, Written, Wrote};
+use pollux_mapper::{
+    Cx, Done, Exit, Fault, Instant, Link as _, PointFault, Protocol, Samples, Slot, Value, Written, Wrote,
+};
 use pollux_modbus::{Link, Modbus, Unit};
 use serde_json::Value as Json;
 use std::{
@@ -202,4 +204,72 @@ async fn the_holes_of_a_map_are_found_and_no_value_is_lost() {
     }
     assert_eq!(counts.last(), Some(&7), "four areas and three that are refused, each by itself: {counts:?}");
     assert!(counts.iter().sum::<u64>() <= 6 * 7 + 25, "{counts:?}");
+}
+
+#[tokio::test]
+#[ignore = "a part of its own: needs POLLUX_PYTHON"]
+async fn a_person_reads_in_every_byte_order_and_is_told_of_the_neighbours() {
+    let mut peer = Peer::start();
+    let url = format!("tcp://{}", peer.address);
+    for (words, shown) in [
+        ("1 holding 20 float32", "holding 20 (40021)  float32  21.5\n"),
+        ("1 40008 uint16 --count 2", "holding 7 (40008)  uint16  107\nholding 8 (40009)  uint16  108\n"),
+        ("1 input 5 uint16", "input 5 (30006)  uint16  35\n"),
+        ("1 coil 9", "coil 9 (00010)  true\n"),
+        ("1 discrete 4", "discrete 4 (10005)  true\n"),
+    ] {
+        let done = run(&format!("read {url}/{words}")).await;
+        assert_eq!((done.exit, done.out.as_str()), (Exit::Ok, shown), "{words}: {}", done.err);
+    }
+    peer.command("set 1 holding 30 0x0000 0x42F6");
+    let done = run(&format!("read {url}/1 holding 30 float32 --all-orders")).await;
+    assert!(done.out.ends_with("float32 is plausible in one order: CDAB (123)\n"), "{}", done.out);
+    let done = run(&format!("read {url}/1 41001 uint16")).await;
+    assert_eq!(done.exit, Exit::Fault);
+    assert!(done.err.contains("41001 here may be holding 999 (41000), one lower"), "{}", done.err);
+    let done = run(&format!("read {url}/9 40001 uint16")).await;
+    assert_eq!(done.err, "unit 9: Modbus exception 11: gateway target device failed to respond\n");
+    assert_eq!(peer.command("writes")["writes"], Json::Array(vec![]));
+}
+
+#[tokio::test]
+#[ignore = "a part of its own: needs POLLUX_PYTHON"]
+async fn scan_finds_the_units_of_a_gateway_and_of_a_silent_bus() {
+    for absent in ["11", "silent"] {
+        let mut peer = Peer::by("pymodbus_server.py", &["127.0.0.1", "0", "--absent", absent]);
+        peer.command("unit 5 2");
+        let done = run(&format!("scan tcp://{} --units 1-7 --timeout 150ms", peer.address)).await;
+        assert_eq!((done.exit, done.err.as_str()), (Exit::Ok, "2 of 7 units answered: 1, 5\n"), "{absent}");
+        assert!(done.out.contains("ms  holding 0 (40001) = 0x0064\n"), "{}", done.out);
+        assert!(done.out.contains("ms  Modbus exception 2: illegal data address\n"), "{}", done.out);
+        assert_eq!(peer.command("count")["count"], 7, "one question each");
+        assert_eq!(peer.command("writes")["writes"], Json::Array(vec![]));
+    }
+}
+
+#[tokio::test]
+#[ignore = "a part of its own: needs POLLUX_PYTHON"]
+async fn probe_finds_limits_and_holes_that_are_there() {
+    let mut peer = Peer::start();
+    peer.command("cap 1 60");
+    let url = format!("tcp://{}/1", peer.address);
+    let done = run(&format!("probe {url} --range holding 0-199 --pipeline 8 --requests 400")).await;
+    assert_eq!(done.exit, Exit::Ok, "{}", done.err);
+    assert!(done.out.contains("largest read  60 registers (61 are refused though all are there)\n"), "{}", done.out);
+    assert!(done.out.contains("holes         none in this range\n"), "{}", done.out);
+    assert!(done.out.contains("\nlimits: {registers: 60}\n"), "{}", done.out);
+    let lost = done.out.lines().filter_map(|line| {
+        let cells: Vec<u32> = line.split_whitespace().take(3).filter_map(|cell| cell.parse().ok()).collect();
+        <[u32; 3]>::try_from(cells).ok().filter(|[_, right, of]| right != of)
+    });
+    assert_eq!(lost.count(), 0, "pymodbus answers all of them: {}", done.out);
+    assert!(peer.command("count")["count"].as_u64().is_some_and(|count| count <= 400));
+    assert_eq!(peer.command("writes")["writes"], Json::Array(vec![]));
+
+    let peer = Peer::by("pymodbus_sparse.py", &[]);
+    let done = run(&format!("probe tcp://{}/1 --range holding 0-120", peer.address)).await;
+    assert_eq!(done.exit, Exit::Ok, "{}", done.err);
+    let holes = "holding 6 to 7 (40007-40008), holding 10 to 19 (40011-40020), holding 28 to 99 (40029-40100), holding 110 to 120";
+    assert!(done.out.contains(holes), "{}", done.out);
+    assert!(!done.out.contains("limits:"), "{}", done.out);
 }

@@ -132,7 +132,7 @@ fn check_shows_the_requests_that_would_be_sent() {
         unit(7, &[(float, true, None), (registers(Holding, 12, Uint16), false, None), (bits(Coil, 3), false, None)]);
     let unit = unit.expect("valid");
     let lines: Vec<_> = Modbus.plan(&unit, &[0, 1, 2]).iter().filter_map(|e| Modbus.describe(&unit, e)).collect();
-    assert_eq!(lines, ["unit 7  fc 1 coil 3  p2", "unit 7  fc 3 holding 0..12  p0, p1"]);
+    assert_eq!(lines, ["unit 7  fc 1 coil 3 (00004)  p2", "unit 7  fc 3 holding 0..12 (40001..40013)  p0, p1"]);
 }
 
 #[test]

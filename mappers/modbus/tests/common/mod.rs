@@ -1,5 +1,7 @@
 //! What several tests need: bindings in a line, and a peer whose every byte a test decides.
 #![allow(dead_code, reason = "each test takes what it needs")]
+pub(crate) mod cli;
+
 use pollux_crds::{ModbusBinding, ModbusDataType, ModbusDevice, ModbusTable, ModbusTcp};
 use pollux_mapper::{Interval, Point, Slot, Value};
 use pollux_modbus::{Modbus, Unit};

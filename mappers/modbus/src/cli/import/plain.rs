@@ -1,0 +1,101 @@
+//! The plain layout: a column for each thing, by the names of the schema, in any order.
+use super::{
+    Findings, Import, Tag,
+    kepware::{access, ordered},
+    rows::{Row, Rows},
+};
+use crate::cli::words;
+use pollux_crds::{ByteOrder, ModbusBinding, ModbusDataType as Type, Span};
+
+const COLUMNS: [&str; 17] = [
+    "name",
+    "register",
+    "table",
+    "address",
+    "type",
+    "byteorder",
+    "bit",
+    "length",
+    "count",
+    "access",
+    "unit",
+    "description",
+    "scale",
+    "offset",
+    "interval",
+    "minimum",
+    "maximum",
+];
+
+pub(super) fn tags(import: Import, rows: &Rows, findings: &mut Findings) -> Vec<Tag> {
+    let mut tags = vec![];
+    if !rows.expect(&COLUMNS, &["name"], findings) {
+        return tags;
+    }
+    if !(rows.has("register") || rows.has("table") && rows.has("address")) {
+        findings.errors.push((0, "there must be a column register, or columns table and address".into()));
+        return tags;
+    }
+    for row in rows.iter() {
+        match tag(import, row) {
+            Ok(tag) => tags.push(tag),
+            Err(error) => findings.errors.push((row.line, error)),
+        }
+    }
+    tags
+}
+
+fn tag(import: Import, row: Row<'_>) -> Result<Tag, String> {
+    let mut tag = Tag::new(row.line, row.cell("name"), binding(import, row)?);
+    tag.description = row.cell("description").into();
+    tag.unit = row.cell("unit").into();
+    tag.access = access(row.cell("access"))?;
+    tag.interval = row.read("interval", |cell| cell.parse::<Span>().map_err(|error| error.to_string()))?;
+    tag.scale = row.number("scale")?.unwrap_or(1.0);
+    tag.offset = row.number("offset")?.unwrap_or(0.0);
+    tag.minimum = row.number("minimum")?;
+    tag.maximum = row.number("maximum")?;
+    if tag.minimum.zip(tag.maximum).is_some_and(|(low, high)| low > high) {
+        return Err("minimum must not be above maximum".into());
+    }
+    tag.checked()
+}
+
+fn binding(import: Import, row: Row<'_>) -> Result<ModbusBinding, String> {
+    let place = place(row)?;
+    let plain = crate::cli::model::place(place.table, place.address);
+    let boolean = |cell: &str| matches!(cell.to_ascii_lowercase().as_str(), "bool" | "boolean" | "bit");
+    let kind =
+        row.read("type", |cell| if boolean(cell) { Ok(None) } else { words::data_type(cell).map(Some) })?.flatten();
+    let order = row.read("byteorder", words::byte_order)?;
+    let binding = ModbusBinding {
+        data_type: kind,
+        bit: row.whole("bit")?,
+        length: row.whole("length")?,
+        count: row.whole("count")?.filter(|count| *count != 1),
+        ..plain
+    };
+    let usual = import.order.unwrap_or_default();
+    Ok(match (kind, order) {
+        (None, _) => binding,
+        // Two characters of a register do not follow from the order of words.
+        (Some(Type::String), order) => {
+            ModbusBinding { byte_order: order.filter(|order| *order != ByteOrder::Abcd), ..binding }
+        }
+        (Some(_), order) => ordered(binding, order.unwrap_or(usual)),
+    })
+}
+
+fn place(row: Row<'_>) -> Result<pollux_crds::Place, String> {
+    let (register, table, address) = (row.given("register"), row.given("table"), row.given("address"));
+    match (register, table, address) {
+        (Some(register), None, None) => {
+            ModbusBinding { register: Some(register.into()), ..ModbusBinding::default() }.place()
+        }
+        (None, Some(table), Some(address)) => {
+            let number = address.parse::<u16>().map_err(|_| format!("address is {address:?}, must be 0 to 65535"))?;
+            Ok(pollux_crds::Place { table: words::table(table)?, address: number.into() })
+        }
+        _ => Err("give a register, or a table and an address".into()),
+    }
+}

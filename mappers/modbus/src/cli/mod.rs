@@ -1,0 +1,42 @@
+//! The command line for the person with an IP address and a PDF: `read` of a URL, `scan`, `probe` and `import`. Nothing here writes to a
+//! device.
+mod client;
+mod guess;
+mod import;
+mod model;
+mod place;
+mod probe;
+mod read;
+mod scan;
+mod table;
+mod target;
+mod words;
+mod yaml;
+
+use crate::Modbus;
+use pollux_mapper::{App, Exit, Out};
+use std::io::Write;
+
+/// The mapper's command line.
+pub fn app() -> App<Modbus> {
+    App::new(Modbus)
+        .read_url(read::command(), |_, matches, out| read::run(matches, out))
+        .command(scan::command(), |_, matches, out| scan::run(matches, out))
+        .command(probe::command(), |_, matches, out| probe::run(matches, out))
+        .command(import::command(), |_, matches, out| async move { import::run(&matches, out) })
+        .example("read tcp://10.0.0.5/1 40001 float32 --all-orders", "no YAML yet: one register in every byte order")
+        .example("scan tcp://10.0.0.5", "which unit ids answer")
+        .example("probe tcp://10.0.0.5/1 --range holding 0-200", "what it can take: holes, limits, pipeline")
+        .example("import tags.csv --model line-7 > model.yaml", "a DeviceModel from a list of tags")
+}
+
+/// Ends with a remark.
+fn end(out: &mut Out, exit: Exit, text: &str) -> Exit {
+    out.remark(text);
+    exit
+}
+
+/// Prints; a reader that has left ends the command.
+fn print(out: &mut Out, text: &str) -> Exit {
+    write!(out, "{text}").and_then(|()| out.flush()).map_or(Exit::Fault, |()| Exit::Ok)
+}

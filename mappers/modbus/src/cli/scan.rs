@@ -1,0 +1,238 @@
+//! `scan`: which unit ids answer. One small read each, in turn; any word of the unit itself counts, a refusal too.
+use super::{
+    client::{Client, Reply, hex},
+    end, model, place, print,
+    table::pad,
+    target::Target,
+    words,
+};
+use crate::plan::Range;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use pollux_crds::{ModbusDataType, Place, Property, Span};
+use pollux_mapper::{Exit, Out};
+use serde_json::json;
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  pollux-modbus scan tcp://10.0.0.5                     units 1 to 247 behind a gateway
+  pollux-modbus scan rtu:/dev/ttyUSB0,9600,8N1 --units 1-32
+  pollux-modbus scan tcp://10.0.0.5 --yaml > line.yaml  a Channel and a Device for each unit
+
+Each unit is asked once, one after the other, by a read of one register (a coil with --at coil 0). An exception is an answer, but 10
+and 11: those are the gateway's own. A scan takes at most units × time-out. Nothing is ever written to a device.";
+/// Between two questions on a serial line, so that others on it come to their turn.
+const GENTLE: Duration = Duration::from_millis(20);
+/// So many new connections in a row, each lost at its first question: there is nothing to be scanned.
+const MAX_LOST: u32 = 3;
+const HEAD: &str = "unit  time     answer";
+
+/// Find the unit ids (slave addresses) that answer behind a gateway or on a serial line
+#[derive(Debug, Args)]
+struct Options {
+    /// tcp://HOST[:502], rtu+tcp://HOST:PORT or rtu:/dev/ttyUSB0,9600,8N1
+    url: String,
+    /// Unit ids: FIRST-LAST, 0-255 on TCP, 1-247 on serial lines
+    #[arg(long, default_value = "1-247")]
+    units: String,
+    /// How long an answer may take; slow units behind a radio need more
+    #[arg(long, default_value = "200ms")]
+    timeout: Span,
+    /// What is read: a table and an address, or a register
+    #[arg(long, num_args = 1..=2, value_names = ["TABLE", "ADDRESS"], default_values = ["holding", "0"])]
+    at: Vec<String>,
+    /// Print a Channel and a Device for each unit in YAML, and what was found as remarks
+    #[arg(long)]
+    yaml: bool,
+    /// With --yaml: the name of the Channel
+    #[arg(long, requires = "yaml", default_value = "line")]
+    channel: String,
+}
+
+pub(super) fn command() -> Command {
+    Options::augment_args(Command::new("scan").about("Find the unit ids (slave addresses) that answer"))
+        .after_help(EXAMPLES)
+}
+
+pub(super) async fn run(matches: ArgMatches, mut out: Out) -> Exit {
+    let options = match Options::from_arg_matches(&matches) {
+        Ok(options) => options,
+        Err(error) => return end(&mut out, Exit::Usage, &error.to_string()),
+    };
+    match Scan::parse(&options) {
+        Ok(scan) => scan.run(&options, &mut out).await,
+        Err(text) => end(&mut out, Exit::Usage, &text),
+    }
+}
+
+struct Scan {
+    target: Target,
+    units: (u8, u8),
+    place: Place,
+    range: Range,
+    timeout: Duration,
+}
+
+/// One unit that is there.
+struct Found {
+    unit: u8,
+    line: String,
+}
+
+impl Scan {
+    fn parse(options: &Options) -> Result<Self, String> {
+        let target = Target::parse(&options.url)?;
+        if let Some(unit) = target.unit {
+            return Err(format!(
+                "scan looks for units: leave /{unit} out of the URL, and say --units {unit} for this one alone"
+            ));
+        }
+        let (low, high) = if target.is_serial() { (1, 247) } else { (0, 255) };
+        let byte = |number: u16| u8::try_from(number).unwrap_or(u8::MAX);
+        let (first, last) = words::span(&options.units, low, high).map_err(|error| format!("--units: {error}"))?;
+        let (place, took) = place::parse(&options.at).map_err(|error| format!("--at: {error}"))?;
+        if took < options.at.len() {
+            return Err("--at takes a table and an address, or a register alone".into());
+        }
+        model::checked_name("--channel", &options.channel)?;
+        let start = u16::try_from(place.address).unwrap_or(u16::MAX);
+        let range = Range { table: place.table, start, count: 1 };
+        Ok(Self { target, units: (byte(first), byte(last)), place, range, timeout: options.timeout.duration() })
+    }
+
+    async fn run(&self, options: &Options, out: &mut Out) -> Exit {
+        let mut found = vec![];
+        match self.units(options.yaml, &mut found, out).await {
+            Err(text) => return end(out, Exit::Fault, &text),
+            Ok(exit) if exit != Exit::Ok => return exit,
+            Ok(_) => {}
+        }
+        out.remark(&self.summary(&found));
+        if options.yaml && !found.is_empty() {
+            return print(out, &self.in_yaml(&options.channel, &found));
+        }
+        if found.is_empty() { Exit::Fault } else { Exit::Ok }
+    }
+
+    /// Asks each, and tells of each that is there at once.
+    async fn units(&self, quiet: bool, found: &mut Vec<Found>, out: &mut Out) -> Result<Exit, String> {
+        let mut client = Client::open(&self.target.device, self.timeout).await?;
+        let mut losses = 0;
+        let (first, last) = self.units;
+        for unit in first..=last {
+            out.progress(&progress(unit, self.units, found.len()));
+            let began = Instant::now();
+            let reply = match client.read(unit, self.range).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    losses += 1;
+                    if losses >= MAX_LOST {
+                        return Err(format!("unit {unit}: {error}; given up after {losses} lost connections in a row"));
+                    }
+                    out.remark(&format!("unit {unit}: {error}; the connection is made anew"));
+                    client = Client::open(&self.target.device, self.timeout).await?;
+                    continue;
+                }
+            };
+            losses = 0;
+            if reply.is_answer() {
+                let line = self.line(unit, began.elapsed(), &reply);
+                let new = if found.is_empty() { format!("{HEAD}\n{line}\n") } else { format!("{line}\n") };
+                found.push(Found { unit, line });
+                if !quiet && print(out, &new) != Exit::Ok {
+                    return Ok(Exit::Fault);
+                }
+            }
+            if self.target.is_serial() {
+                tokio::time::sleep(GENTLE).await;
+            }
+        }
+        Ok(Exit::Ok)
+    }
+
+    fn line(&self, unit: u8, took: Duration, reply: &Reply) -> String {
+        let answer = match reply {
+            Reply::Data(data) if place::is_bits(self.place.table) => {
+                format!("{} = {}", place::shown(self.place), data.first().is_some_and(|byte| byte & 1 == 1))
+            }
+            Reply::Data(_) => format!("{} = {}", place::shown(self.place), hex(&reply.registers())),
+            other => other.to_string(),
+        };
+        format!("{}  {}  {answer}", pad(&unit.to_string(), 4, true), pad(&millis(took), 7, true))
+    }
+
+    fn summary(&self, found: &[Found]) -> String {
+        let (first, last) = self.units;
+        let asked = usize::from(last - first) + 1;
+        let names = found.iter().map(|one| one.unit.to_string()).collect::<Vec<_>>().join(", ");
+        let mut text = match found.len() {
+            0 => format!("none of {asked} units answered within {}", Span::from_millis(millis_of(self.timeout))),
+            1 => format!("1 of {asked} units answered: {names}"),
+            count => format!("{count} of {asked} units answered: {names}"),
+        };
+        if asked > 8 && found.len() == asked {
+            text.push_str("\nevery unit id answers: this is one device that does not look at it, and no gateway");
+        }
+        text
+    }
+
+    fn in_yaml(&self, channel: &str, found: &[Found]) -> String {
+        let mut transport = serde_json::to_value(&self.target.device).unwrap_or_default();
+        if let Some(fields) = transport.as_object_mut() {
+            fields.remove("unitId");
+        }
+        let mut text = model::document("Channel", channel, &json!({"protocol": {"modbus": transport}}));
+        let bits = place::is_bits(self.place.table);
+        let binding = pollux_crds::ModbusBinding {
+            data_type: (!bits).then_some(ModbusDataType::Uint16),
+            ..model::place(self.place.table, self.place.address)
+        };
+        let name = format!("{}_{}", crate::unit::table_name(self.place.table), self.place.address);
+        let property: Property = model::property(&name, binding);
+        for Found { unit, line } in found {
+            let config = json!({"channel": channel, "unitId": unit});
+            let device = model::device_at(&format!("{channel}-{unit}"), &config, std::slice::from_ref(&property));
+            let said = line.rsplit("  ").next().unwrap_or_default();
+            write!(text, "---\n# It said: {said}\n{device}").ok(); // a String takes it
+        }
+        text
+    }
+}
+
+/// `[######··········]  unit 97 of 247, 2 found`.
+fn progress(unit: u8, (first, last): (u8, u8), found: usize) -> String {
+    const WIDE: usize = 24;
+    let (done, all) = (usize::from(unit - first), usize::from(last - first) + 1);
+    let full = done * WIDE / all;
+    format!("[{}{}]  unit {unit} of {last}, {found} found", "#".repeat(full), "·".repeat(WIDE - full))
+}
+
+fn millis_of(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+/// `1.2 ms`, `340 ms`.
+pub(super) fn millis(time: Duration) -> String {
+    let millis = time.as_secs_f64() * 1e3;
+    if millis < 100.0 { format!("{millis:.1} ms") } else { format!("{millis:.0} ms") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_goes_from_empty_to_nearly_full() {
+        assert_eq!(progress(1, (1, 247), 0), format!("[{}]  unit 1 of 247, 0 found", "·".repeat(24)));
+        assert_eq!(progress(247, (1, 247), 2), format!("[{}·]  unit 247 of 247, 2 found", "#".repeat(23)));
+        assert_eq!(progress(7, (7, 7), 0), format!("[{}]  unit 7 of 7, 0 found", "·".repeat(24)));
+    }
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!(millis(Duration::from_micros(1_240)), "1.2 ms");
+        assert_eq!(millis(Duration::from_millis(340)), "340 ms");
+    }
+}
