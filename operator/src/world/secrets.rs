@@ -192,3 +192,107 @@ fn why(error: &watcher::Error) -> String {
     };
     crate::conditions::cut(&status.map_or_else(|| error.to_string(), |status| status.message.clone()), 300)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::watch::start;
+    use http::{Request, Response, StatusCode, Uri};
+    use kube::{Client, client::Body};
+    use serde_json::{Value as Json, json};
+    use std::{
+        convert::Infallible,
+        future::pending,
+        sync::{
+            Mutex,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::Duration,
+    };
+    use tokio_util::sync::CancellationToken;
+
+    /// Namespaces plant, whose Devices name a Secret, and hall, whose Device does not.
+    #[derive(Clone, Default)]
+    struct Api {
+        /// Whether the operator may read Secrets of plant.
+        allowed: Arc<AtomicBool>,
+        /// What was asked of Secrets of people.
+        asked: Arc<Mutex<Vec<Uri>>>,
+    }
+
+    impl Api {
+        fn client(&self) -> Client {
+            let api = self.clone();
+            let answer = move |request: Request<Body>| {
+                let api = api.clone();
+                async move {
+                    let uri = request.uri().clone();
+                    let (status, body) = api.answer(&uri);
+                    if status == StatusCode::OK && uri.query().is_some_and(|q| q.contains("watch=true")) {
+                        pending::<()>().await;
+                    }
+                    let body = Body::from(body.to_string().into_bytes());
+                    Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap())
+                }
+            };
+            Client::new(tower::service_fn(answer), "default")
+        }
+        fn answer(&self, uri: &Uri) -> (StatusCode, Json) {
+            let of_people = uri.path().ends_with("/secrets") && !uri.path().contains("pollux-mappers");
+            if of_people {
+                self.asked.lock().unwrap().push(uri.clone());
+            }
+            if of_people && !self.allowed.load(Ordering::SeqCst) {
+                let status =
+                    json!({"kind": "Status", "status": "Failure", "message": "secrets is forbidden", "code": 403});
+                return (StatusCode::FORBIDDEN, status);
+            }
+            let device = |namespace: &str, transport: Json| json!({"metadata": {"name": "d", "namespace": namespace}, "spec": {"protocol": {"modbus": transport}}});
+            let secret = json!({
+                "metadata": {"name": "s", "namespace": "plant", "resourceVersion": "7", "labels": {"pollux.rs/for": "mappers"}},
+                "data": {"tls.crt": "QUJD", "tls.key": "QQ==", "password": "aHVudGVyMg=="},
+            });
+            let items = match uri.path().rsplit('/').next() {
+                Some("devices") => vec![
+                    device("plant", json!({"tls": {"host": "plc", "port": 802, "secret": "s"}})),
+                    device("hall", json!({"tcp": {"host": "plc"}})),
+                ],
+                Some("secrets") if of_people => vec![secret],
+                _ => vec![],
+            };
+            let list =
+                json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": items});
+            (StatusCode::OK, list)
+        }
+    }
+
+    async fn until(what: &str, is: impl Fn() -> bool) {
+        let wait = async {
+            while !is() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(5), wait).await.unwrap_or_else(|_| panic!("{what}"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_labelled_secrets_of_namespaces_that_name_one_are_asked_for_and_nobody_waits_for_them() {
+        let (api, world, stop) = (Api::default(), Arc::new(World::default()), CancellationToken::new());
+        let lists = start(&api.client(), &world, &stop);
+        lists.complete().await;
+        world.secrets.settled().await;
+        let why =
+            "the operator cannot read Secrets of namespace plant (chart value secretNamespaces): secrets is forbidden";
+        until("that they cannot be read", || world.secrets.keys("plant", "s") == Err(why.into())).await;
+        api.allowed.store(true, Ordering::SeqCst);
+        let keys = [("tls.crt".to_owned(), 3), ("tls.key".to_owned(), 1)].into();
+        until("that it is there", || world.secrets.keys("plant", "s") == Ok(SecretKeys::clone(&keys))).await;
+        assert_eq!(world.secrets.keys("plant", "t"), Err(no_secret("plant", "t")));
+        for uri in &*api.asked.lock().unwrap() {
+            assert_eq!(uri.path(), "/api/v1/namespaces/plant/secrets");
+            assert!(uri.query().is_some_and(|q| q.contains("labelSelector=pollux.rs%2Ffor%3Dmappers")), "{uri}");
+        }
+        assert!(!format!("{:?}", world.secrets).contains("aHVudGVyMg"), "no content is kept");
+        stop.cancel();
+    }
+}
