@@ -209,7 +209,7 @@ impl Twin {
         point.take(result, asked_at, now);
         if point.outdated && point.convert(property, effective, format, now) {
             if let Some(shown) = &point.value {
-                self.reporter.changed(effective, &shown.value);
+                self.reporter.changed(effective, point.reported.as_ref(), &shown.value);
             }
             self.formulas.iter_mut().filter(|f| f.reads(property)).for_each(|f| f.due = true);
         }

@@ -21,6 +21,8 @@ pub(super) struct Point {
     /// Readings asked for before this are not decided upon.
     pub(super) epoch: Duration,
     pub(super) value: Option<Shown>,
+    /// The value that was reported last.
+    pub(super) reported: Option<Twin>,
     pub(super) grade: Grade,
     /// The configuration changed: the reading is to be converted again.
     pub(super) outdated: bool,

@@ -20,7 +20,10 @@ const NAMES: usize = 5;
 /// What was reported last, and what is waiting.
 #[derive(Debug, Default)]
 pub(super) struct Reporter {
+    /// Without the values, which their points keep: maps of a thousand names are not copied for each report.
     last: Option<DeviceStatus>,
+    /// How many values it had.
+    count: usize,
     last_at: Duration,
     /// Something changed that is worth a write at once.
     pub(super) at_once: bool,
@@ -33,12 +36,11 @@ impl Reporter {
     pub(super) fn is_new(&self) -> bool {
         self.last.is_none()
     }
-    /// A value changed.
-    pub(super) fn changed(&mut self, property: &pollux_crds::EffectiveProperty, new: &Value) {
+    /// A value changed; `old` was reported last.
+    pub(super) fn changed(&mut self, property: &pollux_crds::EffectiveProperty, old: Option<&Value>, new: &Value) {
         if !property.is_reported() {
             return;
         }
-        let old = self.last.as_ref().and_then(|status| status.reported.get(&property.name));
         let Some(old) = old else {
             self.at_once = true;
             return;
@@ -52,6 +54,23 @@ impl Reporter {
         }
         let at = self.last_at + property.report.min_interval.duration();
         self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
+    }
+}
+
+/// All but what follows from values.
+fn without_values(status: &DeviceStatus) -> DeviceStatus {
+    let DeviceStatus { uid, quality, quality_reason, pending, applied, identification, learned, conditions, .. } =
+        status;
+    DeviceStatus {
+        uid: uid.clone(),
+        quality: quality.clone(),
+        quality_reason: quality_reason.clone(),
+        pending: pending.clone(),
+        applied: applied.clone(),
+        identification: identification.clone(),
+        learned: learned.clone(),
+        conditions: conditions.clone(),
+        ..DeviceStatus::default() // what the operator writes, and values with their times and the line that shows them
     }
 }
 
@@ -108,25 +127,22 @@ impl Twin {
         if !worth {
             return None;
         }
-        (self.reporter.last, self.reporter.last_at) = (Some(status.clone()), now.mono);
+        (self.reporter.last, self.reporter.last_at) = (Some(without_values(&status)), now.mono);
+        self.reporter.count = status.reported.len();
+        for (property, point) in self.device.properties.iter().zip(&mut self.points) {
+            point.reported = status.reported.get(&property.name).cloned();
+        }
         Some(status)
     }
     /// More than values within their dead-bands.
     fn worth(&self, new: &DeviceStatus) -> bool {
         let Some(old) = &self.reporter.last else { return true };
-        let plain = |s: &DeviceStatus| DeviceStatus {
-            reported: BTreeMap::new(),
-            timestamps: BTreeMap::new(),
-            summary: None,
-            ..s.clone()
-        };
-        plain(old) != plain(new)
-            || old.reported.len() != new.reported.len()
-            || self.device.properties.iter().any(|property| {
-                match (old.reported.get(&property.name), new.reported.get(&property.name)) {
-                    (Some(old), Some(new)) => beyond(property, old, new),
-                    (old, new) => old.is_some() != new.is_some(),
-                }
+        let points = || self.device.properties.iter().zip(&self.points);
+        *old != without_values(new)
+            || self.reporter.count != new.reported.len()
+            || points().any(|(property, point)| match (&point.reported, new.reported.get(&property.name)) {
+                (Some(old), Some(new)) => beyond(property, old, new),
+                (old, new) => old.is_some() != new.is_some(),
             })
     }
     fn waits_for_first_values(&self, now: Duration) -> bool {

@@ -143,7 +143,7 @@ impl Twin {
             if let Some(value) = value {
                 point.heard = true;
                 if point.show(value.clone(), now.unix_ms) {
-                    self.reporter.changed(property, &value);
+                    self.reporter.changed(property, point.reported.as_ref(), &value);
                 }
             }
             if point.grade != grade {
