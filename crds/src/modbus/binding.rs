@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.register) ? !has(self.table) && !has(self.address) : has(self.table) && has(self.address)").message("table and address must be set, or register of a data sheet instead of both"))]
-#[x_kube(validation = Rule::new("!has(self.table) || (self.table in ['coil', 'discrete'] ? !has(self.dataType) && !has(self.byteOrder) && !has(self.bit) && !has(self.length) : (has(self.dataType) != has(self.bit)))").message("coil and discrete take an address only; holding and input need dataType, or bit (0 to 15)"))]
+#[x_kube(validation = Rule::new("!has(self.register) || int(self.register.substring(1)) >= 1 && int(self.register.substring(1)) <= 65536").message("register must be 00001 to 065536, 10001 to 165536, 30001 to 365536 or 40001 to 465536"))]
+#[x_kube(validation = Rule::new("(has(self.register) ? self.register.matches('^[01]') : has(self.table) && self.table in ['coil', 'discrete']) ? !has(self.dataType) && !has(self.byteOrder) && !has(self.bit) && !has(self.bits) && !has(self.length) && !has(self.encoding) && !has(self.trim) : has(self.dataType) != has(self.bit)").message("coil and discrete take an address only, and count; holding and input need dataType, or bit (0 to 15)"))]
 #[x_kube(validation = Rule::new("has(self.length) == (has(self.dataType) && self.dataType == 'string')").message("length (in registers) goes with dataType string, and only with it"))]
+#[x_kube(validation = Rule::new("!(has(self.encoding) || has(self.trim)) || (has(self.dataType) && self.dataType == 'string')").message("encoding and trim go with dataType string only"))]
+#[x_kube(validation = Rule::new("!has(self.bits) || (has(self.bit) && self.bit + self.bits <= 16)").message("bits goes with bit, and both must end within 16"))]
+#[x_kube(validation = Rule::new("!(has(self.bit) && has(self.count))").message("count does not go with bit"))]
+#[x_kube(validation = Rule::new("!has(self.byteOrder) || !has(self.dataType) || (self.dataType == 'string' ? self.byteOrder in ['ABCD', 'BADC'] : self.byteOrder in ['ABCD', 'BADC', 'CDAB', 'DCBA'] || self.dataType in ['int64', 'uint64', 'float64', 'bcd64', 'm10k64', 'cp56'])").message("byteOrder of eight letters goes with types of 64 bits, and a string takes ABCD or BADC"))]
+#[x_kube(validation = Rule::new("(has(self.register) ? int(self.register.substring(1)) - 1 : has(self.address) ? self.address : 0) + (has(self.count) ? self.count : 1) * (!has(self.dataType) ? 1 : self.dataType in ['int32', 'uint32', 'float32', 'bcd32', 'm10k32', 'signmagnitude32'] ? 2 : self.dataType in ['int64', 'uint64', 'float64', 'bcd64', 'm10k64', 'cp56'] ? 4 : self.dataType == 'm10k48' ? 3 : has(self.length) ? self.length : 1) <= 65536").message("the last address of the value must not be above 65535"))]
 pub struct ModbusBinding {
     /// Table: coil (functions 1, 5, 15), discrete (2), holding (3, 6, 16, 22) or input (4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,16 +55,16 @@ pub struct ModbusBinding {
     /// What of a string is taken away when it is read; default End.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trim: Option<ModbusTrim>,
-    /// So many values one after the other, as a JSON array: the type must be json.
+    /// So many values one after the other, as a JSON array: the type must be json. At most 125 registers or 680 coils in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2, max = 2000))]
+    #[schemars(range(min = 2, max = 680))]
     pub count: Option<i32>,
     /// Always read by itself, for a register that disturbs its neighbours or is cleared by reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alone: Option<bool>,
 }
 
-/// The four tables of a Modbus device.
+/// Table: coil (functions 1, 5, 15), discrete (2), holding (3, 6, 16, 22) or input (4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ModbusTable {
@@ -75,7 +81,9 @@ pub enum ModbusTable {
 /// How registers are read as a value. One register: int16, uint16; int8l, uint8l, int8h, uint8h: its low or high byte; bcd16:
 /// four decimal digits; signmagnitude16: sign bit and magnitude; float16: IEEE 754 half. Two: int32, uint32, float32 (IEEE 754
 /// single), bcd32, signmagnitude32; m10k32: two registers of 0 to 9,999 each, modulo 10,000. Three: m10k48. Four: int64,
-/// uint64, float64 (double), bcd64, m10k64; cp56: time as IEC 60870-5-4 has it, CP56Time2a. string: text of `length` registers.
+/// uint64, float64 (double), bcd64, m10k64; cp56: local time as IEC 60870-5-4 has it, CP56Time2a: year, month and day, hour and
+/// minute, milliseconds, as text without a zone, such as 2026-03-01T12:30:00.000. string: text of `length` registers, up to the first NUL and without
+/// trailing spaces unless `trim` says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ModbusDataType {
@@ -121,7 +129,7 @@ pub enum ModbusDataType {
     SignMagnitude16,
     /// Sign bit and 31 bits of magnitude.
     SignMagnitude32,
-    /// CP56Time2a, four registers, the last one's high byte unused.
+    /// CP56Time2a, four registers from the year to the milliseconds; CDAB: the other way round.
     Cp56,
     /// Text.
     String,
@@ -129,7 +137,8 @@ pub enum ModbusDataType {
 
 /// Order of the bytes of a value, A being its most significant; default ABCD. ABCD, ABCDEFGH: big endian, the standard's.
 /// BADC, BADCFEHG: bytes swapped in each register. CDAB, GHEFCDAB: registers swapped ("word swap"). DCBA, HGFEDCBA: little
-/// endian. The long words go with 64-bit types.
+/// endian. 64-bit values follow the same pattern: ABCDEFGH, BADCFEHG, GHEFCDAB, HGFEDCBA, or the four letters. 16-bit values: ABCD
+/// and CDAB are plain, BADC and DCBA swapped. Strings: BADC swaps the two characters of each register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ByteOrder {

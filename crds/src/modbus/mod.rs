@@ -1,5 +1,6 @@
 //! What Modbus needs in a Device, a Channel and a binding (MODBUS Application Protocol V1.1b3).
 mod binding;
+mod check;
 mod place;
 mod transport;
 
@@ -16,6 +17,7 @@ pub use transport::*;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.channel), has(self.tcp), has(self.rtu), has(self.rtuOverTcp), has(self.tls)].filter(x, x).size() == 1").message("exactly one of channel, tcp, rtu, rtuOverTcp, tls must be set"))]
 #[x_kube(validation = Rule::new("!(has(self.rtu) || has(self.rtuOverTcp)) || (self.unitId >= 1 && self.unitId <= 247)").message("unitId must be 1 to 247 on a serial line").field_path(".unitId"))]
+#[x_kube(validation = Rule::new("!(has(self.rtu) || has(self.rtuOverTcp)) || !has(self.pipeline) || self.pipeline == 1").message("pipeline goes with tcp and tls: a serial line carries one request at a time").field_path(".pipeline"))]
 pub struct ModbusDevice {
     /// Name of a Channel in the Device's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +94,7 @@ fn default_unit() -> i32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.tcp), has(self.rtu), has(self.rtuOverTcp), has(self.tls)].filter(x, x).size() == 1").message("exactly one of tcp, rtu, rtuOverTcp, tls must be set"))]
+#[x_kube(validation = Rule::new("!(has(self.rtu) || has(self.rtuOverTcp)) || !has(self.pipeline) || self.pipeline == 1").message("pipeline goes with tcp and tls: a serial line carries one request at a time").field_path(".pipeline"))]
 pub struct ModbusChannel {
     /// Modbus TCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,5 @@
 //! `resolve`: a Device, its model and its channel become what a mapper can drive, or all that is wrong with them at once.
+mod exponent;
 mod merge;
 mod modbus;
 mod property;
@@ -178,7 +179,7 @@ fn judge(
     values.insert(OWN_NAME, &own_name);
     let config = collect(&mut errors, protocol::config(&device.namespace, &device.protocol.0, &values));
     let name = device.protocol.0.name().unwrap_or_default();
-    let properties = property::judge_all(revision, name, &values, origin, &mut errors);
+    let properties = property::judge_all(revision, &device.protocol.0, &values, origin, &mut errors);
     let summary = summary(revision, &properties, origin, &mut errors);
     Wishes { desired: &device.desired, revision, properties: &properties, protocol: name }.check(&mut errors);
     let Some(protocol::Config { json, timeout, offline_after }) = config.filter(|_| errors.is_empty()) else {

@@ -1,5 +1,8 @@
 //! Whether a Modbus binding can carry a property's type, and whether it can be written.
-use crate::{Access, ModbusBinding, ModbusDataType, ModbusTable, Place, PropertyType, parameters::list};
+use crate::{
+    Access, ModbusBinding, ModbusDataType as T, ModbusDevice, ModbusLimits, ModbusTable, Place, PropertyType,
+    WriteFunction, parameters::list,
+};
 use std::collections::BTreeMap;
 
 /// What is wrong, as (field below `binding.modbus`, message).
@@ -9,53 +12,119 @@ pub(super) fn check(
     has_enum: bool,
     access: Access,
 ) -> Vec<(&'static str, String)> {
-    let mut wrong = vec![];
-    let Place { table, address } = match binding.place() {
-        Ok(place) => place,
-        Err(message) => return vec![("", message)],
-    };
-    if access != Access::ReadOnly && matches!(table, ModbusTable::Discrete | ModbusTable::Input) {
+    let mut wrong = binding.flaws();
+    let Some(table) = binding.table() else { return wrong };
+    let writable = access != Access::ReadOnly;
+    if writable && matches!(table, ModbusTable::Discrete | ModbusTable::Input) {
         wrong.push((".table", "this table cannot be written; writable are: coil, holding".to_owned()));
     }
-    let bits = matches!(table, ModbusTable::Coil | ModbusTable::Discrete);
-    let rest = binding.data_type.is_some()
-        || binding.bit.is_some()
-        || binding.length.is_some()
-        || binding.byte_order.is_some();
-    if bits && rest {
-        wrong.push(("", "coil and discrete take an address only".to_owned()));
-    } else if !bits && binding.data_type.is_some() == binding.bit.is_some() {
-        wrong.push(("", "holding and input need dataType, or bit (0 to 15)".to_owned()));
-    } else {
-        wrong.extend(carries(binding, type_, has_enum).map(|message| (".dataType", message)));
+    if writable && binding.count.is_some() && binding.data_type.is_some_and(is_byte) {
+        wrong.push((".count", "an array of single bytes cannot be written; access must be ReadOnly".to_owned()));
     }
-    if (binding.data_type == Some(ModbusDataType::String)) != binding.length.is_some() {
-        wrong.push((".length", "goes with dataType string, and only with it".to_owned()));
-    }
-    if address + binding.registers() > 65_536 {
-        wrong.push((".address", format!("{address} with {} registers ends beyond 65535", binding.registers())));
+    if wrong.is_empty() {
+        wrong.extend(carries(binding, type_, has_enum));
     }
     wrong
 }
 
-fn carries(binding: &ModbusBinding, type_: PropertyType, has_enum: bool) -> Option<String> {
-    let bit = binding.data_type.is_none();
-    let text = binding.data_type == Some(ModbusDataType::String);
-    let float =
-        matches!(binding.data_type, Some(ModbusDataType::Float16 | ModbusDataType::Float32 | ModbusDataType::Float64));
-    match type_ {
-        PropertyType::Boolean if !bit => {
-            Some("type boolean needs a coil, a discrete input or a bit of a register".into())
+fn is_byte(type_: T) -> bool {
+    matches!(type_, T::Int8L | T::Int8H | T::Uint8L | T::Uint8H)
+}
+
+/// The form of a value on the wire, as far as property types care.
+enum Form {
+    Truth,
+    Whole,
+    Real,
+    Text,
+    Array,
+}
+fn form(binding: &ModbusBinding) -> Form {
+    match binding.data_type {
+        _ if binding.count.is_some() => Form::Array,
+        None if binding.bits.unwrap_or(1) == 1 => Form::Truth,
+        Some(T::Float16 | T::Float32 | T::Float64) => Form::Real,
+        Some(T::String | T::Cp56) => Form::Text,
+        _ => Form::Whole,
+    }
+}
+
+fn carries(binding: &ModbusBinding, type_: PropertyType, has_enum: bool) -> Option<(&'static str, String)> {
+    let wrong = |field, text: &str| Some((field, text.to_owned()));
+    match (type_, form(binding)) {
+        (PropertyType::Json, Form::Array)
+        | (PropertyType::Boolean, Form::Truth)
+        | (PropertyType::Integer | PropertyType::Number, Form::Whole | Form::Real) => None,
+        (PropertyType::Bytes, _) => wrong("", "Modbus carries boolean, integer, number, string and json"),
+        (PropertyType::Json, _) => wrong(".count", "type json needs count: an array of values"),
+        (_, Form::Array) => wrong(".count", "needs type json: the value is an array"),
+        (PropertyType::Boolean, _) => {
+            wrong(".dataType", "type boolean needs a coil, a discrete input or a bit of a register")
         }
-        PropertyType::Integer | PropertyType::Number if bit || text => {
-            Some("type number and integer need a numeric dataType".into())
+        (PropertyType::Integer | PropertyType::Number, _) => {
+            wrong(".dataType", "type number and integer need a numeric dataType, or bit and bits")
         }
-        PropertyType::String if has_enum && (text || float) => {
-            Some("enum needs an integer dataType, a coil or a bit".into())
-        }
-        PropertyType::String if !has_enum && !text => Some("type string needs dataType string, or enum".into()),
-        PropertyType::Bytes | PropertyType::Json => Some("Modbus carries boolean, integer, number and string".into()),
-        _ => None,
+        (PropertyType::String, Form::Text) if !has_enum => None,
+        (PropertyType::String, Form::Whole | Form::Truth) if has_enum => None,
+        (PropertyType::String, _) if has_enum => wrong(".dataType", "enum needs an integer dataType, a coil or bits"),
+        (PropertyType::String, _) => wrong(".dataType", "type string needs dataType string or cp56, or enum"),
+    }
+}
+
+/// A property's binding beside the device that it is on.
+pub(super) struct Placed<'a> {
+    pub(super) name: &'a str,
+    pub(super) binding: &'a ModbusBinding,
+    pub(super) written: bool,
+}
+
+/// What of a binding does not go with its device: the field of either, and why.
+pub(super) enum Misfit {
+    /// A field below `spec.protocol.modbus` of the Device.
+    Device(&'static str, String),
+    /// A field below `binding.modbus` of the property.
+    Property(&'static str, String),
+}
+
+pub(super) fn placed(device: &ModbusDevice, property: &Placed<'_>) -> Vec<Misfit> {
+    let Placed { name, binding, written } = property;
+    let Ok(Place { table, address }) = binding.place() else { return vec![] };
+    let mut wrong = vec![];
+    let offset = device.address_offset.unwrap_or(0);
+    let (first, width) = (address.saturating_add(offset), binding.registers());
+    if offset != 0 && (first < 0 || first.saturating_add(width) > 65_536) {
+        let message = format!("{name} would stand at {first}, must be from 0 to 65535 with all of its {width}");
+        wrong.push(Misfit::Device(".addressOffset", message));
+    }
+    let field = if binding.count.is_some() { ".count" } else { ".dataType" };
+    let (most, what) = read_cap(device.limits.as_ref(), table);
+    if width > most {
+        let message = format!("takes {width} {what}; limits of the device allow {most} in one request");
+        wrong.push(Misfit::Property(field, message));
+    }
+    if *written {
+        wrong.extend(written_at_once(device, table, width).map(|message| Misfit::Property(field, message)));
+    }
+    wrong
+}
+
+/// A value is written in one request, or not at all.
+fn written_at_once(device: &ModbusDevice, table: ModbusTable, width: i32) -> Option<String> {
+    let limits = device.limits.clone().unwrap_or_default();
+    let (most, what) = match table {
+        ModbusTable::Coil | ModbusTable::Discrete => (limits.write_bits.unwrap_or(1968), "coils"),
+        ModbusTable::Input | ModbusTable::Holding => (limits.write_registers.unwrap_or(123), "registers"),
+    };
+    if device.write_function == Some(WriteFunction::Single) && width > 1 {
+        return Some(format!("takes {width} {what}; writeFunction Single writes one: access must be ReadOnly"));
+    }
+    (width > most).then(|| format!("takes {width} {what}; one write carries {most}: access must be ReadOnly"))
+}
+
+fn read_cap(limits: Option<&ModbusLimits>, table: ModbusTable) -> (i32, &'static str) {
+    match table {
+        ModbusTable::Coil | ModbusTable::Discrete => (limits.and_then(|l| l.bits).unwrap_or(2000), "bits"),
+        ModbusTable::Input | ModbusTable::Holding => (limits.and_then(|l| l.registers).unwrap_or(125), "registers"),
     }
 }
 
@@ -67,13 +136,16 @@ pub(super) struct Member<'a> {
 }
 
 /// Read groups that no single request can read: the names of the members, and why.
-pub(super) fn groups<'a>(members: impl Iterator<Item = Member<'a>>) -> Vec<(Vec<&'a str>, String)> {
+pub(super) fn groups<'a>(
+    members: impl Iterator<Item = Member<'a>>,
+    limits: Option<&ModbusLimits>,
+) -> Vec<(Vec<&'a str>, String)> {
     let mut groups: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
     for member in members {
         groups.entry(member.group).or_default().push(member);
     }
     let wrong = groups.into_iter().filter_map(|(group, members)| {
-        let why = spans_too_much(&members)?;
+        let why = spans_too_much(&members, limits)?;
         let names: Vec<&str> = members.iter().map(|member| member.name).collect();
         let message = format!("{group} ({}) {why}", list(&names));
         Some((names, message))
@@ -81,7 +153,7 @@ pub(super) fn groups<'a>(members: impl Iterator<Item = Member<'a>>) -> Vec<(Vec<
     wrong.collect()
 }
 
-fn spans_too_much(members: &[Member<'_>]) -> Option<String> {
+fn spans_too_much(members: &[Member<'_>], limits: Option<&ModbusLimits>) -> Option<String> {
     let places =
         || members.iter().filter_map(|member| Some((member.binding.place().ok()?, member.binding.registers())));
     let table = places().next()?.0.table;
@@ -91,10 +163,7 @@ fn spans_too_much(members: &[Member<'_>]) -> Option<String> {
     }
     let start = places().map(|(place, _)| place.address).min()?;
     let end = places().map(|(place, registers)| place.address + registers).max()?;
-    let (most, what) = match table {
-        ModbusTable::Coil | ModbusTable::Discrete => (2000, "bits"),
-        ModbusTable::Input | ModbusTable::Holding => (125, "registers"),
-    };
+    let (most, what) = read_cap(limits, table);
     (end - start > most).then(|| format!("spans {} {what}; one request reads at most {most}", end - start))
 }
 

@@ -1,8 +1,8 @@
 //! One property, judged: what stands in it fits together, and nothing is left to be looked up.
-use super::{FieldError, Origin, modbus};
+use super::{FieldError, Origin, exponent, modbus};
 use crate::{
     Access, Binding, Deadband, DeviceModelRevisionSpec, EffectiveProperty, EffectiveReport, EffectiveVerify,
-    Expression, Interval, Property, PropertyType, ReportWhen, Source, Span, VerifyBy, hash,
+    Expression, Interval, ModbusDevice, Property, PropertyType, Protocol, ReportWhen, Source, Span, VerifyBy, hash,
     parameters::{list, substitute},
     wire,
 };
@@ -37,27 +37,53 @@ impl Judge<'_> {
 
 pub(super) fn judge_all(
     revision: &DeviceModelRevisionSpec,
-    protocol: &str,
+    protocol: &Protocol,
     values: &BTreeMap<&str, &Json>,
     origin: &Origin<'_>,
     errors: &mut Vec<FieldError>,
 ) -> Vec<EffectiveProperty> {
+    let name = protocol.name().unwrap_or_default();
     let known: BTreeMap<&str, &Property> = revision.properties.iter().map(|p| (p.name.as_str(), p)).collect();
     let judged: Vec<EffectiveProperty> = revision
         .properties
         .iter()
-        .filter_map(|property| Judge { property, origin, errors: &mut *errors }.judge(protocol, values, &known))
+        .filter_map(|property| Judge { property, origin, errors: &mut *errors }.judge(name, values, &known))
         .collect();
+    if let Some(device) = &protocol.modbus {
+        on_device(device, &judged, &known, origin, errors);
+    }
+    judged
+}
+
+/// What one property alone does not tell: how it goes with the device's settings, and with others.
+fn on_device(
+    device: &ModbusDevice,
+    judged: &[EffectiveProperty],
+    known: &BTreeMap<&str, &Property>,
+    origin: &Origin<'_>,
+    errors: &mut Vec<FieldError>,
+) {
+    for property in judged {
+        let Some(binding) = known.get(property.name.as_str()).and_then(|p| p.binding.as_ref()?.modbus.as_ref()) else {
+            continue;
+        };
+        let placed = modbus::Placed { name: &property.name, binding, written: property.is_written() };
+        errors.extend(modbus::placed(device, &placed).into_iter().map(|misfit| match misfit {
+            modbus::Misfit::Device(field, message) => FieldError::new(format!("spec.protocol.modbus{field}"), message),
+            modbus::Misfit::Property(field, message) => {
+                FieldError::new(origin.field(&property.name, &format!(".binding.modbus{field}")), message)
+            }
+        }));
+    }
     let members = judged.iter().filter(|p| p.is_read()).filter_map(|p| {
         let binding = known.get(p.name.as_str())?.binding.as_ref()?.modbus.as_ref()?;
         Some(modbus::Member { group: p.read_group.as_deref()?, name: &p.name, binding })
     });
-    for (names, message) in modbus::groups(members) {
+    for (names, message) in modbus::groups(members, device.limits.as_ref()) {
         // Where a Device's own property is among them, it is the Device that can mend it.
         let name = names.iter().find(|name| origin.is_own(name)).or(names.first()).copied().unwrap_or_default();
         errors.push(FieldError::new(origin.field(name, ".readGroup"), message));
     }
-    judged
 }
 
 impl Judge<'_> {
@@ -79,6 +105,9 @@ impl Judge<'_> {
         let access = property.access.unwrap_or_default();
         self.numbers(type_);
         self.names(type_);
+        if let Some(message) = exponent::check(property, known) {
+            self.wrong(".scaleExponentFrom", message);
+        }
         self.writing(access);
         let source = self.source(type_, access, protocol, values, known);
         let (interval, stale_after) = self.interval();
@@ -108,7 +137,13 @@ impl Judge<'_> {
             stale_after,
             enforce: property.enforce.unwrap_or_default(),
             verify,
-            wiring: hash(&(type_, &enum_, scale, offset, wire)).chars().take(16).collect(),
+            wiring: match &property.scale_exponent_from {
+                None => hash(&(type_, &enum_, scale, offset, wire)),
+                Some(exponent) => hash(&(type_, &enum_, scale, offset, wire, exponent)),
+            }
+            .chars()
+            .take(16)
+            .collect(),
             enum_,
             source,
         })

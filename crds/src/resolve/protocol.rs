@@ -1,6 +1,8 @@
 //! A Device's protocol block with its Channel merged in, and the block as a driver sees it.
 use super::{CHANNEL_FIELD, FieldError};
-use crate::{Channel, ModbusDevice, Protocol, ResolvedProtocol, Span, parameters::substitute, secrets::qualified};
+use crate::{
+    Channel, ModbusChannel, ModbusDevice, Protocol, ResolvedProtocol, Span, parameters::substitute, secrets::qualified,
+};
 use kube::ResourceExt;
 use serde_json::Value as Json;
 use std::{collections::BTreeMap, time::Duration};
@@ -45,6 +47,7 @@ pub(super) fn merge(
         ("", modbus.timeout, modbus.connect_timeout),
         (&of_channel, unless(modbus.timeout, shared.timeout), unless(modbus.connect_timeout, shared.connect_timeout)),
     ])?;
+    on_a_line(modbus, shared, &channel.name_any())?;
     let merged = ModbusDevice {
         channel: None,
         tcp: shared.tcp.clone(),
@@ -63,6 +66,23 @@ pub(super) fn merge(
         ..modbus.clone()
     };
     Ok((ResolvedProtocol(Protocol { modbus: Some(merged), custom: None }), Some(name.clone())))
+}
+
+/// What a Device may not have where its Channel is a serial line.
+fn on_a_line(device: &ModbusDevice, shared: &ModbusChannel, channel: &str) -> Result<(), Vec<FieldError>> {
+    if shared.rtu.is_none() && shared.rtu_over_tcp.is_none() {
+        return Ok(());
+    }
+    let mut wrong = vec![];
+    if !(1..=247).contains(&device.unit_id) {
+        let message = format!("must be 1 to 247, for Channel {channel} is a serial line, is {}", device.unit_id);
+        wrong.push(FieldError::new("spec.protocol.modbus.unitId", message));
+    }
+    if device.pipeline.is_some_and(|depth| depth > 1) {
+        let message = format!("must be 1, for Channel {channel} is a serial line: it carries one request at a time");
+        wrong.push(FieldError::new("spec.protocol.modbus.pipeline", message));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
 /// Object, `timeout` and `connectTimeout`: each in bounds, or an error at its field.

@@ -125,8 +125,8 @@ fn each_nonsense_in_a_model_has_its_own_words() {
             json!({"type": "boolean"}),
             "binding.modbus.dataType: type boolean needs a coil, a discrete input or a bit of a register",
         ),
-        (json!({"type": "string"}), "binding.modbus.dataType: type string needs dataType string, or enum"),
-        (json!({"type": "bytes"}), "binding.modbus.dataType: Modbus carries boolean, integer, number and string"),
+        (json!({"type": "string"}), "binding.modbus.dataType: type string needs dataType string or cp56, or enum"),
+        (json!({"type": "bytes"}), "binding.modbus: Modbus carries boolean, integer, number, string and json"),
         (
             json!({"binding": {"modbus": {"table": "input", "address": 65535, "dataType": "float32"}}}),
             "binding.modbus.address: 65535 with 2 registers ends beyond 65535",
@@ -324,12 +324,12 @@ fn a_desired_value_that_the_wire_cannot_carry_is_refused_in_the_propertys_unit()
     let table = [
         (&integer, "uint16", json!(70000), "a whole number from 0 to 65535 (uint16), is 70000"),
         (&integer, "uint16", json!(-1), "a whole number from 0 to 65535 (uint16), is -1"),
-        (&number, "int16", json!(21.5), "a whole number from -32768 to 32767 (int16), is 21.5"),
+        (&number, "int16", json!(32767.5), "a number from -32768 to 32767 in steps of 1 (int16), is 32767.5"),
         (
             &json!({"scale": 0.1}),
             "int16",
-            json!(21.34),
-            "a number from -3276.8 to 3276.7 in steps of 0.1 (int16), is 21.34",
+            json!(3276.75),
+            "a number from -3276.8 to 3276.7 in steps of 0.1 (int16), is 3276.75",
         ),
         (
             &json!({"scale": 0.1}),
@@ -343,7 +343,12 @@ fn a_desired_value_that_the_wire_cannot_carry_is_refused_in_the_propertys_unit()
             json!(6),
             "a number from -131065 to 5 in steps of 2 (uint16), is 6",
         ),
-        (&json!({"minimum": 10.0}), "uint16", json!(70000), "a whole number from 10 to 65535 (uint16), is 70000"),
+        (
+            &json!({"minimum": 10.0}),
+            "uint16",
+            json!(70000),
+            "a number from 10 to 65535 in steps of 1 (uint16), is 70000",
+        ),
         (
             &integer,
             "int64",
@@ -557,4 +562,189 @@ fn wiring_stays_over_versions() {
     let resolved = resolve(&device(&json!({})), Some(&model(&good())), Some(&channel())).unwrap();
     let wirings: Vec<&str> = resolved.effective.properties.iter().map(|p| p.wiring.as_str()).collect();
     assert_eq!(wirings, ["f5dae18477c8cc29", "a5c08fdea0bb11f9", "9b254dc86f6fd3fa", "eeb038c08d2d8389"]);
+}
+
+/// Errors of a device whose only property is this one, beside what `extra` adds to the protocol block.
+fn on(extra: &Json, property: &Json) -> Vec<String> {
+    let mut p = json!({"name": "p"});
+    p.as_object_mut().unwrap().extend(property.as_object().unwrap().clone());
+    let mut block = json!({"channel": "hall"});
+    block.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    let properties = json!([p, good()[0].clone()]);
+    match resolve(&device(&json!({"protocol": {"modbus": block}})), Some(&model(&properties)), Some(&channel())) {
+        Ok(_) => vec![],
+        Err(wrong) => wrong.iter().map(ToString::to_string).collect(),
+    }
+}
+fn modbus(type_: &str, binding: &Json) -> Json {
+    json!({"type": type_, "binding": {"modbus": binding}})
+}
+
+#[test]
+fn a_type_goes_with_the_forms_that_carry_it() {
+    let holding = |data_type: &str| json!({"table": "holding", "address": 0, "dataType": data_type});
+    let bits = json!({"table": "holding", "address": 0, "bit": 2, "bits": 3});
+    let array = json!({"table": "holding", "address": 0, "dataType": "int16", "count": 4});
+    let names = |binding: &Json| json!({"type": "string", "enum": [{"value": 0, "name": "A"}, {"value": 7, "name": "B"}], "binding": {"modbus": binding}});
+    for fine in [
+        modbus("integer", &holding("int8h")),
+        modbus("number", &holding("float16")),
+        modbus("integer", &holding("bcd64")),
+        modbus("integer", &holding("m10k48")),
+        modbus("number", &holding("signmagnitude32")),
+        modbus("string", &holding("cp56")),
+        modbus("integer", &bits),
+        modbus("json", &array),
+        modbus("json", &json!({"table": "coil", "address": 0, "count": 8})),
+        modbus("boolean", &json!({"register": "10017"})),
+        names(&bits),
+        names(&holding("uint8l")),
+    ] {
+        assert_eq!(on(&json!({}), &fine), Vec::<String>::new(), "{fine}");
+    }
+    let at = "DeviceModel boiler: spec.properties[p].binding.modbus";
+    for (wrong, message) in [
+        (modbus("boolean", &bits), ".dataType: type boolean needs a coil, a discrete input or a bit of a register"),
+        (modbus("integer", &array), ".count: needs type json: the value is an array"),
+        (modbus("json", &holding("int16")), ".count: type json needs count: an array of values"),
+        (modbus("bytes", &holding("int16")), ": Modbus carries boolean, integer, number, string and json"),
+        (
+            modbus("number", &holding("cp56")),
+            ".dataType: type number and integer need a numeric dataType, or bit and bits",
+        ),
+        (names(&holding("float16")), ".dataType: enum needs an integer dataType, a coil or bits"),
+        (modbus("string", &holding("int16")), ".dataType: type string needs dataType string or cp56, or enum"),
+        (
+            modbus("json", &json!({"table": "holding", "address": 0, "dataType": "float64", "count": 32})),
+            ".count: takes 128 registers; one value takes at most 125",
+        ),
+    ] {
+        assert_eq!(on(&json!({}), &wrong), [format!("{at}{message}")], "{wrong}");
+    }
+    let bytes = json!({"type": "json", "access": "ReadWrite", "binding": {"modbus": {"table": "holding", "address": 0, "dataType": "int8l", "count": 2}}});
+    assert_eq!(
+        on(&json!({}), &bytes),
+        [format!("{at}.count: an array of single bytes cannot be written; access must be ReadOnly")]
+    );
+    let mut names = names(&bits);
+    names["enum"][1]["value"] = json!(8);
+    assert_eq!(
+        on(&json!({}), &names),
+        ["DeviceModel boiler: spec.properties[p].enum: value 8 does not fit 3 bits, must be from 0 to 7"]
+    );
+}
+
+#[test]
+fn a_property_goes_with_the_settings_of_its_device() {
+    let float = json!({"type": "number", "access": "ReadWrite", "binding": {"modbus": {"register": "40005", "dataType": "float32"}}});
+    assert_eq!(on(&json!({"addressOffset": 65530}), &float), Vec::<String>::new());
+    let at = "DeviceModel boiler: spec.properties[p].binding.modbus.dataType: takes 2 registers;";
+    for (block, message) in [
+        (
+            json!({"addressOffset": 65531}),
+            "spec.protocol.modbus.addressOffset: p would stand at 65535, must be from 0 to 65535 with all of its 2"
+                .to_owned(),
+        ),
+        (json!({"limits": {"registers": 1}}), format!("{at} limits of the device allow 1 in one request")),
+        (json!({"limits": {"writeRegisters": 1}}), format!("{at} one write carries 1: access must be ReadOnly")),
+        (json!({"writeFunction": "Single"}), format!("{at} writeFunction Single writes one: access must be ReadOnly")),
+    ] {
+        let found = on(&block, &float);
+        assert!(found.contains(&message), "{block}: {found:#?}");
+    }
+    let below = on(&json!({"addressOffset": -5}), &float);
+    assert!(
+        below.contains(
+            &"spec.protocol.modbus.addressOffset: p would stand at -1, must be from 0 to 65535 with all of its 2"
+                .to_owned()
+        ),
+        "{below:?}"
+    );
+}
+
+#[test]
+fn behind_a_serial_line_the_units_and_the_pipeline_are_those_of_a_line() {
+    let line: Channel = serde_json::from_value(json!({
+        "apiVersion": "pollux.rs/v1alpha1", "kind": "Channel", "metadata": {"name": "hall"},
+        "spec": {"protocol": {"modbus": {"rtuOverTcp": {"host": "h", "port": 4001}}}}
+    }))
+    .unwrap();
+    let errors = |block: Json| -> Vec<String> {
+        let found = resolve(&device(&json!({"protocol": {"modbus": block}})), Some(&model(&good())), Some(&line));
+        found.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(errors(json!({"channel": "hall", "unitId": 247})), Vec::<String>::new());
+    assert_eq!(
+        errors(json!({"channel": "hall", "unitId": 248, "pipeline": 2})),
+        [
+            "spec.protocol.modbus.unitId: must be 1 to 247, for Channel hall is a serial line, is 248",
+            "spec.protocol.modbus.pipeline: must be 1, for Channel hall is a serial line: it carries one request at a time"
+        ]
+    );
+}
+
+#[test]
+fn an_exponent_is_another_integer_off_the_wire() {
+    let at = "DeviceModel boiler: spec.properties[p].scaleExponentFrom:";
+    let wanted =
+        "must name another property of type integer with a binding, that is read and has no exponent of its own";
+    let sf = |name: &str| json!({"name": name, "type": "integer", "binding": {"modbus": {"table": "holding", "address": 9, "dataType": "int16"}}});
+    let errors = |from: &str, type_: &str, others: Vec<Json>| -> Vec<String> {
+        let p = json!({"name": "p", "type": type_, "scaleExponentFrom": from, "binding": {"modbus": {"table": "holding", "address": 0, "dataType": "int16"}}});
+        let properties: Vec<Json> = [p, good()[0].clone()].into_iter().chain(others).collect();
+        let found = resolve(&device(&json!({})), Some(&model(&json!(properties))), Some(&channel()));
+        found.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(errors("W_SF", "number", vec![sf("W_SF")]), Vec::<String>::new());
+    assert_eq!(errors("SF", "number", vec![sf("W_SF")]), [format!("{at} {wanted}, is SF; there are: W_SF")]);
+    assert_eq!(errors("p", "integer", vec![]), [format!("{at} {wanted}, is p; there is none")]);
+    let mut chained = sf("W_SF");
+    chained["scaleExponentFrom"] = json!("X_SF");
+    assert_eq!(
+        errors("W_SF", "number", vec![chained, sf("X_SF")]),
+        [format!("{at} {wanted}, is W_SF; there are: X_SF")]
+    );
+    let float = json!({"name": "F", "type": "number", "binding": {"modbus": {"table": "holding", "address": 9, "dataType": "float32"}}});
+    assert_eq!(errors("F", "number", vec![float]), [format!("{at} {wanted}, is F; there is none")]);
+    let wiring = |exponent: Option<&str>| {
+        let mut p = json!({"name": "p", "type": "number", "binding": {"modbus": {"table": "holding", "address": 0, "dataType": "int16"}}});
+        if let Some(exponent) = exponent {
+            p["scaleExponentFrom"] = json!(exponent);
+        }
+        let properties = json!([p, good()[0].clone(), sf("A"), sf("B")]);
+        resolve(&device(&json!({})), Some(&model(&properties)), Some(&channel())).unwrap().effective.properties[0]
+            .wiring
+            .clone()
+    };
+    assert!(wiring(None) != wiring(Some("A")) && wiring(Some("A")) != wiring(Some("B")));
+}
+
+#[test]
+fn desired_arrays_and_times_are_judged_by_their_elements() {
+    let array = |data_type: &str| json!({"type": "json", "access": "ReadWrite", "binding": {"modbus": {"table": "holding", "address": 0, "dataType": data_type, "count": 2}}});
+    let time = json!({"type": "string", "access": "ReadWrite", "binding": {"modbus": {"table": "holding", "address": 0, "dataType": "cp56"}}});
+    let coils = json!({"type": "json", "access": "ReadWrite", "binding": {"modbus": {"table": "coil", "address": 0, "count": 2}}});
+    for (property, value, message) in [
+        (array("uint16"), json!([1, 65535.4]), ""),
+        (array("uint16"), json!([1]), "must be an array of 2 values"),
+        (array("uint16"), json!([1, 70000]), "element 1 must be a number from 0 to 65535 (uint16), is 70000"),
+        (array("float16"), json!([1, 70000]), "element 1 must be a number from -65504 to 65504 (float16), is 70000"),
+        (coils.clone(), json!([true, false]), ""),
+        (coils, json!([true, 1]), "element 1 must be true or false, is 1"),
+        (time.clone(), json!("2026-03-01T12:30:00"), ""),
+        (
+            time,
+            json!("2026-03-01T12:30:00Z"),
+            "must be a local time without a zone, from 2000 on, such as 2026-03-01T12:30:00.000, is \"2026-03-01T12:30:00Z\"",
+        ),
+    ] {
+        let mut wanted = json!({"name": "w"});
+        wanted.as_object_mut().unwrap().extend(property.as_object().unwrap().clone());
+        let properties = json!([wanted, good()[0].clone()]);
+        let found = resolve(&device(&json!({"desired": {"w": value}})), Some(&model(&properties)), Some(&channel()));
+        let found: Vec<String> = found.err().unwrap_or_default().iter().map(ToString::to_string).collect();
+        let expected: Vec<String> =
+            [message].iter().filter(|m| !m.is_empty()).map(|m| format!("spec.desired.w: {m}")).collect();
+        assert_eq!(found, expected, "{value}");
+    }
 }

@@ -145,7 +145,7 @@ fn a_desired_value_that_the_wire_cannot_carry_is_refused() {
     ]);
     assert_eq!(
         problems(&report, &files.folder),
-        ["d.yaml: Device a: spec.desired.setpoint: must be a whole number from 0 to 65535 (uint16), is 70000"]
+        ["d.yaml: Device a: spec.desired.setpoint: must be a number from 0 to 65535 in steps of 1 (uint16), is 70000"]
     );
 }
 
