@@ -236,6 +236,8 @@ pub enum Precision {
     Double,
     /// A 32-bit float.
     Single,
+    /// A 16-bit float.
+    Half,
     /// An integer: exact.
     Integer,
 }

@@ -1,10 +1,12 @@
 //! From the device's own terms to the twin's and back: `invalid`, scale and offset, names, limits, types. Pure.
+mod half;
 mod number;
 mod raw;
 
+pub use half::{from_half, to_half};
 pub(crate) use number::{number_of, plain};
 pub use number::{same, tidy};
-pub use raw::to_raw;
+pub use raw::{to_raw, to_raw_scaled};
 
 use crate::{Precision, Value};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -24,6 +26,11 @@ fn bad<T>(reason: impl Into<String>) -> Result<T> {
 
 /// What a raw value means: value = raw × scale + offset, rounded as wire type and scale imply.
 pub fn from_raw(property: &EffectiveProperty, raw: &Value, precision: Precision) -> Result<Twin> {
+    from_raw_scaled(property, raw, precision, property.scale)
+}
+
+/// As [`from_raw`], by the scale that a property's exponent makes.
+pub fn from_raw_scaled(property: &EffectiveProperty, raw: &Value, precision: Precision, scale: f64) -> Result<Twin> {
     let number = number::Raw::of(raw);
     if let Some(n) = &number
         && property.invalid.iter().any(|invalid| n.is(*invalid, precision))
@@ -32,14 +39,14 @@ pub fn from_raw(property: &EffectiveProperty, raw: &Value, precision: Precision)
     }
     let json = match property.type_ {
         PropertyType::Boolean => truth(raw, number),
-        PropertyType::Integer | PropertyType::Number => measured(property, raw, number, precision),
+        PropertyType::Integer | PropertyType::Number => measured(property, raw, number, (scale, precision)),
         PropertyType::String if !property.enum_.is_empty() => name(property, raw, number),
         PropertyType::String => raw.as_str().map_or_else(|| wrong(raw, "text"), |text| Ok(text.into())),
         PropertyType::Bytes => match raw {
             Value::Bytes(bytes) => Ok(BASE64_STANDARD.encode(bytes).into()),
             _ => wrong(raw, "bytes"),
         },
-        PropertyType::Json => document(raw, precision),
+        PropertyType::Json => json_of(raw, precision),
     }?;
     let length = json.as_str().map_or_else(|| if json.is_number() { 0 } else { json.to_string().len() }, str::len);
     if length > MAX_VALUE { bad(format!("TooLong({length})")) } else { Ok(Twin(json)) }
@@ -57,10 +64,10 @@ fn measured(
     property: &EffectiveProperty,
     raw: &Value,
     number: Option<number::Raw>,
-    precision: Precision,
+    (scale, precision): (f64, Precision),
 ) -> Result<Json> {
     let Some(number) = number else { return wrong(raw, "number") };
-    let scaled = number.scaled(property.scale, property.offset, precision);
+    let scaled = number.scaled(scale, property.offset, precision);
     let Some(value) = scaled.double() else { return bad("NotFinite") };
     let below = property.minimum.is_some_and(|least| value < least);
     if below || property.maximum.is_some_and(|most| value > most) {
@@ -79,7 +86,8 @@ fn name(property: &EffectiveProperty, raw: &Value, number: Option<number::Raw>) 
     found.map_or_else(|| bad(format!("UnknownEnumValue({whole})")), |e| Ok(e.name.clone().into()))
 }
 
-fn document(raw: &Value, precision: Precision) -> Result<Json> {
+/// A value by itself as JSON has it: numbers as people write them, whole ones beyond 2^53 as digits in a string, bytes in base64.
+pub fn json_of(raw: &Value, precision: Precision) -> Result<Json> {
     match raw {
         Value::Json(json) if json.is_null() => bad("NotAvailable"),
         Value::Json(json) => Ok(json.as_ref().clone()),
@@ -88,7 +96,9 @@ fn document(raw: &Value, precision: Precision) -> Result<Json> {
         Value::Bool(on) => Ok((*on).into()),
         Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
             let exact = number::Raw::of(raw).map(|n| n.scaled(1.0, 0.0, precision));
-            let value = exact.and_then(|n| n.integer().or_else(|| n.double().map(plain)));
+            let fraction = matches!(raw, Value::Float(_));
+            let whole = |n: &number::Raw| if fraction { None } else { n.integer() };
+            let value = exact.and_then(|n| whole(&n).or_else(|| n.double().map(plain)));
             value.map_or_else(|| bad("NotFinite"), Ok)
         }
     }

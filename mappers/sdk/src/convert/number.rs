@@ -1,4 +1,5 @@
 //! Numbers: exact where the wire is exact, and printed as a person would write them.
+use super::half::{from_half, shortest_half, to_half};
 use crate::{Precision, Value};
 use pollux_crds::Value as Twin;
 use serde_json::Value as Json;
@@ -33,6 +34,7 @@ impl Raw {
         match (self, precision) {
             (Self::Whole(whole), _) => exactly(number) == Some(whole),
             (Self::Real(real), Precision::Single) => real == single(number) || real == number,
+            (Self::Real(real), Precision::Half) => real == from_half(to_half(number)) || real == number,
             (Self::Real(real), _) => real == number,
         }
     }
@@ -63,6 +65,7 @@ impl Raw {
         }
         let real = match self {
             Self::Whole(whole) => whole as f64,
+            Self::Real(real) if precision == Precision::Half => shortest_half(real),
             Self::Real(real) => real,
         };
         let plain = scale.to_bits() == 1.0_f64.to_bits() && offset == 0.0;

@@ -8,10 +8,15 @@ use std::sync::Arc;
 
 /// The raw value to write: (value − offset) ÷ scale. What does not fit the property is refused in the words of its check.
 pub fn to_raw(property: &EffectiveProperty, value: &Twin) -> Result<Value, PointFault> {
+    to_raw_scaled(property, value, property.scale)
+}
+
+/// As [`to_raw`], by the scale that a property's exponent makes.
+pub fn to_raw_scaled(property: &EffectiveProperty, value: &Twin, scale: f64) -> Result<Value, PointFault> {
     check_value(property, value).map_err(|text| PointFault::new(ErrorKind::Config, text))?;
     let raw = match property.type_ {
         PropertyType::Boolean => value.0.as_bool().map(Value::Bool),
-        PropertyType::Integer | PropertyType::Number => number(property, &value.0),
+        PropertyType::Integer | PropertyType::Number => number(property, &value.0, scale),
         PropertyType::String if !property.enum_.is_empty() => {
             property.enum_.iter().find(|e| value.0.as_str() == Some(&e.name)).map(|e| Value::Int(e.value))
         }
@@ -26,8 +31,8 @@ fn bytes(bytes: Vec<u8>) -> Value {
     Value::Bytes(bytes.into())
 }
 
-fn number(property: &EffectiveProperty, json: &Json) -> Option<Value> {
-    let exact = json_whole(json).zip(exactly(property.offset).zip(exactly(property.scale)));
+fn number(property: &EffectiveProperty, json: &Json, by: f64) -> Option<Value> {
+    let exact = json_whole(json).zip(exactly(property.offset).zip(exactly(by)));
     if let Some((value, (offset, scale))) = exact
         && let Some(shifted) = value.checked_sub(offset)
         && shifted.checked_rem(scale) == Some(0)
@@ -38,7 +43,7 @@ fn number(property: &EffectiveProperty, json: &Json) -> Option<Value> {
     }
     #[allow(clippy::cast_precision_loss)] // a whole number that no whole raw value means
     let value = json_whole(json).map_or_else(|| json.as_f64(), |whole| Some(whole as f64))?;
-    let plain = property.scale.to_bits() == 1.0_f64.to_bits() && property.offset == 0.0;
-    let raw = if plain { value } else { tidy(snapped((value - property.offset) / property.scale)) };
+    let plain = by.to_bits() == 1.0_f64.to_bits() && property.offset == 0.0;
+    let raw = if plain { value } else { tidy(snapped((value - property.offset) / by)) };
     raw.is_finite().then_some(Value::Float(raw))
 }

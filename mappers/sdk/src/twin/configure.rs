@@ -46,6 +46,7 @@ impl Twin {
             _ => Point::new(now.mono),
         };
         self.points = self.device.properties.iter().map(carry).collect();
+        self.link_exponents();
         self.outdated = true;
         self.formulas = Formula::all(&self.device);
         self.reporter.soon = None;

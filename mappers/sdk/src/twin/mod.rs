@@ -5,6 +5,7 @@
 //! Order of calls: any number of inputs, then [`Twin::step`], then [`Twin::report`]; again at [`Twin::wake`].
 mod conditions;
 mod configure;
+mod exponent;
 mod point;
 mod quality;
 mod record;
@@ -182,6 +183,7 @@ impl Twin {
             wake: Some(now.mono),
             device,
         };
+        twin.link_exponents();
         twin.desire(now);
         twin.grade_all(now);
         twin.say(now);
@@ -202,16 +204,21 @@ impl Twin {
         format: &dyn Format,
         now: Now,
     ) {
+        let scale = exponent::scale(&self.device, &self.points, property);
         let (Some(point), Some(effective)) = (self.points.get_mut(property), self.device.properties.get(property))
         else {
             return;
         };
         point.take(result, asked_at, now);
-        if point.outdated && point.convert(property, effective, format, now) {
+        let is_exponent = point.is_exponent;
+        if point.outdated && point.convert((property, effective), scale, format, now) {
             if let Some(shown) = &point.value {
                 self.reporter.changed(effective, point.reported.as_ref(), &shown.value);
             }
             self.formulas.iter_mut().filter(|f| f.reads(property)).for_each(|f| f.due = true);
+            if is_exponent {
+                self.rescale(property);
+            }
         }
         self.grade(property, now.mono);
     }

@@ -1,5 +1,5 @@
 //! What is known of one property: its last reading, the value that is shown, and how good it is.
-use super::{Format, Now, Raw, quality::Grade};
+use super::{Format, Now, Raw, exponent::Scale, quality::Grade};
 use crate::{PointFault, Quality, Value, convert};
 use pollux_crds::{EffectiveProperty, Value as Twin};
 use std::time::Duration;
@@ -24,8 +24,12 @@ pub(super) struct Point {
     /// The value that was reported last.
     pub(super) reported: Option<Twin>,
     pub(super) grade: Grade,
-    /// The configuration changed: the reading is to be converted again.
+    /// The configuration or the exponent changed: the reading is to be converted again.
     pub(super) outdated: bool,
+    /// Position of the property that holds its exponent.
+    pub(super) exponent: Option<usize>,
+    /// It holds the exponent of others.
+    pub(super) is_exponent: bool,
 }
 
 /// The last good value, and since when it holds.
@@ -67,21 +71,22 @@ impl Point {
     /// Makes the shown value of the reading; true if it is another one.
     pub(super) fn convert(
         &mut self,
-        position: usize,
-        property: &EffectiveProperty,
+        (position, property): (usize, &EffectiveProperty),
+        scale: Scale,
         format: &dyn Format,
         now: Now,
     ) -> bool {
         self.outdated = false;
         let Some((raw, _)) = &self.reading else { return false };
-        match convert::from_raw(property, &raw.value, format.precision(position)) {
+        let from_raw = |scale| convert::from_raw_scaled(property, &raw.value, format.precision(position), scale);
+        match scale.and_then(|scale| from_raw(scale).map_err(|reason| reason.0)) {
             Ok(value) => {
                 self.converted = Some(Ok(raw.quality));
                 let stamp = stamp(raw.device_time_ms, now);
                 self.show(value, stamp)
             }
             Err(reason) => {
-                self.converted = Some(Err(reason.0));
+                self.converted = Some(Err(reason));
                 false
             }
         }

@@ -202,6 +202,9 @@ impl Twin {
             }
             Verdict::BindingChanged => Some(BINDING_CHANGED.into()),
             Verdict::NoReading => {
+                if wanted.waiting.is_some() {
+                    return wanted.waiting.clone();
+                }
                 let fault = point.and_then(super::Point::fault);
                 let fault = fault.map_or_else(|| "no answer".to_owned(), |fault| format!("cannot be read: {fault}"));
                 let unverified = wanted.unverified().then(|| format!("acknowledged, and not read back since: {fault}"));
@@ -282,11 +285,8 @@ impl Twin {
         let these: Vec<&Wanted> = self.wanted.iter().filter(|w| w.verdict == verdict).collect();
         let item = |wanted: &&Wanted| {
             let name = self.device.properties.get(wanted.property).map_or("", |p| p.name.as_str());
-            match wanted
-                .error
-                .as_ref()
-                .filter(|_| matches!(verdict, Verdict::Refused | Verdict::NotSticking | Verdict::Writing))
-            {
+            let told = matches!(verdict, Verdict::Refused | Verdict::NotSticking | Verdict::Writing);
+            match wanted.waiting.as_ref().or(wanted.error.as_ref().filter(|_| told)) {
                 Some(error) => format!("{name} ({error})"),
                 None => name.to_owned(),
             }

@@ -1,6 +1,6 @@
 //! What is to be done now.
 use super::{
-    Action, Entry, Flight, Format, Grade, Link, Now, State, Twin, Wanted,
+    Action, Entry, Flight, Format, Grade, Link, Now, State, Twin, Wanted, exponent,
     write::{Facts, Next},
 };
 use crate::{Value, convert::same};
@@ -10,8 +10,8 @@ use std::{mem, time::Duration};
 impl Twin {
     /// What is to be done now. Call after inputs and at [`Twin::wake`].
     pub fn step(&mut self, format: &dyn Format, now: Now) -> Vec<Action> {
-        self.convert_outdated(format, now);
         self.find_stale(now);
+        self.convert_outdated(format, now);
         self.compute(now);
         let verified = self.verifying();
         let (mut write, mut reads) = self.decide(format, now);
@@ -51,12 +51,26 @@ impl Twin {
                 continue;
             };
             let flies = self.flight.as_ref().is_some_and(|f| f.edit == item.edit && f.name == property.name);
-            let before = (item.verdict, item.attempts, item.error.clone());
+            let before = (item.verdict, item.attempts, item.error.clone(), item.waiting.clone());
             if flies {
                 item.verdict = item.under_way();
             } else {
                 let entry = self.record.values.get(&property.name).filter(|entry| same(&entry.value, &item.value));
-                let facts = Facts { position, property, point, entry, format, up, allowed, blocked, now: now.mono };
+                let scale = exponent::scale(&self.device, &self.points, position);
+                let protocol = self.device.protocol;
+                let facts = Facts {
+                    position,
+                    property,
+                    protocol,
+                    point,
+                    scale,
+                    entry,
+                    format,
+                    up,
+                    allowed,
+                    blocked,
+                    now: now.mono,
+                };
                 let decision = item.decide(&facts);
                 item.verdict = decision.verdict;
                 blocked |= decision.blocks;
@@ -80,7 +94,7 @@ impl Twin {
                 }
                 wake = decision.look_again.map(|at| earlier(wake, at)).or(wake);
             }
-            self.touched |= before != (item.verdict, item.attempts, item.error.clone());
+            self.touched |= before != (item.verdict, item.attempts, item.error.clone(), item.waiting.clone());
         }
         self.wanted = wanted;
         self.write_check = wake;
@@ -108,22 +122,29 @@ impl Twin {
     }
 
     fn convert_outdated(&mut self, format: &dyn Format, now: Now) {
-        if !mem::take(&mut self.outdated) {
+        while mem::take(&mut self.outdated) {
+            // What scales others comes first, or brings them here once more; none scales one that scales.
+            (0..self.points.len()).for_each(|position| self.convert_one(position, format, now));
+        }
+    }
+    fn convert_one(&mut self, position: usize, format: &dyn Format, now: Now) {
+        let scale = exponent::scale(&self.device, &self.points, position);
+        let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position))
+        else {
+            return;
+        };
+        if !point.outdated {
             return;
         }
-        for position in 0..self.points.len() {
-            let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position))
-            else {
-                continue;
-            };
-            if point.outdated {
-                if point.convert(position, property, format, now) {
-                    self.reporter.at_once = true;
-                    self.formulas.iter_mut().filter(|f| f.reads(position)).for_each(|f| f.due = true);
-                }
-                self.grade(position, now.mono);
+        let is_exponent = point.is_exponent;
+        if point.convert((position, property), scale, format, now) {
+            self.reporter.at_once = true;
+            self.formulas.iter_mut().filter(|f| f.reads(position)).for_each(|f| f.due = true);
+            if is_exponent {
+                self.rescale(position);
             }
         }
+        self.grade(position, now.mono);
     }
     fn find_stale(&mut self, now: Now) {
         if self.stale_check.is_some_and(|at| now.mono >= at) {
@@ -175,6 +196,9 @@ impl Twin {
             point.grade = grade;
             self.touched = true;
             self.formulas.iter_mut().filter(|f| f.reads(position)).for_each(|f| f.due = true);
+            if point.is_exponent {
+                self.rescale(position);
+            }
         }
     }
     pub(super) fn grade_all(&mut self, now: Now) {

@@ -1,10 +1,13 @@
 //! The way of one desired value onto the wire, and what is said of it. Pure: from what is known to the next step.
+mod equal;
+
 use super::{
     Format,
+    exponent::Scale,
     point::Point,
     record::{Entry, State},
 };
-use crate::{PointFault, Value, convert};
+use crate::{PointFault, Value};
 use pollux_crds::{Access, EffectiveProperty, EffectiveVerify, Enforce, Value as Twin};
 use std::time::Duration;
 
@@ -18,6 +21,9 @@ const OWN_READ_BACK: Duration = Duration::from_millis(500);
 const HOLDS_UP: Duration = Duration::from_secs(10);
 /// First and longest wait before a reading is asked for again.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
+
+/// A raw value to write, and what the device would then report.
+type Goal = Result<(Value, Value), PointFault>;
 
 /// One desired value.
 #[derive(Debug, Clone)]
@@ -34,6 +40,8 @@ pub(super) struct Wanted {
     pub(super) attempts: i64,
     pub(super) failures: u32,
     pub(super) error: Option<String>,
+    /// What must be known before it can be compared or written.
+    pub(super) waiting: Option<String>,
     pub(super) refused: bool,
     pub(super) retry_at: Duration,
     pub(super) ask_at: Duration,
@@ -44,8 +52,8 @@ pub(super) struct Wanted {
     /// It shall be written even if the device has it: the annotation says so.
     pub(super) forced: bool,
     pub(super) verdict: Verdict,
-    /// Its raw form, and what the device would then report.
-    goal: Option<Result<(Value, Value), PointFault>>,
+    /// Its raw form, and what the device would then report, by the scale (its bits) that was in force.
+    goal: Option<(u64, Goal)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +97,9 @@ pub(super) enum Next {
 pub(super) struct Facts<'a> {
     pub(super) position: usize,
     pub(super) property: &'a EffectiveProperty,
+    pub(super) protocol: &'a str,
     pub(super) point: &'a Point,
+    pub(super) scale: Scale,
     pub(super) entry: Option<&'a Entry>,
     pub(super) format: &'a dyn Format,
     /// The device answers.
@@ -126,6 +136,7 @@ impl Wanted {
             attempts: 0,
             failures: 0,
             error: None,
+            waiting: None,
             refused: false,
             retry_at: Duration::ZERO,
             ask_at: now.mono,
@@ -151,6 +162,7 @@ impl Wanted {
         (self.ask_at, self.asks) = (at, 0);
     }
     pub(super) fn decide(&mut self, facts: &Facts<'_>) -> Decision {
+        self.waiting = None;
         let acknowledged = facts.entry.filter(|e| e.state == State::Acknowledged && !self.forced);
         let bound = acknowledged.is_some_and(|e| e.wiring == facts.property.wiring);
         if facts.property.access == Access::WriteOnly {
@@ -166,6 +178,9 @@ impl Wanted {
             return decide(Verdict::Confirmed, Next::Rest);
         }
         let Some(asked_at) = facts.point.decidable(facts.up) else { return self.unread(facts) };
+        if let Err(why) = &facts.scale {
+            return self.waits(why);
+        }
         let equal = match self.equal(facts) {
             Ok(equal) => equal,
             Err(fault) => {
@@ -202,6 +217,9 @@ impl Wanted {
         if facts.now < self.retry_at {
             return decide(verdict, Next::Wait(self.retry_at));
         }
+        if let Err(why) = &facts.scale {
+            return self.waits(why);
+        }
         match self.goal(facts) {
             Ok((raw, _)) => Decision { verdict, next: Next::Write(raw), blocks: true, look_again: None },
             Err(fault) => {
@@ -209,6 +227,11 @@ impl Wanted {
                 decide(Verdict::Refused, Next::Rest)
             }
         }
+    }
+    /// Nothing is decided without its exponent either, which is read with its own interval.
+    fn waits(&mut self, why: &str) -> Decision {
+        self.waiting = Some(format!("waits for its exponent, {why}"));
+        decide(Verdict::NoReading, Next::Rest)
     }
     /// Nothing is decided without a reading; one that does not come holds up the others only for a while.
     fn unread(&mut self, facts: &Facts<'_>) -> Decision {
@@ -281,33 +304,6 @@ impl Wanted {
         Next::Ask
     }
 
-    fn goal(&mut self, facts: &Facts<'_>) -> Result<(Value, Value), PointFault> {
-        let goal = self.goal.get_or_insert_with(|| {
-            let raw = convert::to_raw(facts.property, &self.value)?;
-            let encoded = facts.format.encoded(facts.position, &raw)?;
-            Ok((raw, encoded))
-        });
-        goal.clone()
-    }
-    /// Design §3.2: both encode to the same bits, or the difference is within the tolerance.
-    fn equal(&mut self, facts: &Facts<'_>) -> Result<bool, PointFault> {
-        let (_, wanted) = self.goal(facts)?;
-        let Some(raw) = facts.point.raw() else { return Ok(false) };
-        if same_bits(&wanted, raw) {
-            return Ok(true);
-        }
-        if facts.format.encoded(facts.position, raw).is_ok_and(|read| same_bits(&wanted, &read)) {
-            return Ok(true);
-        }
-        let EffectiveVerify::ReadBack { tolerance, .. } = facts.property.verify else { return Ok(false) };
-        if tolerance <= 0.0 {
-            return Ok(false);
-        }
-        let read = raw.as_f64().map(|raw| raw * facts.property.scale + facts.property.offset);
-        let near = |read: f64, wanted: f64| (read - wanted).abs() <= tolerance * (1.0 + 1e-9) + wanted.abs() * 1e-12;
-        Ok(read.zip(convert::number_of(&self.value)).is_some_and(|(read, wanted)| near(read, wanted)))
-    }
-
     pub(super) fn unverified(&self) -> bool {
         self.phase == Phase::Unverified
     }
@@ -356,18 +352,4 @@ pub(super) fn backoff(failures: u32, seed: u64) -> Duration {
     let mixed = (seed ^ u64::from(failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56; // 0..=255
     let less = (doubled / 4).mul_f64(f64::from(u32::try_from(mixed).unwrap_or(0)) / 256.0);
     doubled.saturating_sub(less)
-}
-
-/// Equal in the device's own format: floats bit for bit, integers of either sign by value.
-fn same_bits(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
-        (Value::Int(_) | Value::Uint(_) | Value::Float(_), Value::Int(_) | Value::Uint(_) | Value::Float(_)) => {
-            a.as_i128().is_some() && a.as_i128() == b.as_i128()
-        }
-        (Value::Bool(on), number) | (number, Value::Bool(on)) if number.as_i128().is_some() => {
-            number.as_i128() == Some(i128::from(*on))
-        }
-        (a, b) => a == b,
-    }
 }
