@@ -4,6 +4,7 @@
 pub mod cli;
 mod endpoint;
 mod error;
+mod format;
 pub mod frame;
 mod kept;
 pub mod learned;
@@ -26,6 +27,7 @@ pub mod write;
 
 pub use endpoint::{Endpoint, Host, MAX_PIPELINE, Pacing, Transport};
 pub use error::Error;
+pub use format::format;
 pub use kept::Why;
 pub use link::Link;
 pub use protocol::Modbus;

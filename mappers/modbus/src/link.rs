@@ -7,7 +7,7 @@ use crate::{
     stream::Io,
     transaction::DEPTH,
     unit::{Item, Unit},
-    values::{Encoded, Format},
+    values::Encoded,
     wire::Wire,
     write::{self, Step, What},
 };
@@ -55,13 +55,13 @@ impl Link {
     }
 
     /// False: the device refused, and the rest of the group stays.
-    async fn step(&self, unit: u8, step: &Step, until: Instant, out: &mut Written) -> Result<bool, Fault<Error>> {
+    async fn step(&self, unit: &Unit, step: &Step, until: Instant, out: &mut Written) -> Result<bool, Fault<Error>> {
         let Step { values, what } = step;
         let current = match what {
             What::Bits { address, .. } => {
                 let range = Range { table: Table::Holding, start: *address, count: 1 };
                 let now = Instant::now();
-                match self.fetch(unit, range, now + until.saturating_duration_since(now) / 2).await? {
+                match self.fetch(unit.id, range, now + until.saturating_duration_since(now) / 2).await? {
                     Ok(data) => data.first_chunk().map_or(0, |pair| u16::from_be_bytes(*pair)),
                     Err(code) => return Ok(refuse(values, code, out)),
                 }
@@ -69,8 +69,8 @@ impl Link {
             What::Coils(..) | What::Words(..) => 0,
         };
         let sending = || values.iter().for_each(|at| out.sending(*at));
-        match self.wire.transact(unit, &what.request(current), until, sending).await? {
-            Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit, code })),
+        match self.wire.transact(unit.id, &what.request(current, unit.writing), until, sending).await? {
+            Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit: unit.id, code })),
             Answer::Exception(code) if may_be_done(code) => {
                 for at in values {
                     out.unknown(*at, exception(code));
@@ -140,7 +140,7 @@ impl pollux_mapper::Link<Modbus> for Link {
             (0..values.len()).for_each(|at| out.not_sent(at));
         }
         for step in steps.unwrap_or_default() {
-            if !self.step(unit.id, &step, until, out).await? {
+            if !self.step(unit, &step, until, out).await? {
                 break;
             }
         }
@@ -167,7 +167,7 @@ fn encode(unit: &Unit, values: &[(usize, Value)], out: &mut Written) -> Option<V
             Err(fault) => out.refused(at, fault),
         }
     }
-    (group.len() == values.len()).then(|| write::steps(group))
+    (group.len() == values.len()).then(|| write::steps(group, unit.writing))
 }
 
 impl Unit {
@@ -206,14 +206,7 @@ pub(crate) fn describe(unit: &Unit, exchange: &Exchange<Range>) -> String {
 pub(crate) fn deliver(unit: &Unit, exchange: &Exchange<Range>, data: &[u8], out: &mut Samples) {
     for item in exchange.points.iter().filter_map(|at| unit.items.get(*at)) {
         let offset = usize::from(item.range.start.saturating_sub(exchange.request.start));
-        let value = match item.format {
-            Format::Coil => {
-                let byte = data.get(offset / 8).copied().unwrap_or(0);
-                item.format.decode(&[byte >> (offset % 8) & 1])
-            }
-            _ => item.format.decode(data.get(offset * 2..).unwrap_or_default()),
-        };
-        match value {
+        match item.format.decode(data, offset) {
             Ok(value) => out.put(item.slot, value),
             Err(fault) => out.fault(item.slot, fault),
         }

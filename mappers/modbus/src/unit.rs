@@ -1,13 +1,15 @@
 //! One device, compiled: where each point stands, and what the device was seen to refuse.
 use crate::{
+    format::format,
     kept::Why,
     learned::Learned,
     plan::Range,
     rules::{Rules, is_of_bits},
     told::Told,
-    values::{Format, Number},
+    values::Format,
+    write::Writing,
 };
-use pollux_crds::{ModbusBinding, ModbusDataType, ModbusDevice, ModbusTable as Table, Place};
+use pollux_crds::{ModbusBinding, ModbusDevice, ModbusTable as Table, Place};
 use pollux_mapper::{ConfigError, Exchange, Instant, Knowledge, Point, Slot};
 use std::{
     collections::BTreeMap,
@@ -20,6 +22,7 @@ pub struct Unit {
     pub items: Vec<Item>,
     /// What it may be asked, and what that costs.
     pub rules: Rules,
+    pub writing: Writing,
     learned: Mutex<Learned>,
     /// What the wire found out beside values.
     pub told: Told,
@@ -45,8 +48,9 @@ impl Unit {
         }
         let (mut rules, offset) = (Rules::of(device), device.address_offset.unwrap_or_default());
         let mut items = Vec::with_capacity(points.len());
+        let writing = Writing::from(device);
         for (at, point) in points.iter().enumerate() {
-            match item(point, offset, &rules) {
+            match item(point, offset, &rules, writing) {
                 Ok(item) => items.push(item),
                 Err(text) => errors.push(ConfigError::point(at, format!("binding of {}: {text}", point.name))),
             }
@@ -58,7 +62,7 @@ impl Unit {
                     point.address.alone.unwrap_or(false).then_some(item.block)
                 };
                 rules.alone = points.iter().zip(&items).filter_map(alone).collect();
-                Ok(Self { id, items, rules, learned: Mutex::default(), told: Told::default() })
+                Ok(Self { id, items, rules, writing, learned: Mutex::default(), told: Told::default() })
             }
             _ => Err(errors),
         }
@@ -95,7 +99,7 @@ impl Unit {
     }
 }
 
-fn item(point: &Point<'_, ModbusBinding>, offset: i32, rules: &Rules) -> Result<Item, String> {
+fn item(point: &Point<'_, ModbusBinding>, offset: i32, rules: &Rules, writing: Writing) -> Result<Item, String> {
     let binding = point.address;
     let format = format(binding)?;
     let Place { table, address } = binding.place()?;
@@ -111,6 +115,9 @@ fn item(point: &Point<'_, ModbusBinding>, offset: i32, rules: &Rules) -> Result<
     if point.writable && matches!(table, Table::Discrete | Table::Input) {
         let table = table_name(table);
         return Err(format!("table {table} cannot be written: access must be ReadOnly, or table coil or holding"));
+    }
+    if let Some(text) = writing.refuse(table, range.count).filter(|_| point.writable) {
+        return Err(text);
     }
     Ok(Item { slot: point.slot, name: point.name.to_owned(), range, block: range, format })
 }
@@ -132,40 +139,6 @@ fn counted(table: Table) -> &'static str {
 /// How many of it one request reads, in words.
 fn limit(rules: &Rules, table: Table) -> String {
     format!("one request reads at most {} (limits.{})", rules.cap(table), counted(table))
-}
-
-fn format(binding: &ModbusBinding) -> Result<Format, String> {
-    let ModbusBinding { data_type, byte_order, bit, length, .. } = binding;
-    let order = byte_order.unwrap_or_default().pattern();
-    match (binding.place()?.table, data_type, bit) {
-        (Table::Coil | Table::Discrete, None, None) => Ok(Format::Coil),
-        (Table::Coil | Table::Discrete, ..) => Err("tables coil and discrete take neither dataType nor bit".into()),
-        (_, None, Some(bit)) => match u8::try_from(*bit) {
-            Ok(bit @ 0..=15) => Ok(Format::Bit(bit)),
-            _ => Err(format!("bit is {bit}, must be 0..=15")),
-        },
-        (_, Some(ModbusDataType::String), None) => match length.and_then(|length| u16::try_from(length).ok()) {
-            Some(length @ 1..=123) => Ok(Format::Text(length)),
-            _ => Err("dataType string needs length, 1..=123 registers".into()),
-        },
-        (_, Some(kind), None) => Ok(Format::Number(number(*kind), order)),
-        _ => Err("tables holding and input need exactly one of dataType, bit".into()),
-    }
-}
-
-fn number(kind: ModbusDataType) -> Number {
-    match kind {
-        ModbusDataType::Int16 => Number::Int16,
-        // String never comes here: it is a format of its own.
-        ModbusDataType::Uint16 => Number::Uint16,
-        ModbusDataType::Int32 => Number::Int32,
-        ModbusDataType::Uint32 => Number::Uint32,
-        ModbusDataType::Int64 => Number::Int64,
-        ModbusDataType::Uint64 => Number::Uint64,
-        ModbusDataType::Float32 => Number::Float32,
-        ModbusDataType::Float64 => Number::Float64,
-        _ => Number::Uint16,
-    }
 }
 
 /// The members of a read group share a block that spans them all, where that is one legal request.

@@ -32,15 +32,15 @@ fn all_errors_are_told_at_once_each_naming_its_field() {
         (registers(Coil, 0, Uint16), false, None),
     ];
     let expected = [
-        "binding of p0: address is 70000, must be 0..=65535",
-        "binding of p1: address 65533 with 4 registers ends at 65536, must be at most 65535",
+        "binding of p0: address 70000 with 1 registers ends beyond 65535",
+        "binding of p1: address 65533 with 4 registers ends beyond 65535",
         "binding of p2: table input cannot be written: access must be ReadOnly, or table coil or holding",
         "binding of p3: table discrete cannot be written: access must be ReadOnly, or table coil or holding",
-        "binding of p4: bit is 16, must be 0..=15",
-        "binding of p5: tables holding and input need exactly one of dataType, bit",
-        "binding of p6: dataType string needs length, 1..=123 registers",
-        "binding of p7: dataType string needs length, 1..=123 registers",
-        "binding of p8: tables coil and discrete take neither dataType nor bit",
+        "binding of p4: bit must be from 0 to 15, is 16",
+        "binding of p5: holding and input need dataType, or bit (0 to 15)",
+        "binding of p6: length goes with dataType string, and only with it",
+        "binding of p7: length must be from 1 to 123 registers",
+        "binding of p8: coil and discrete take an address only, and count",
     ];
     let expected: Vec<_> = expected.iter().enumerate().map(|(at, text)| (Some(at), (*text).to_owned())).collect();
     assert_eq!(errors(&bindings), expected);
@@ -147,7 +147,7 @@ fn desired_values_are_judged_in_the_devices_own_type() {
     assert_eq!(Modbus.encoded(&unit, 0, &Value::Float(21.3)), Ok(Value::Float(f64::from(21.3_f32))));
     assert_eq!(Modbus.encoded(&unit, 1, &Value::Int(7)), Ok(Value::Uint(7)));
     let text = |result: Result<Value, PointFault>| result.map_err(|fault| fault.text.into_owned());
-    let error = "65536 does not fit uint16: must be a whole number 0..=65535";
+    let error = "65536 does not fit uint16: must be a number 0..=65535";
     assert_eq!(text(Modbus.encoded(&unit, 1, &Value::Int(65536))), Err(error.into()));
     assert_eq!(
         text(Modbus.encoded(&unit, 2, &Value::Int(1))),
@@ -169,6 +169,6 @@ fn devices_of_one_gateway_share_an_endpoint_unless_their_settings_differ() {
     other.tcp = None;
     assert_eq!(
         Modbus.endpoint(&other).err().map(|e| e.text),
-        Some("tcp must be set, or channel name a Channel".into())
+        Some("one of tcp, rtu, rtuOverTcp must be set, or channel name a Channel".into())
     );
 }

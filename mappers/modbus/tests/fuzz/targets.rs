@@ -1,6 +1,6 @@
 //! What is fed, and the law that must hold of each case. Ok(true): the case said something that was accepted.
 use crate::common::{registers, unit};
-use pollux_crds::{ByteOrder, ModbusBinding, ModbusDataType as Type, ModbusTable::Holding};
+use pollux_crds::{ByteOrder, ModbusBinding, ModbusDataType as Type, ModbusEncoding as Encoding, ModbusTable::Holding};
 use pollux_modbus::{
     frame::{Answer, Decoder, Request, Shape, encode_pdu},
     values::{Encoded, Format},
@@ -100,21 +100,52 @@ fn answer(case: &[u8]) -> Result<bool, String> {
 }
 
 static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
-    let types =
-        [Type::Int16, Type::Uint16, Type::Int32, Type::Uint32, Type::Int64, Type::Uint64, Type::Float32, Type::Float64];
+    use Type::{
+        Bcd16, Bcd32, Bcd64, Cp56, Float16, Float32, Float64, Int8H, Int8L, Int16, Int32, Int64, M10K32, M10K48,
+        M10K64, SignMagnitude16, SignMagnitude32, Uint8H, Uint8L, Uint16, Uint32, Uint64,
+    };
+    let types = [
+        Int8L,
+        Int8H,
+        Uint8L,
+        Uint8H,
+        Int16,
+        Uint16,
+        Int32,
+        Uint32,
+        Int64,
+        Uint64,
+        Float16,
+        Float32,
+        Float64,
+        Bcd16,
+        Bcd32,
+        Bcd64,
+        M10K32,
+        M10K48,
+        M10K64,
+        SignMagnitude16,
+        SignMagnitude32,
+        Cp56,
+    ];
     let orders = [ByteOrder::Abcd, ByteOrder::Badc, ByteOrder::Cdab, ByteOrder::Dcba];
     let numbers = types.iter().flat_map(|kind| {
         let plain = registers(Holding, 0, *kind);
         orders.map(|order| ModbusBinding { byte_order: Some(order), ..plain.clone() })
     });
-    let text = [1, 4, 123].map(|length| ModbusBinding { length: Some(length), ..registers(Holding, 0, Type::String) });
+    let encodings = [Encoding::Ascii, Encoding::Utf8, Encoding::Latin1, Encoding::Gbk, Encoding::Utf16];
+    let text = encodings.into_iter().flat_map(|encoding| {
+        let string = ModbusBinding { encoding: Some(encoding), ..registers(Holding, 0, Type::String) };
+        [1, 4, 123].map(|length| ModbusBinding { length: Some(length), ..string.clone() })
+    });
     let bit = ModbusBinding { data_type: None, bit: Some(9), ..registers(Holding, 0, Type::Uint16) };
-    let all: Vec<_> = numbers.chain(text).chain([bit]).map(|binding| (binding, true, None)).collect();
+    let array = ModbusBinding { count: Some(3), ..registers(Holding, 0, Float32) };
+    let all: Vec<_> = numbers.chain(text).chain([bit, array]).map(|binding| (binding, true, None)).collect();
     unit(1, &all).expect("valid").items.iter().map(|item| item.format).collect()
 });
 
 fn decode(format: Format, data: &[u8]) -> Option<pollux_mapper::Value> {
-    format.decode(data).ok()
+    format.decode(data, 0).ok()
 }
 
 /// What was read and can be written is read again as the same.
