@@ -34,7 +34,7 @@ impl Block {
 impl Page {
     /// The other language's page: generated pages and decisions are in English only.
     pub(crate) fn twin(&self) -> Option<String> {
-        let alone = ["docs/reference/", "docs/adr/", "CONTRIBUTING.md", "CHANGELOG.md"];
+        let alone = ["docs/reference/fields", "docs/reference/metrics", "docs/adr/", "CONTRIBUTING.md", "CHANGELOG.md"];
         if alone.iter().any(|start| self.path.starts_with(start)) {
             return None;
         }
