@@ -169,6 +169,6 @@ fn devices_of_one_gateway_share_an_endpoint_unless_their_settings_differ() {
     other.tcp = None;
     assert_eq!(
         Modbus.endpoint(&other).err().map(|e| e.text),
-        Some("one of tcp, rtu, rtuOverTcp must be set, or channel name a Channel".into())
+        Some("one of tcp, rtu, rtuOverTcp, tls must be set, or channel name a Channel".into())
     );
 }
