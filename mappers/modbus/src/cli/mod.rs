@@ -14,6 +14,7 @@ mod words;
 mod yaml;
 
 use crate::Modbus;
+pub use import::import_csv;
 use pollux_mapper::{App, Exit, Out};
 use std::io::Write;
 

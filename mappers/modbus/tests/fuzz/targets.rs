@@ -1,7 +1,9 @@
 //! What is fed, and the law that must hold of each case. Ok(true): the case said something that was accepted.
 use crate::common::{registers, unit};
+use pollux_crds::offline::{self, Object, yaml};
 use pollux_crds::{ByteOrder, ModbusBinding, ModbusDataType as Type, ModbusEncoding as Encoding, ModbusTable::Holding};
 use pollux_modbus::{
+    cli::import_csv,
     frame::{Answer, Decoder, Request, Shape, encode_pdu},
     values::{Encoded, Format},
 };
@@ -9,13 +11,16 @@ use std::sync::LazyLock;
 
 pub(crate) struct Target {
     pub(crate) name: &'static str,
+    /// Cases of the short run.
+    pub(crate) short: u64,
     pub(crate) run: fn(&[u8]) -> Result<bool, String>,
 }
 
 pub(crate) const ALL: &[Target] = &[
-    Target { name: "mbap", run: mbap },
-    Target { name: "answer", run: answer },
-    Target { name: "values", run: values },
+    Target { name: "mbap", short: 20_000, run: mbap },
+    Target { name: "answer", short: 20_000, run: answer },
+    Target { name: "values", short: 20_000, run: values },
+    Target { name: "import", short: 2_000, run: import },
 ];
 
 type Frames = Vec<(u16, u8, Vec<u8>)>;
@@ -163,4 +168,20 @@ fn values(case: &[u8]) -> Result<bool, String> {
         }
     }
     Ok(true)
+}
+
+/// Whatever a list of tags says: it is refused with reasons, or what comes out is a DeviceModel such as a cluster takes.
+fn import(case: &[u8]) -> Result<bool, String> {
+    match import_csv("fuzzed", case.to_vec()) {
+        Err(reasons) if reasons.is_empty() => Err("refused without a reason".into()),
+        Err(_) => Ok(false),
+        Ok(text) => {
+            let documents = yaml::read(&text).map_err(|error| format!("{error:?}\n{text}"))?;
+            let document = documents.first().ok_or("no document")?;
+            match offline::load(&document.value) {
+                Ok(Object::DeviceModel(_)) => Ok(true),
+                other => Err(format!("{other:?}\n{text}")),
+            }
+        }
+    }
 }

@@ -96,6 +96,15 @@ fn at(file: &str, line: u64) -> String {
     if line == 0 { file.to_owned() } else { format!("{file}:{line}") }
 }
 
+/// The DeviceModel `name` of a list of tags, in YAML, or all that is wrong with the list. No file is read.
+pub fn import_csv(name: &str, csv: Vec<u8>) -> Result<String, Vec<String>> {
+    let (tags, findings) = Import::default().tags(&rows::text(csv));
+    if findings.errors.is_empty() {
+        return Ok(document(name, Path::new("tags.csv"), &tags));
+    }
+    Err(findings.errors.into_iter().map(|(line, error)| format!("{line}: {error}")).collect())
+}
+
 /// The model's name, the text of the file, and the order that was asked for.
 fn prepared(options: &Options) -> Result<(String, String, Option<ByteOrder>), String> {
     let file = &options.file;
