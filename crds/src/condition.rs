@@ -44,3 +44,5 @@ pub const READY: &str = "Ready";
 pub fn condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|c| c.type_ == type_)
 }
+/// Reason of Connected=True on a link that is asked for more than it can carry.
+pub const OVERLOADED: &str = "Overloaded";

@@ -1,5 +1,5 @@
 //! What two devices share without saying so: one port, gateway or server, opened by both.
-use crate::{ModbusDevice, ModbusRtu, Protocol, Span};
+use crate::{ChannelProtocol, ModbusDevice, ModbusRtu, Protocol, Span};
 use std::collections::BTreeMap;
 
 /// A resource that a device opens, and how. One resource is opened once; who asks for other settings is refused.
@@ -22,6 +22,20 @@ pub fn resource_key(protocol: &Protocol) -> Option<Resource> {
     let (key, mut settings) = opened(modbus)?;
     settings.insert("connectTimeout", modbus.connect_timeout.unwrap_or(CONNECT_TIMEOUT).to_string());
     Some(Resource { key, settings })
+}
+
+/// What a Channel opens, whoever uses it.
+pub fn channel_resource(protocol: &ChannelProtocol) -> Option<Resource> {
+    let shared = protocol.modbus.clone()?;
+    let modbus = ModbusDevice {
+        tcp: shared.tcp,
+        rtu: shared.rtu,
+        rtu_over_tcp: shared.rtu_over_tcp,
+        tls: shared.tls,
+        connect_timeout: shared.connect_timeout,
+        ..ModbusDevice::default()
+    };
+    resource_key(&Protocol { modbus: Some(modbus), custom: None })
 }
 
 /// One port of one host is one resource, whatever is spoken there: who speaks otherwise is in conflict with it.
@@ -55,6 +69,18 @@ fn opened(modbus: &ModbusDevice) -> Option<(String, BTreeMap<&'static str, Strin
 }
 
 impl Resource {
+    /// For people: `tcp://10.0.0.5:502`, `rtuOverTcp://10.0.0.5:4001`, `tls://10.0.0.5:802`, `rtu:/dev/ttyUSB0 19200 8E1`.
+    pub fn endpoint(&self) -> String {
+        let setting = |field| self.settings.get(field).map_or("", String::as_str);
+        if let Some(path) = self.key.strip_prefix("modbus rtu ") {
+            let parity: String = setting("parity").chars().take(1).collect();
+            return format!("rtu:{path} {} 8{parity}{}", setting("baudRate"), setting("stopBits"));
+        }
+        match self.key.strip_prefix("modbus tcp ") {
+            Some(socket) => format!("{}://{socket}", setting("transport")),
+            None => self.key.clone(),
+        }
+    }
     /// What differs: `connectTimeout 5s, not 2s`, where `self` has 5s and `other` 2s. None: nothing does.
     pub fn differs(&self, other: &Self) -> Option<String> {
         let absent = "(none)";
@@ -94,6 +120,21 @@ mod tests {
         let second = resource(json!({"tcp": {"host": "a"}, "connectTimeout": "2s"})).unwrap();
         assert_eq!(second.differs(&first).as_deref(), Some("connectTimeout 2s, not 5s"));
         assert_eq!(first.differs(&first.clone()), None);
+    }
+
+    #[test]
+    fn an_endpoint_is_written_as_people_write_it() {
+        let shown = |modbus| {
+            let protocol = serde_json::from_value(json!({ "modbus": modbus })).unwrap();
+            channel_resource(&protocol).unwrap().endpoint()
+        };
+        assert_eq!(shown(json!({"tcp": {"host": "PLC-1"}})), "tcp://plc-1:502");
+        assert_eq!(shown(json!({"tcp": {"host": "2001:db8::5", "port": 503}})), "tcp://[2001:db8::5]:503");
+        assert_eq!(shown(json!({"rtuOverTcp": {"host": "10.0.0.5", "port": 4001}})), "rtuOverTcp://10.0.0.5:4001");
+        assert_eq!(shown(json!({"tls": {"host": "10.0.0.5", "secret": "s"}})), "tls://10.0.0.5:802");
+        assert_eq!(shown(json!({"rtu": {"path": "/dev/ttyUSB0"}})), "rtu:/dev/ttyUSB0 19200 8E1");
+        let slow = json!({"rtu": {"path": "/dev/ttyS1", "baudRate": 9600, "parity": "None", "stopBits": 2}});
+        assert_eq!(shown(slow), "rtu:/dev/ttyS1 9600 8N2");
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! Step 1: what mappers say of a Channel.
 use crate::world::{Guarded, World, keys::Id};
-use pollux_crds::Channel;
+use pollux_crds::{Channel, ChannelNode};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What is known of a Channel.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) channel: Arc<Guarded<Channel>>,
-    /// Node → open, and what is wrong.
-    pub(crate) nodes: BTreeMap<Id, (bool, Option<String>)>,
+    /// Node → its mapper's word.
+    pub(crate) nodes: BTreeMap<Id, ChannelNode>,
 }
 
 pub(crate) fn dereference(world: &World, id: &Id) -> Option<Facts> {

@@ -1,7 +1,7 @@
 //! Ready: all other conditions in one. Pure.
 use crate::conditions::{Fact, Truth};
 use jiff::{SignedDuration, Timestamp};
-use pollux_crds::{CONNECTED, Condition, HEALTHY, IN_SYNC, READY, condition};
+use pollux_crds::{CONNECTED, Condition, HEALTHY, IN_SYNC, OVERLOADED, READY, condition};
 use std::time::Duration;
 
 /// How long a desired value may be under way before the device is not Ready.
@@ -43,7 +43,9 @@ pub(crate) fn ready(
     if let Some(c) = bad("Unknown") {
         return (is(Truth::Unknown, &reason(c), &c.message), again);
     }
-    (is(Truth::True, "Ready", ""), again)
+    // Ready all the same: what is wrong with the line is wrong with how it is used, and the next thing that a reader asks.
+    let overloaded = condition(conditions, CONNECTED).filter(|c| c.reason == OVERLOADED);
+    (is(Truth::True, "Ready", overloaded.map_or("", |c| &c.message)), again)
 }
 
 /// Of a device that is not scheduled: a spec that is refused is worse than a mapper that is on its way.

@@ -157,6 +157,19 @@ fn ready_is_the_worst_of_all_and_speaks_of_the_oldest_generation() {
 }
 
 #[test]
+fn a_device_on_an_overloaded_line_is_ready_and_says_so() {
+    let mut conditions = ["Connected", "Healthy", "InSync"].map(|type_| told(type_, "True", 7, NOW));
+    let fact = |conditions: &[Condition]| {
+        let is = |type_| Fact::new(type_, Truth::True, "Valid", "", 7);
+        ready(&is("Accepted"), &is("Scheduled"), conditions, 7, NOW.parse().unwrap()).0
+    };
+    assert_eq!(fact(&conditions).message, "");
+    conditions[0].reason = "Overloaded".into();
+    let said = fact(&conditions);
+    assert_eq!((said.status, &*said.reason, &*said.message), (Truth::True, "Ready", "Connected message"));
+}
+
+#[test]
 fn a_desired_value_may_be_under_way_for_a_minute() {
     let since = |since: &str| {
         [told("Connected", "True", 7, since), told("Healthy", "True", 7, since), told("InSync", "False", 7, since)]

@@ -7,7 +7,7 @@ use kube::{
 };
 use pollux_crds::{
     ACCEPTED, CONNECTED, Condition, Device, DeviceSpec, DeviceStatus, FORCE_RELEASE_ANNOTATION, HEALTHY, IN_SYNC,
-    READY, REWRITE_ANNOTATION, SCHEDULED, condition,
+    OVERLOADED, READY, REWRITE_ANNOTATION, SCHEDULED, condition,
 };
 use serde::{Deserialize, Serialize};
 
@@ -108,9 +108,9 @@ pub(super) fn prune(device: &mut Guarded<Device>) {
 fn prune_status(status: DeviceStatus) -> DeviceStatus {
     let DeviceStatus { mut conditions, observed_generation, node_name, mapper_class, .. } = status;
     for condition in &mut conditions {
-        // Of the mapper's conditions only a bad one's words are ever repeated.
+        // Of the mapper's conditions only a bad one's words are ever repeated, and those on an overloaded link.
         if [CONNECTED, HEALTHY, IN_SYNC].contains(&condition.type_.as_str()) {
-            if condition.status == "True" {
+            if condition.status == "True" && condition.reason != OVERLOADED {
                 condition.message.clear();
                 condition.reason.clear();
             }

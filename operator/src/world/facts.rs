@@ -4,7 +4,7 @@ use super::{
     views::{NodeView, PodView, SliceView, Taint},
 };
 use kube::ResourceExt;
-use pollux_crds::Toleration;
+use pollux_crds::{ChannelNode, Toleration};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Label on a mapper's Pods that names its class.
@@ -104,8 +104,8 @@ pub struct SliceFact {
     pub taken: BTreeMap<Id, i64>,
     /// uids that the mapper has let go of.
     pub released: BTreeSet<Id>,
-    /// Channels that the mapper speaks of: open, and what is wrong.
-    pub channels: BTreeMap<Id, (bool, Option<String>)>,
+    /// Channels that the mapper speaks of, in its words.
+    pub channels: BTreeMap<Id, ChannelNode>,
 }
 
 /// One entry of a slice.
@@ -147,11 +147,7 @@ impl SliceFact {
                 .collect(),
             taken: status.taken.iter().map(|(uid, generation)| (shared(uid), *generation)).collect(),
             released: status.released.iter().map(|uid| shared(&uid.0)).collect(),
-            channels: status
-                .channels
-                .into_iter()
-                .map(|c| (id(&c.namespace, &c.name), (c.state.connected, c.state.message)))
-                .collect(),
+            channels: status.channels.into_iter().map(|c| (id(&c.namespace, &c.name), c.state)).collect(),
         }
     }
 }
