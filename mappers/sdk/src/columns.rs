@@ -18,6 +18,7 @@ use std::{
 const DIRTY: u8 = 1; // the status side has not seen its newest state
 const EVENT: u8 = 2; // every value counts, none is equal to the last
 const FAULTED: u8 = 4; // its newest state is a fault, which stands in `faults`
+const DIRTY_KEPT: usize = 1024; // room that is kept, in marks
 const FAULT_TEXT: usize = 512; // bytes of a fault's words that are kept: a device must not fill our memory
 const VACANT: Row = Row { bits: 0, time: 0, block: u32::MAX, kind: Kind::None, quality: Quality::Bad, flags: 0 };
 const NOT_FINITE: PointFault = PointFault { kind: ErrorKind::Protocol, text: Cow::Borrowed("not a finite number") };
@@ -309,16 +310,18 @@ impl Columns {
     /// The newest state of points that changed since they were last taken, at most `most` of them.
     pub(crate) fn take_dirty(&mut self, most: usize, out: &mut Vec<Change>) {
         let count = most.min(self.dirty.len());
-        let slots: Vec<Slot> = self.dirty.drain(..count).collect();
-        for slot in slots {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        out.reserve(count);
+        for slot in dirty.drain(..count) {
             if let Some(row) = self.rows.get_mut(slot.0 as usize) {
                 row.flags &= !DIRTY;
             }
             out.extend(self.reading(slot));
         }
-        if self.dirty.is_empty() {
-            self.dirty = vec![]; // the first round touches every point; later ones few
+        if dirty.is_empty() {
+            dirty.shrink_to(DIRTY_KEPT); // the first round touches every point; later ones few
         }
+        self.dirty = dirty;
     }
 }
 

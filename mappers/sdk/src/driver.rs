@@ -284,7 +284,7 @@ pub struct Limits {
     /// All wait for one that is silent: a suspect is given less than its whole time-out.
     pub bus: bool,
     /// An answer says neither which request it belongs to nor what it is of: one that comes too late would pass for the next of
-    /// its form. After silence another unit goes first, where there is one.
+    /// its form. A unit that was silent is left alone for its whole time-out from when it was given up; others go first.
     pub nameless: bool,
 }
 

@@ -14,6 +14,7 @@ mod driver;
 mod engine;
 mod fault;
 mod hub;
+mod load;
 pub mod metrics;
 mod outbox;
 mod port;
@@ -40,6 +41,7 @@ pub use engine::{
 };
 pub use fault::{ConfigError, DriverError, ErrorKind, Fault, PointFault};
 pub use hub::{DeviceView, Hub};
+pub use load::Load;
 pub use outbox::{Connected, Known, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};
 pub use port::{Port, Quality, Samples};
 pub use runtime::{EngineStats, Engines};

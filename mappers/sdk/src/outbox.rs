@@ -1,5 +1,5 @@
 //! How news leave the engine. Nobody who is slow here can stop the wire.
-use crate::{Change, DeviceKey, ErrorKind, Knowledge};
+use crate::{Change, DeviceKey, ErrorKind, Knowledge, Load};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{
@@ -51,6 +51,8 @@ pub struct Known {
 pub struct News {
     /// The endpoint, if its state changed.
     pub link: Option<LinkState>,
+    /// How much of the link's time is asked for, if that changed by more than a little.
+    pub load: Option<Load>,
     /// Devices that came or went.
     pub connected: Vec<Connected>,
     /// Every point whose value or quality changed; there is no dead-band before this.
@@ -64,8 +66,9 @@ pub struct News {
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { link, connected, changes, confirmed, known } = self;
-        link.is_none() && connected.is_empty() && changes.is_empty() && confirmed.is_empty() && known.is_empty()
+        let Self { link, load, connected, changes, confirmed, known } = self;
+        let quiet = link.is_none() && load.is_none() && connected.is_empty() && known.is_empty();
+        quiet && changes.is_empty() && confirmed.is_empty()
     }
 }
 

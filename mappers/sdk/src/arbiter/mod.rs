@@ -1,5 +1,6 @@
 //! Who is next on one link. Pure: no clock, no IO; `R` is whatever an exchange needs, `W` what is to be written or called.
 //! Units at rest stand only in the order of due times, so that a thousand quiet ones cost nothing.
+mod group;
 mod unit;
 mod work;
 
@@ -33,14 +34,16 @@ pub struct Arbiter<R, W> {
     probe_after: Instant,
     lanes: u32,
     slots: Option<usize>,
+    nameless: bool,
 }
 
 impl<R, W> Arbiter<R, W> {
     /// No unit, nothing under way.
     pub fn new(now: Instant) -> Self {
         let (units, active, due, writes) = Default::default();
-        let (in_flight, streak, probing, lanes, slots) = (0, 0, false, 1, None);
-        Self { start: now, units, active, due, writes, in_flight, streak, probing, probe_after: now, lanes, slots }
+        let (in_flight, streak, probing, lanes) = (0, 0, false, 1);
+        let (probe_after, slots, nameless) = (now, None, false);
+        Self { start: now, units, active, due, writes, in_flight, streak, probing, probe_after, lanes, slots, nameless }
     }
     /// A new unit; its number is reused when it was removed.
     pub fn add(&mut self, plan: Plan, now: Instant) -> usize {
@@ -56,9 +59,10 @@ impl<R, W> Arbiter<R, W> {
     /// The unit's successor takes its place. Only when the old one [`is_out`](Self::is_out).
     pub fn replace(&mut self, unit: usize, plan: Plan, now: Instant) {
         let old = &self.units[unit];
-        let (orders, listed) = (old.orders, old.listed); // what waits to be written there stays in the queue
+        let (orders, listed, quiet) = (old.orders, old.listed, old.quiet_until); // what waits to be written stays in the queue
         self.units[unit] = Unit::new(plan, self.start, now);
         (self.units[unit].orders, self.units[unit].listed) = (orders, listed);
+        self.units[unit].quiet_until = quiet; // a late answer is late whoever listens
         self.touch(unit);
     }
     /// The unit is gone. Only when it [`is_out`](Self::is_out), and nothing is to be written to it.
@@ -73,13 +77,16 @@ impl<R, W> Arbiter<R, W> {
     pub fn relink(&mut self, now: Instant) {
         (self.in_flight, self.probing, self.probe_after) = (0, false, now);
         for unit in 0..self.units.len() {
+            if self.nameless && self.units[unit].in_flight > 0 {
+                self.units[unit].quiet(now); // the port is another, the line is the same
+            }
             self.units[unit].relink(now);
             self.touch(unit);
         }
     }
-    /// After how many failures in a row it is taken for dead.
-    pub fn set_offline_after(&mut self, unit: usize, failures: u32) {
-        self.units[unit].offline_after = failures.max(1);
+    /// After how many failures in a row it is taken for dead, and the whole time-out of one exchange.
+    pub fn retune(&mut self, unit: usize, failures: u32, timeout: Duration) {
+        (self.units[unit].offline_after, self.units[unit].timeout) = (failures.max(1), timeout);
         self.touch(unit);
     }
     /// `offlineAfter` failures in a row: not Connected, and asked only within the share of probes.
@@ -111,6 +118,18 @@ impl<R, W> Arbiter<R, W> {
     pub fn group(&self, unit: usize, group: u32) -> impl Iterator<Item = usize> {
         self.units[unit].group(group)
     }
+    /// What is polled of it: intervals, ascending, and points.
+    pub fn polled(&self, unit: usize) -> impl Iterator<Item = (Duration, Vec<usize>)> {
+        self.units[unit].polled()
+    }
+    /// How long it is left alone between probes, while it is taken for dead.
+    pub fn backoff(&self, unit: usize) -> Duration {
+        self.units[unit].backoff()
+    }
+    /// Exchanges that may be under way at once.
+    pub fn lanes(&self) -> u32 {
+        self.lanes
+    }
     /// It is attached, and stays so.
     pub fn is_attached(&self, unit: usize) -> bool {
         self.units[unit].phase == Phase::Attached && !self.units[unit].leaving
@@ -129,9 +148,9 @@ impl<R, W> Arbiter<R, W> {
         self.touch(unit);
     }
 
-    /// A unit with groups due (their numbers into `groups`), the earliest deadline if any is to be read, and whether a
-    /// cycle was missed, and is skipped.
-    pub fn due(&mut self, now: Instant, groups: &mut Vec<u32>) -> Option<(usize, Option<Instant>, bool)> {
+    /// A unit with groups due (their numbers into `groups`), the earliest deadline if any is to be read, and how many cycles
+    /// were missed, and are skipped.
+    pub fn due(&mut self, now: Instant, groups: &mut Vec<u32>) -> Option<(usize, Option<Instant>, u64)> {
         groups.clear();
         let (_, unit) = *self.due.first().filter(|(at, _)| *at <= now)?;
         let (deadline, missed) = self.units[unit].due(now, groups);
@@ -187,6 +206,7 @@ impl<R, W> Arbiter<R, W> {
     /// What is to be started now, if anything.
     pub fn next(&mut self, now: Instant, limits: Limits) -> Option<Work<R, W>> {
         self.lanes = u32::try_from(limits.in_flight).unwrap_or(u32::MAX).max(1);
+        self.nameless = limits.nameless;
         self.set_slots(limits.attached.map(|slots| slots.max(1)));
         if self.in_flight >= self.lanes as usize {
             return None;
@@ -239,7 +259,7 @@ impl<R, W> Arbiter<R, W> {
             return Some(Work::Detach { unit });
         }
         let may_write = self.streak < WRITE_STREAK;
-        let can_write = self.writes.iter().position(|(u, _)| self.units[*u].takes_writes(per_unit));
+        let can_write = self.writes.iter().position(|(u, _)| self.units[*u].takes_writes(per_unit, now));
         let slot_free = self.slot_free();
         let ready = self.actives().filter(|(_, u)| u.in_flight < per_unit && self.allowed(u, now));
         let next = ready.filter_map(|(i, u)| match u.phase {
@@ -268,7 +288,7 @@ impl<R, W> Arbiter<R, W> {
     }
     fn allowed(&self, unit: &Unit<R>, now: Instant) -> bool {
         let probe = || !unit.probing() || (!self.probing && now >= self.probe_after);
-        unit.fails == 0 || (now >= unit.not_before && probe())
+        now >= unit.quiet_until && (unit.fails == 0 || (now >= unit.not_before && probe()))
     }
     fn slot_free(&self) -> bool {
         self.slots.is_none_or(|slots| self.attached() < slots)
@@ -294,6 +314,9 @@ impl<R, W> Arbiter<R, W> {
         self.release(work);
         let unit = &mut self.units[work.unit()];
         let was = unit.probing();
+        if self.nameless && outcome == Outcome::Device {
+            unit.quiet(now);
+        }
         match work {
             Work::Detach { .. } => unit.detached(now),
             Work::Attach { .. } => unit.attach_ended(outcome, now - started, now),
@@ -311,6 +334,9 @@ impl<R, W> Arbiter<R, W> {
     pub fn abandon(&mut self, work: &Work<R, W>, outcome: Outcome, now: Instant) {
         self.release(work);
         let unit = &mut self.units[work.unit()];
+        if self.nameless && outcome == Outcome::Device {
+            unit.quiet(now);
+        }
         match work {
             // `leaving` stands: detached next
             Work::Attach { .. } if outcome != Outcome::Device => unit.phase = Phase::Attached,

@@ -1,11 +1,13 @@
 //! One unit: its schedule, its health, and where it stands on the link.
-use super::Outcome;
+use super::{
+    Outcome,
+    group::{Group, after},
+};
 use crate::{Exchange, Instant, Interval};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-/// What a YAML may ask for, and nothing that overflows a clock or spins.
-const INTERVAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(366 * 24));
+pub(super) const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+const NANOS_A_DAY: u64 = 86_400_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -13,17 +15,6 @@ pub(super) enum Phase {
     Attaching,
     Attached,
     Detaching,
-}
-
-/// Points read together. `every`: None, once after each attach. `next`: None, not until then.
-#[derive(Debug)]
-struct Group {
-    every: Option<Duration>,
-    points: Box<[u32]>,
-    polled: usize,
-    next: Option<Instant>,
-    /// It stands in `ready`, to be read by then.
-    waiting: Option<Instant>,
 }
 
 /// What is configured of a unit: how it is polled, when it counts as dead, and where on the clock its cycles lie.
@@ -35,6 +26,8 @@ pub struct Plan {
     pub offline_after: u32,
     /// Spreads the cycles of many units over the interval; any number.
     pub phase: u64,
+    /// The whole time-out of one exchange.
+    pub timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -44,6 +37,9 @@ pub(super) struct Unit<R> {
     /// Detached or attached since then.
     pub since: Instant,
     pub not_before: Instant,
+    /// Where an answer does not say whose it is: until then a late one may come.
+    pub quiet_until: Instant,
+    pub timeout: Duration,
     pub fails: u32,
     pub offline_after: u32,
     pub in_flight: usize,
@@ -70,20 +66,13 @@ pub(super) struct Unit<R> {
 
 impl<R> Unit<R> {
     pub(super) fn new(plan: Plan, start: Instant, now: Instant) -> Self {
-        let groups = plan.groups.into_iter().map(|(interval, points)| Group {
-            every: match interval {
-                Interval::Every(every) => Some(every.clamp(INTERVAL.0, INTERVAL.1)),
-                Interval::OnConnect => None,
-            },
-            polled: points.len(),
-            points: points.into(),
-            next: Some(now),
-            waiting: None,
-        });
+        let groups = plan.groups.into_iter().map(|(interval, points)| Group::new(interval, points, now));
         Self {
             phase: Phase::Detached,
             since: now,
             not_before: now,
+            quiet_until: now,
+            timeout: plan.timeout,
             fails: 0,
             offline_after: plan.offline_after.max(1),
             in_flight: 0,
@@ -140,24 +129,42 @@ impl<R> Unit<R> {
         let points = self.groups.get(group as usize).map_or(&[][..], |g| &g.points);
         points.iter().map(|p| *p as usize).filter(|p| !self.pushed.get(*p).copied().unwrap_or(false))
     }
-    /// The numbers of the groups to be read now, into `into`; their earliest deadline, if there are any; and whether a
-    /// cycle was missed: a group is due that was to be read by now and still waits. It is not queued twice.
-    pub(super) fn due(&mut self, now: Instant, into: &mut Vec<u32>) -> (Option<Instant>, bool) {
-        let (origin, mut deadline, mut missed) = (self.origin, None::<Instant>, false);
+    /// The numbers of the groups to be read now, into `into`, ascending; their earliest deadline, if there are any; and how
+    /// many cycles were missed: because a group that was to be read by now still waits, or because nobody looked. A group is
+    /// not queued twice, and what was missed is not made up for.
+    pub(super) fn due(&mut self, now: Instant, into: &mut Vec<u32>) -> (Option<Instant>, u64) {
+        let (origin, mut deadline, mut missed) = (self.origin, None::<Instant>, 0);
+        let mut fastest = None::<Duration>;
         for (number, group) in (0..).zip(&mut self.groups) {
             let Some(next) = group.next.filter(|next| *next <= now && group.polled > 0) else { continue };
+            missed += group.passed(next, now);
             group.next = group.every.map(|every| after(now, origin, every));
             if let Some(end) = group.waiting {
-                missed |= end <= now;
+                missed += u64::from(end <= now);
                 continue;
             }
-            // half way, so that no cycle of its own passes while faster ones fill the link
-            let end = next + group.every.map_or(BACKOFF.0, |every| every / 2);
-            group.waiting = Some(end);
+            fastest = fastest.into_iter().chain(group.every).min();
             into.push(number);
-            deadline = Some(deadline.map_or(end, |d| d.min(end)));
+            deadline = deadline.into_iter().chain([group.await_by(next)]).min();
+        }
+        if let Some(fastest) = fastest {
+            deadline = deadline.into_iter().chain(self.ride_along(now, fastest, into)).min();
         }
         (deadline, missed)
+    }
+    /// Groups that are almost due are read in the same requests, a little early, and not again when they would have been due.
+    /// Their earliest deadline.
+    fn ride_along(&mut self, now: Instant, fastest: Duration, into: &mut Vec<u32>) -> Option<Instant> {
+        let (origin, mut deadline) = (self.origin, None::<Instant>);
+        for (number, group) in (0..).zip(&mut self.groups) {
+            let waits = group.waiting.is_some() || group.polled == 0;
+            let Some(next) = group.next.filter(|next| !waits && *next <= now + group.early(fastest)) else { continue };
+            group.next = group.every.map(|every| after(next, origin, every));
+            into.push(number);
+            deadline = deadline.into_iter().chain([group.await_by(next)]).min();
+        }
+        into.sort_unstable();
+        deadline
     }
     pub(super) fn pop(&mut self) -> Option<Arc<Exchange<R>>> {
         let (_, exchange) = self.ready.pop_front()?;
@@ -183,9 +190,18 @@ impl<R> Unit<R> {
     }
 
     // ---- place on the link
-    pub(super) fn takes_writes(&self, per_unit: usize) -> bool {
-        let there = self.phase == Phase::Attached && !self.leaving && !self.down;
+    pub(super) fn takes_writes(&self, per_unit: usize, now: Instant) -> bool {
+        let there = self.phase == Phase::Attached && !self.leaving && !self.down && now >= self.quiet_until;
         there && !self.probing() && self.in_flight < per_unit
+    }
+    /// A late answer to what it was asked would pass for the answer to something else.
+    pub(super) fn quiet(&mut self, now: Instant) {
+        self.quiet_until = self.quiet_until.max(now + self.timeout);
+    }
+    /// Points that are polled, by interval.
+    pub(super) fn polled(&self) -> impl Iterator<Item = (Duration, Vec<usize>)> {
+        let groups = (0..).zip(&self.groups).filter(|(_, group)| group.polled > 0);
+        groups.filter_map(|(number, group)| Some((group.every?, self.group(number).collect())))
     }
     /// Since when it has wanted to be attached. Where slots are scarce only a unit with something to do wants one.
     pub(super) fn waiting_since(&self, now: Instant, scarce: bool) -> Option<Instant> {
@@ -262,10 +278,14 @@ impl<R> Unit<R> {
     fn answered(&mut self) {
         (self.fails, self.spent) = (0, Duration::ZERO);
     }
+    /// How long one that is taken for dead is left alone.
+    pub(super) fn backoff(&self) -> Duration {
+        let doubled = 2u32.saturating_pow(self.fails.saturating_sub(self.offline_after).min(16));
+        (BACKOFF.0 * doubled).min(BACKOFF.1)
+    }
     fn failed(&mut self, now: Instant) {
         self.fails = self.fails.saturating_add(1);
-        let backoff = BACKOFF.0 * 2u32.saturating_pow(self.fails.saturating_sub(self.offline_after).min(16));
-        self.not_before = if self.probing() { now + backoff.min(BACKOFF.1) } else { now };
+        self.not_before = if self.probing() { now + self.backoff() } else { now };
         if !self.probing() {
             self.spent = Duration::ZERO;
         }
@@ -284,43 +304,11 @@ impl<R> Unit<R> {
         self.leaving |= self.phase == Phase::Attached;
     }
     /// When something about it has to be decided, beside its polling.
-    pub(super) fn wakes(&self, probe_after: Instant, hold: Option<Duration>) -> [Option<Instant>; 3] {
+    pub(super) fn wakes(&self, probe_after: Instant, hold: Option<Duration>) -> [Option<Instant>; 4] {
         let due = if hold.is_some() { self.next_due() } else { None };
         let retry =
             (self.fails > 0).then(|| if self.probing() { self.not_before.max(probe_after) } else { self.not_before });
-        [due, retry, hold.filter(|_| self.phase == Phase::Attached).map(|hold| self.since + hold)]
-    }
-}
-
-const NANOS_A_DAY: u64 = 86_400_000_000_000;
-
-/// The first moment after `now` that lies whole intervals from `origin`.
-fn after(now: Instant, origin: Instant, every: Duration) -> Instant {
-    let step = every.as_nanos().max(1);
-    let into = match now.checked_duration_since(origin) {
-        Some(past) => past.as_nanos() % step,
-        None => step - 1 - (origin.duration_since(now).as_nanos() - 1) % step,
-    };
-    now + Duration::from_nanos(u64::try_from(step - into).unwrap_or(u64::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cycles_keep_their_phase_and_are_never_more_than_an_interval_away() {
-        let start = Instant::now() + Duration::from_secs(100);
-        let every = Duration::from_millis(700);
-        for (now, next) in [(0, 700), (1, 700), (699, 700), (700, 1400), (1399, 1400)] {
-            let at = start + Duration::from_millis(now);
-            assert_eq!(after(at, start, every), start + Duration::from_millis(next), "from {now}");
-        }
-        for early in [1, 699, 700, 701, 1400, 5000] {
-            let at = start - Duration::from_millis(early);
-            let next = after(at, start, every);
-            assert!(next > at && next <= at + every, "{early} before");
-            assert_eq!((start + every * 100 - next).as_nanos() % every.as_nanos(), 0, "{early} before");
-        }
+        let slot = hold.filter(|_| self.phase == Phase::Attached).map(|hold| self.since + hold);
+        [due, retry, slot, Some(self.quiet_until)]
     }
 }

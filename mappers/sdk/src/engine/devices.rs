@@ -1,7 +1,9 @@
 //! The devices of an endpoint: added, changed and removed while it runs.
 use super::{Counters, DeviceKey, DeviceSpec, Engine, Fresh, Layout, PointSpec, command::Tally, plans::Plans};
 use crate::{
-    Change, ConfigError, ErrorKind, Instant, Interval, Knowledge, Point, PointFault, Protocol, Slot, arbiter::Plan,
+    Change, ConfigError, ErrorKind, Instant, Interval, Knowledge, Point, PointFault, Protocol, Slot,
+    arbiter::Plan,
+    load::{Demand, Pace},
 };
 use std::{
     collections::{BTreeMap, hash_map::DefaultHasher},
@@ -16,6 +18,8 @@ pub(super) const TIMEOUT: (Duration, Duration) = (Duration::from_millis(1), Dura
 /// One device.
 pub(super) struct Held<P: Protocol> {
     pub key: DeviceKey,
+    /// For messages.
+    pub name: Box<str>,
     pub unit: Arc<P::Unit>,
     pub wiring: u64,
     pub base: Slot,
@@ -38,6 +42,9 @@ pub(super) struct Held<P: Protocol> {
     /// What it knew then.
     pub known: Knowledge,
     pub known_untold: bool,
+    /// What its polled points ask of the link; None: to be looked at anew.
+    pub demand: Option<Demand>,
+    pub pace: Pace,
     /// Points written, and since which piece of work: the first reading after it is told even if nothing changed.
     pub watched: Vec<(u32, u64)>,
     pub confirmed: BTreeMap<u32, Change>,
@@ -78,6 +85,11 @@ impl<P: Protocol> Held<P> {
     pub(super) fn layout(&self) -> Layout<P> {
         let Self { base, slots, generation, prepared, .. } = *self;
         Layout { unit: self.unit.clone(), base, slots, generation, prepared, fresh: self.fresh.clone() }
+    }
+    /// What was planned holds no longer.
+    pub(super) fn plan_anew(&mut self) {
+        self.plans.clear();
+        self.demand = None;
     }
     pub(super) fn slot(&self, point: usize) -> Option<Slot> {
         let offset = u32::try_from(point).ok().filter(|p| *p < self.slots)?;
@@ -188,7 +200,7 @@ impl<P: Protocol> Engine<P> {
         for (point, slot) in spec.points.iter().zip(layout.base.0..) {
             self.columns.set_event(Slot(slot), point.event);
         }
-        self.arbiter.set_offline_after(device, spec.offline_after);
+        self.arbiter.retune(device, spec.offline_after, spec.timeout.clamp(TIMEOUT.0, TIMEOUT.1));
         self.judge(device, false, &PointFault::new(ErrorKind::Timeout, "offlineAfter was changed"));
         layout
     }
@@ -288,9 +300,11 @@ impl<P: Protocol> Engine<P> {
             groups: groups(&spec.points, intervals),
             offline_after: spec.offline_after,
             phase: phase(&spec.name),
+            timeout: spec.timeout.clamp(TIMEOUT.0, TIMEOUT.1),
         };
         let held = Held {
             key: spec.key,
+            name: spec.name.as_str().into(),
             unit,
             wiring: spec.wiring,
             base,
@@ -309,6 +323,8 @@ impl<P: Protocol> Engine<P> {
             version: 0,
             known: Knowledge::default(),
             known_untold: false,
+            demand: None,
+            pace: Pace::default(),
             watched: vec![],
             confirmed: BTreeMap::new(),
             read: vec![],

@@ -55,8 +55,11 @@ impl<P: Protocol> Engine<P> {
         now: Instant,
     ) {
         let device = work.unit();
-        if verdict.outcome == Outcome::Ok && matches!(work, Work::Read { .. }) {
+        if let (Work::Read { exchange, .. }, Outcome::Ok) = (work, verdict.outcome) {
             self.timed(device, now - started);
+            if !verdict.replan {
+                self.paced(device, exchange, now - started);
+            }
         }
         self.count(
             work,
@@ -154,7 +157,7 @@ impl<P: Protocol> Engine<P> {
         let Some(held) = self.held_mut(device) else { return };
         let points: Vec<usize> = match work {
             Work::Read { exchange, .. } if verdict.replan => {
-                held.plans.clear();
+                held.plan_anew();
                 held.replans += 1;
                 if held.replans > REPLANS {
                     return;

@@ -12,7 +12,7 @@ impl<P: Protocol> Engine<P> {
         }
         if version != held.version {
             held.version = version;
-            held.plans.clear();
+            held.plan_anew();
         }
         let known = self.protocol.knowledge(&held.unit);
         if known != held.known {

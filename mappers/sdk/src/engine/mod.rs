@@ -4,6 +4,7 @@ mod command;
 mod devices;
 mod finish;
 mod known;
+mod load;
 mod orders;
 mod plans;
 mod session;
@@ -69,6 +70,7 @@ pub struct Engine<P: Protocol> {
     /// Of pieces of work: what was begun before is told from what was begun after.
     sequence: u64,
     stats: Arc<Stats>,
+    meter: load::Meter,
 }
 
 impl<P: Protocol> fmt::Debug for Engine<P> {
@@ -118,6 +120,7 @@ impl<P: Protocol> Engine<P> {
             epochs: 0,
             sequence: 0,
             stats: Arc::default(),
+            meter: load::Meter::default(),
         };
         (engine, reader)
     }
@@ -190,6 +193,7 @@ impl<P: Protocol> Engine<P> {
     /// No link: whatever waits is answered, every device is down.
     fn unlink(&mut self, fault: &PointFault) {
         self.arbiter.relink(Instant::now());
+        self.meter_stops();
         let why = PointFault::new(fault.kind, format!("link down: {}", fault.text));
         for order in self.arbiter.withdraw(|_, _| true) {
             order.not_sent(why.clone());

@@ -36,6 +36,7 @@ impl<P: Protocol> Engine<P> {
     pub(super) async fn session(&mut self, link: &P::Link, io: &mut Io<P>) -> End {
         self.arbiter.relink(Instant::now());
         (0..self.devices.len()).for_each(|device| self.succeed(device));
+        self.meter_starts();
         let mut pump = std::pin::pin!(link.run());
         let (mut flying, inbox) = (FuturesUnordered::new(), self.inbox.clone());
         let mut room = std::pin::pin!(self.status.emptied()); // registered once, not in every round
@@ -54,6 +55,7 @@ impl<P: Protocol> Engine<P> {
             } else if flying.is_empty() || wake.is_some_and(|until| until <= Instant::now()) {
                 break;
             }
+            self.busy(!flying.is_empty());
             self.stats.in_flight.set(flying.len() as u64);
             self.stats.waiting_writes.set(self.arbiter.waiting() as u64);
             self.tell();
@@ -62,6 +64,7 @@ impl<P: Protocol> Engine<P> {
                 Some(finished) = flying.next(), if !flying.is_empty() => {
                     self.drain(); // what `attach` said counts before its end does
                     if let Some(fault) = self.finish(finished) { return dead(closing, fault) }
+                    self.measure();
                 },
                 () = inbox.some() => self.drain(),
                 () = &mut room => room.set(self.status.emptied()),
@@ -73,6 +76,7 @@ impl<P: Protocol> Engine<P> {
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
+        self.busy(false);
         closing.map_or(End::Stop, |(end, _)| end)
     }
     /// Nothing new starts, what is under way ends.
@@ -98,8 +102,8 @@ impl<P: Protocol> Engine<P> {
         while let Some((unit, deadline, missed)) = self.arbiter.due(now, &mut due) {
             let (arbiter, protocol) = (&self.arbiter, &self.protocol);
             let Some(held) = self.devices.get_mut(unit).and_then(Option::as_mut) else { continue };
-            held.counters.missed.add(missed.into());
-            self.stats.total.missed.add(missed.into());
+            held.counters.missed.add(missed);
+            self.stats.total.missed.add(missed);
             let Some(deadline) = deadline else { continue };
             let plan = held.plans.get(&due, || {
                 let mut points: Vec<usize> = due.iter().flat_map(|g| arbiter.group(unit, *g)).collect();
@@ -140,7 +144,7 @@ impl<P: Protocol> Engine<P> {
         let held = self.devices[work.unit()].as_mut().expect("a unit of the arbiter is a device");
         if attach {
             held.epoch = epoch;
-            held.plans.clear();
+            held.plan_anew();
         }
         let (epoch, until) = (held.epoch, started + patience);
         let port = Port { unit, epoch, base: held.base.0, slots: held.slots, inbox };
@@ -189,7 +193,7 @@ impl<P: Protocol> Engine<P> {
     fn heed(&mut self, device: usize, cell: Cell) {
         let Some(held) = self.held_mut(device).filter(|d| d.epoch == cell.epoch) else { return };
         if !cell.pushes.is_empty() {
-            held.plans.clear();
+            held.plan_anew();
         }
         let base = held.base.0;
         for slot in cell.pushes {

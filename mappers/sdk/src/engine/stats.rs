@@ -84,6 +84,10 @@ pub struct Stats {
     pub waiting_writes: Counter,
     /// Exchanges under way, now.
     pub in_flight: Counter,
+    /// Microseconds with something under way.
+    pub busy: Counter,
+    /// Millionths of the link's time that its polled devices ask for, now.
+    pub utilisation: Counter,
     /// Rows of points, in use or free, now.
     pub rows: Counter,
     /// The most plans kept for one device, now.

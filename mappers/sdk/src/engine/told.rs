@@ -51,6 +51,7 @@ impl<P: Protocol> Engine<P> {
         if std::mem::take(&mut self.link_untold) {
             news.link.clone_from(&self.link);
         }
+        news.load = self.meter.untold.take();
         for device in std::mem::take(&mut self.untold) {
             let Some(held) = self.held_mut(device) else { continue };
             if std::mem::take(&mut held.health.untold) {

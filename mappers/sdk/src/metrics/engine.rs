@@ -1,7 +1,7 @@
 //! Endpoints and devices, as the engines count them.
 use super::{MetricsSource, Sheet, catalog};
 use crate::{
-    Counters, ErrorKind,
+    Counter, Counters, ErrorKind,
     runtime::{EngineStats, Engines},
 };
 
@@ -25,6 +25,8 @@ fn of_endpoint(sheet: &mut Sheet, endpoint: &str, engine: &EngineStats) {
         (catalog::ENDPOINT_CONNECT_FAILURES, &stats.connect_failures),
         (catalog::ENDPOINT_LOST, &stats.links_lost),
         (catalog::ENDPOINT_ANSWERED, &stats.total.answered),
+        (catalog::ENDPOINT_REFUSED, &stats.total.refused),
+        (catalog::ENDPOINT_MISSED, &stats.total.missed),
         (catalog::ENDPOINT_LOST_PUSHES, &stats.lost_pushes),
         (catalog::ENDPOINT_WAITING, &stats.waiting_writes),
         (catalog::ENDPOINT_IN_FLIGHT, &stats.in_flight),
@@ -32,6 +34,19 @@ fn of_endpoint(sheet: &mut Sheet, endpoint: &str, engine: &EngineStats) {
     ] {
         sheet.count(doc, &[endpoint], counter.get());
     }
+    for kind in ErrorKind::ALL {
+        let failed = stats.total.failed(kind);
+        if failed > 0 {
+            sheet.count(catalog::ENDPOINT_FAILED, &[endpoint, kind.as_str()], failed);
+        }
+    }
+    sheet.add(catalog::ENDPOINT_UTILISATION, &[endpoint], millionths(&stats.utilisation));
+    sheet.add(catalog::ENDPOINT_BUSY, &[endpoint], millionths(&stats.busy));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn millionths(counter: &Counter) -> f64 {
+    counter.get() as f64 / 1e6
 }
 
 fn of_device(sheet: &mut Sheet, labels: [&str; 3], counters: &Counters) {

@@ -1,13 +1,15 @@
 //! How the Channels stand on this node: the mapper's word for `DeviceSlice.status.channels`.
-use crate::{Hub, LinkState};
+use crate::{Hub, LinkState, Load};
 use pollux_crds::{ChannelNode, EffectiveDevice, SliceChannel};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Longest message, as the schema has it.
-const MESSAGE: usize = 1024;
+/// Longest message, in characters; the schema has room for 1024.
+const MESSAGE: usize = 256;
+/// Longest warning, which names devices.
+const WARNING: usize = 768;
 
 /// Namespace and name.
 pub(crate) type ChannelName = (String, String);
@@ -29,9 +31,15 @@ impl Channels {
     pub(crate) fn new(node: String, hub: Arc<Hub>) -> Self {
         Self { node, hub, states: Mutex::default() }
     }
-    pub(crate) fn set<'a>(&self, names: impl Iterator<Item = &'a ChannelName>, link: &LinkState) {
-        let message = (!link.up).then(|| link.reason.chars().take(MESSAGE / 4).collect());
-        let state = ChannelNode { node: self.node.clone(), connected: link.up, message, ..ChannelNode::default() };
+    pub(crate) fn set<'a>(&self, names: impl Iterator<Item = &'a ChannelName>, link: &LinkState, load: &Load) {
+        let short = |text: &str, most| text.chars().take(most).collect::<String>();
+        let state = ChannelNode {
+            node: self.node.clone(),
+            connected: link.up,
+            message: (!link.up).then(|| short(&link.reason, MESSAGE)),
+            utilisation: load.percent,
+            warning: load.warning.as_deref().map(|text| short(text, WARNING)),
+        };
         self.change(|states| states.extend(names.map(|name| (name.clone(), state.clone()))));
     }
     pub(crate) fn forget<'a>(&self, names: impl Iterator<Item = &'a ChannelName>) {

@@ -57,6 +57,8 @@ pub struct Script {
     pub answers: Mutex<VecDeque<Answer>>,
     /// What a request takes; nought: 10 ms.
     pub cost: Mutex<Duration>,
+    /// What a request is said to cost, before any was timed.
+    pub foreseen: Mutex<Option<Duration>>,
     /// The endpoint refuses connections.
     pub offline: Mutex<bool>,
     /// What a dial meets. `Silent`: nothing, for as long as it is waited for.
@@ -243,6 +245,9 @@ impl Protocol for Scripted {
     }
     fn secrets(&self, _: &Bus) -> Option<Vec<String>> {
         lock(&self.0.secrets).clone()
+    }
+    fn cost(&self, _: &Unit, _: &Exchange<()>) -> Option<Duration> {
+        *lock(&self.0.foreseen)
     }
     fn patience(&self, _: &Unit, job: Job<'_, ()>, timeout: Duration) -> Duration {
         if matches!(job, Job::Write(_)) { timeout * (*lock(&self.0.requests)).max(1) } else { timeout }

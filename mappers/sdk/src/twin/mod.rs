@@ -117,6 +117,8 @@ pub struct Twin {
     /// Why it is not on the disk.
     not_saved: Option<String>,
     link: Link,
+    /// Its link is asked for more than it can carry; what would make it fit.
+    overload: Option<String>,
     points: Vec<Point>,
     /// Some readings are to be converted again.
     outdated: bool,
@@ -162,6 +164,7 @@ impl Twin {
             not_saved: None,
             writes,
             link: Link::Unknown,
+            overload: None,
             points: vec![Point::new(now.mono); device.properties.len()],
             outdated: false,
             formulas: Formula::all(&device),

@@ -9,7 +9,7 @@ use super::{
     write::Verdict,
 };
 use crate::convert;
-use pollux_crds::{Applied, DeviceStatus, Mode, Pending, PropertyType, Value, Writes};
+use pollux_crds::{Applied, DeviceStatus, Mode, OVERLOADED, Pending, PropertyType, Value, Writes};
 use std::{collections::BTreeMap, time::Duration};
 
 /// After the device is there, the first report waits for all values, but no longer than this.
@@ -231,13 +231,24 @@ impl Twin {
         }
     }
 
+    /// Its link is asked for more than it can carry, and what would make it fit; None: it is not.
+    pub fn overloaded(&mut self, warning: Option<&str>, now: Now) {
+        if self.overload.as_deref() != warning {
+            (self.overload, self.touched) = (warning.map(str::to_owned), true);
+            self.say(now);
+            self.wake = Some(now.mono);
+        }
+    }
     pub(super) fn say_connected(&mut self, now: Now) {
         let urgent = matches!(self.link, Link::Refused { .. });
         let word = match (&self.link, self.device.mode) {
             (Link::Refused { reason, message }, _) => Word::new("False", reason, message),
             (_, Mode::Off) => Word::new("Unknown", "Off", "mode is Off: the device is not asked"),
             (Link::Unknown, _) => Word::new("Unknown", "Starting", "nothing was heard of the device yet"),
-            (Link::Up, _) => Word::new("True", "Answers", "the device answers"),
+            (Link::Up, _) => match &self.overload {
+                None => Word::new("True", "Answers", "the device answers"),
+                Some(why) => Word::new("True", OVERLOADED, &format!("the device answers, but its line is {why}")),
+            },
             (Link::Down { kind, message }, _) => Word::new("False", kind.as_str(), message),
         };
         self.conditions.connected(word, urgent, now);

@@ -12,8 +12,9 @@ use super::{
     saver::{Attempts, Saved, Saver},
 };
 use crate::{
-    Change, Command, ControlError, Cx, DeviceKey, Engine, Instant, LinkState, News, PointFault, Protocol, Secrets,
-    Status, WriteReply, telemetry, twin::Twin,
+    Change, Command, ControlError, Cx, DeviceKey, Engine, Instant, LinkState, Load, News, PointFault, Protocol,
+    Secrets, Status, WriteReply, telemetry,
+    twin::{Now, Twin},
 };
 use futures_util::{
     FutureExt,
@@ -115,6 +116,7 @@ struct Endpoint<P: Protocol> {
     leaving: BTreeMap<DeviceKey, Leaving<P>>,
     waiting: FuturesUnordered<BoxFuture<'static, Ended>>,
     link: Option<LinkState>,
+    load: Load,
     /// Channels of its devices, and how many have each.
     channels: BTreeMap<ChannelName, usize>,
     /// The process stops: nothing new is sent, and nothing more is said.
@@ -148,6 +150,7 @@ pub(super) async fn run<P: Protocol>(
         leaving: BTreeMap::new(),
         waiting: FuturesUnordered::new(),
         link: None,
+        load: Load::default(),
         channels: BTreeMap::new(),
         stopping: false,
     };
@@ -305,6 +308,9 @@ impl<P: Protocol> Endpoint<P> {
             (None, Some(twin)) => drop(self.devices.insert(key, Driven::new(settings, *twin, writes, now))),
             (None, None) => tracing::error!(?key, "neither driven here nor elsewhere"), // the placement knows better
         }
+        if let Some(driven) = self.devices.get_mut(&key) {
+            driven.twin.overloaded(self.load.warning.as_deref(), now);
+        }
         self.joins(new);
         self.parts(old.flatten());
         if self.stopping {
@@ -327,7 +333,7 @@ impl<P: Protocol> Endpoint<P> {
     fn joins(&mut self, name: Option<ChannelName>) {
         let Some(name) = name else { return };
         if let Some(link) = &self.link {
-            self.shared.channels.set([&name].into_iter(), link);
+            self.shared.channels.set([&name].into_iter(), link, &self.load);
         }
         *self.channels.entry(name).or_default() += 1;
     }
@@ -345,6 +351,10 @@ impl<P: Protocol> Endpoint<P> {
         self.heed_stop();
         let now = self.shared.clock.now();
         let mut touched = BTreeSet::new();
+        if let Some(load) = &news.load {
+            self.loaded(load, now);
+            touched.extend(self.devices.keys());
+        }
         if let Some(link) = &news.link {
             self.linked(link);
         }
@@ -374,10 +384,21 @@ impl<P: Protocol> Endpoint<P> {
         if let Some(identity) = &link.identity {
             self.shared.links.is(&self.resource, identity);
         }
-        if !self.stopping {
-            self.shared.channels.set(self.channels.keys(), link);
-        }
         self.link = Some(link.clone());
+        self.say_channels();
+    }
+    fn say_channels(&self) {
+        if let Some(link) = self.link.as_ref().filter(|_| !self.stopping) {
+            self.shared.channels.set(self.channels.keys(), link, &self.load);
+        }
+    }
+    /// What is wrong with the link is said by its devices too: most people look there.
+    fn loaded(&mut self, load: &Load, now: Now) {
+        self.load = load.clone();
+        for driven in self.devices.values_mut() {
+            driven.twin.overloaded(load.warning.as_deref(), now);
+        }
+        self.say_channels();
     }
     fn tick(&mut self) {
         let now = self.shared.clock.now();

@@ -1,7 +1,7 @@
 //! What comes from the field, and what is told of it.
 use super::*;
 use crate::testing::scripted::Answer;
-use pollux_crds::{CONNECTED, HEALTHY};
+use pollux_crds::{CONNECTED, HEALTHY, OVERLOADED};
 
 #[tokio::test(start_paused = true)]
 async fn a_configuration_becomes_values_in_the_hub() {
@@ -127,5 +127,42 @@ async fn channels_say_whether_their_link_is_open_and_are_forgotten_with_their_la
     plant.poll("renamed", |plant| plant.hub.channels().iter().map(|c| &c.name).eq(["line-2"])).await;
     plant.set(config([]));
     plant.poll("forgotten", |plant| plant.hub.channels().is_empty()).await;
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_asked_for_too_much_says_so_and_so_do_its_devices() {
+    let script = script(&["a", "b"]);
+    let line = |name: &str| {
+        let mut device = EffectiveDevice { channel: Some("line-1".into()), ..device(name) };
+        device.properties.iter_mut().for_each(|p| p.interval = Interval::Every(Span::from_millis(100)));
+        device
+    };
+    let state = |plant: &Plant| plant.hub.channels()[0].state.clone();
+    *script.cost.lock().unwrap() = Duration::from_millis(60); // 120 %
+    let plant = Plant::new(&script, config([line("a"), line("b")]));
+    let status = plant.until("b", is(CONNECTED, "True", OVERLOADED)).await;
+    let warning = "used to 120 %: intervals of at least 1.5 times these would fit (a 100ms → 150ms, b 100ms → 150ms)";
+    assert_eq!(status_of(&status, CONNECTED).2, format!("the device answers, but its line is {warning}"));
+    assert_eq!((state(&plant).utilisation, state(&plant).warning.as_deref()), (Some(120), Some(warning)));
+    plant.set(config([line("a"), line("b"), line("c")]));
+    script.set("c", "temperature", 20.0);
+    script.set("c", "setpoint", 20.0);
+    plant.until("c", is(CONNECTED, "True", OVERLOADED)).await; // one that comes later too
+    plant.set(config([line("a"), line("b")]));
+    plant.poll("c is gone", |plant| plant.view("c").is_none()).await;
+
+    let mut news = plant.hub.news();
+    *script.cost.lock().unwrap() = Duration::from_millis(20); // 40 %
+    plant.until("a", is(CONNECTED, "True", "Answers")).await;
+    plant.until("b", is(CONNECTED, "True", "Answers")).await;
+    assert_eq!((state(&plant).utilisation, state(&plant).warning), (Some(40), None));
+    let mut told = 0;
+    while news.try_recv().is_ok() {
+        told += 1;
+    }
+    assert!(told <= 6, "{told} versions of two statuses");
+    let engines = plant.engines.all();
+    assert_eq!(engines["bus"].stats.utilisation.get() / 10_000, 40);
     plant.end().await;
 }

@@ -17,6 +17,9 @@ pub struct Wire {
     pub slow: Mutex<BTreeMap<u8, Duration>>,
     pub log: Mutex<Vec<(Instant, String)>>,
     pub dead_time: Mutex<Duration>,
+    /// Answers have no names: a unit that did not answer must be left alone so long.
+    pub rest: Mutex<Option<Duration>>,
+    given_up: Mutex<BTreeMap<u8, Instant>>,
     busy: AtomicUsize,
     pub cut: Mutex<bool>,
     /// A write to this register cuts the line before it is answered.
@@ -124,6 +127,9 @@ impl Port {
         assert!(self.wire.busy.fetch_add(1, SeqCst) < self.depth, "two requests on a bus");
         let started = Instant::now();
         lock(&self.wire.log).push((started, what));
+        if let (Some(rest), Some(given_up)) = (*lock(&self.wire.rest), lock(&self.wire.given_up).get(&unit)) {
+            assert!(started >= *given_up + rest, "a late answer of unit {unit} would pass for this one's");
+        }
         let dead = lock(&self.wire.dead).contains(&unit);
         let cost = lock(&self.wire.slow).get(&unit).copied().unwrap_or(Duration::from_millis(10));
         let answered = answers(if dead { Duration::from_hours(1) } else { cost }, until).await;
@@ -133,6 +139,9 @@ impl Port {
         }
         if dead {
             *lock(&self.wire.dead_time) += started.elapsed();
+        }
+        if !answered {
+            lock(&self.wire.given_up).insert(unit, Instant::now());
         }
         if answered { Ok(()) } else { Err(Fault::Device(Error::Silent(unit))) }
     }
@@ -152,7 +161,7 @@ impl Port {
 }
 impl Link<Modbus> for Port {
     fn limits(&self) -> Limits {
-        Limits::at_once(self.depth).bus(self.depth <= 1)
+        Limits::at_once(self.depth).bus(self.depth <= 1).nameless(lock(&self.wire.rest).is_some())
     }
     async fn read(
         &self,

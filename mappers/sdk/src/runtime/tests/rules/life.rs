@@ -106,8 +106,7 @@ impl Life {
     pub(super) fn new(lanes: bool) -> Self {
         let (folder, script) = (tempfile::tempdir().unwrap(), Arc::<Script>::default());
         if lanes {
-            *script.limits.lock().unwrap() =
-                Limits { in_flight: 4, per_unit: 2, attached: None, bus: false, nameless: false };
+            *script.limits.lock().unwrap() = Limits::at_once(4).per_unit(2);
         }
         for (device, property) in DEVICES.iter().flat_map(|d| (0..KINDS.len()).map(move |p| (d, p))) {
             (0..2).for_each(|bank| script.set(device, &format!("p{property}.{bank}"), Value::Int(0)));
