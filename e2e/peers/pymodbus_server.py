@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""pymodbus_server.py HOST PORT: a Modbus TCP device by pymodbus, which shares no code with Pollux. Its log of requests is the oracle of the tests.
+"""pymodbus_server.py HOST PORT: a Modbus TCP device by pymodbus (with --rtu: RTU frames over TCP), which shares no code with Pollux. Its log of requests is the oracle of the tests.
 
 Every unit has 1000 addresses in each of the tables coil, discrete, input, holding. At the start: holding 0..99 = 100+i,
 but 20 and 21 hold float32 21.5 (ABCD); input i = 7*i; coil and discrete alternate. Writes to holding and coil 900..999
@@ -186,6 +186,7 @@ def arguments():
     p.add_argument("--unit", type=int, action="append", help="a unit id that exists (default: 1 and 5)")
     p.add_argument("--absent", default="11", help="exception code of an absent unit, or silent (default 11)")
     p.add_argument("--tls", nargs=3, metavar=("CRT", "KEY", "CA"), help="speak TLS with this certificate, to clients from CA alone")
+    p.add_argument("--rtu", action="store_true", help="RTU frames over TCP")
     p.add_argument("--stay", action="store_true", help="go on when stdin ends")
     return p.parse_args()
 
@@ -204,7 +205,8 @@ async def main():
     a = arguments()
     store = Store(a.unit or [1, 5], SILENT if a.absent == "silent" else int(a.absent))
     unused = SimDevice(0, simdata=[SimData(0, datatype=DataType.REGISTERS)])  # replaced by `store` below
-    kind, how = (ModbusTlsServer, secure(*a.tls)) if a.tls else (ModbusTcpServer, {})
+    framer = FramerType.RTU if a.rtu else FramerType.SOCKET
+    kind, how = (ModbusTlsServer, secure(*a.tls)) if a.tls else (ModbusTcpServer, {"framer": framer})
     server = kind(unused, address=(a.host, a.port), trace_pdu=store.trace, ignore_missing_devices=True, **how)
     server.context = store
     await server.serve_forever(background=True)

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use pollux_mapper::Instant;
 use pollux_modbus::{
-    Wire,
+    Settings, Wire,
     frame::{Answer, Request},
 };
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 pub(super) async fn run(port: u16, depth: usize) -> Result<()> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.set_nodelay(true)?;
-    let wire = Wire::new(stream);
+    let wire = Wire::with(stream, Settings { depth, ..Settings::default() });
     let mut lanes: FuturesUnordered<_> = (0..depth).map(|_| lane(&wire)).collect();
     lanes.next().await.context("at least one lane")?
 }

@@ -136,3 +136,53 @@ impl Pacing {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pollux_crds::{ModbusRtuOverTcp, ModbusTcp};
+
+    fn rtu_over_tcp(host: &str) -> ModbusDevice {
+        let rtu_over_tcp = Some(ModbusRtuOverTcp { host: host.into(), port: 4001 });
+        ModbusDevice { rtu_over_tcp, ..ModbusDevice::default() }
+    }
+    fn shown(device: &ModbusDevice) -> Result<String, String> {
+        Endpoint::new(device).map(|endpoint| endpoint.to_string()).map_err(|error| error.text)
+    }
+
+    #[test]
+    fn a_resource_is_shown_as_people_write_it() {
+        let tcp = |host: &str, port| ModbusDevice {
+            tcp: Some(ModbusTcp { host: host.into(), port }),
+            ..ModbusDevice::default()
+        };
+        let rtu: ModbusRtu = serde_json::from_str(r#"{"path": "/dev/ttyUSB0"}"#).expect("valid");
+        assert_eq!(shown(&tcp("PLC-1", 502)).as_deref(), Ok("tcp://plc-1:502"));
+        assert_eq!(shown(&tcp("2001:db8::5", 502)).as_deref(), Ok("tcp://[2001:db8::5]:502"));
+        assert_eq!(shown(&rtu_over_tcp("10.0.0.5")).as_deref(), Ok("rtuOverTcp://10.0.0.5:4001"));
+        let device = ModbusDevice { rtu: Some(rtu), ..ModbusDevice::default() };
+        assert_eq!(shown(&device).as_deref(), Ok("rtu:/dev/ttyUSB0"));
+        assert_eq!(shown(&tcp("a", 0)), Err("tcp.port is 0, must be 1..=65535".into()));
+        assert!(shown(&ModbusDevice::default()).is_err());
+    }
+
+    #[test]
+    fn a_line_whose_answers_have_no_names_has_no_pipeline() {
+        let device = ModbusDevice { pipeline: Some(8), ..rtu_over_tcp("a") };
+        assert_eq!(Endpoint::new(&device).expect("valid").pipeline, 1);
+    }
+
+    #[test]
+    fn pauses_out_of_bounds_are_refused_by_name() {
+        let idle = |text: &str| {
+            let pacing: ModbusPacing = serde_json::from_str(text).expect("typed");
+            shown(&ModbusDevice { pacing: Some(pacing), ..rtu_over_tcp("a") })
+        };
+        assert_eq!(idle(r#"{"closeAfterIdle": "500ms"}"#), Err("pacing.closeAfterIdle must be at least 1s".into()));
+        assert_eq!(
+            idle(r#"{"betweenRequests": "11s"}"#),
+            Err("pacing.betweenRequests is 11s, must be at most 10s".into())
+        );
+        assert!(idle(r#"{"afterConnect": "1m", "betweenRequests": "10s", "closeAfterIdle": "1s"}"#).is_ok());
+    }
+}

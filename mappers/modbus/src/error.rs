@@ -23,6 +23,9 @@ pub enum Error {
     Closed,
     #[error("the connection was lost: {0}")]
     Lost(String),
+    /// Of a serial port.
+    #[error("the port is gone: {0}; it is opened again when it is there")]
+    Unplugged(String),
     #[error("the connection takes no more bytes")]
     Stalled,
     #[error("half an answer ({0} bytes), then silence")]
@@ -31,6 +34,20 @@ pub enum Error {
     /// try would be a write of status each.
     #[error("unit {unit}: no answer{}", too_late(*.late))]
     Silent { unit: u8, late: bool },
+    /// Nothing was sent.
+    #[error("unit {unit}: its turn did not come in time")]
+    NoTurn { unit: u8 },
+    /// Nothing was sent: the answer to an earlier request may still come, and would be taken for this one's.
+    #[error("unit {unit}: not asked yet, because a late answer would pass for this one's")]
+    Held { unit: u8 },
+    #[error("unit {unit}: an answer with a wrong CRC")]
+    Crc { unit: u8 },
+    #[error("unit {unit}: half an answer, then silence")]
+    Half { unit: u8 },
+    #[error("unit {unit}: nothing came but our own request: the adapter or the wiring echoes what it sends")]
+    Echo { unit: u8 },
+    #[error("unit {unit}: no answer, but bytes that are no frame: another baud rate or parity, or a disturbed line")]
+    Noise { unit: u8 },
     #[error("nothing is received any more, whoever is asked: the connection is made anew")]
     Deaf,
     #[error("unit {unit}: {}", describe_exception(*.code))]
@@ -43,6 +60,21 @@ pub enum Error {
     Abandoned,
 }
 
+impl Error {
+    /// Whether anything was sent, so that silence says something of the device.
+    pub(crate) fn was_asked(&self) -> bool {
+        !matches!(self, Self::NoTurn { .. } | Self::Held { .. })
+    }
+
+    /// Whether asking once more, at once, may help: nothing usable came.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Silent { .. } | Self::Crc { .. } | Self::Half { .. } | Self::Noise { .. } | Self::Echo { .. }
+        )
+    }
+}
+
 fn too_late(late: bool) -> &'static str {
     if late { " (answers to earlier requests came meanwhile, and were dropped)" } else { "" }
 }
@@ -52,12 +84,22 @@ impl DriverError for Error {
         match self {
             Self::Secret(_) => ErrorKind::Config,
             Self::Session(_) => ErrorKind::Denied,
-            Self::Connect(_) | Self::Port { .. } | Self::Closed | Self::Lost(_) => ErrorKind::Unreachable,
-            Self::ConnectTimeout(_) | Self::Stalled | Self::HalfFrame(_) | Self::Silent { .. } | Self::Deaf => {
-                ErrorKind::Timeout
+            Self::Connect(_) | Self::Port { .. } | Self::Closed | Self::Lost(_) | Self::Unplugged(_) => {
+                ErrorKind::Unreachable
             }
+            Self::ConnectTimeout(_)
+            | Self::Stalled
+            | Self::HalfFrame(_)
+            | Self::Silent { .. }
+            | Self::NoTurn { .. }
+            | Self::Held { .. }
+            | Self::Half { .. }
+            | Self::Echo { .. }
+            | Self::Deaf => ErrorKind::Timeout,
             Self::Exception { code, .. } if crate::frame::is_gateway(*code) => ErrorKind::Unreachable,
-            Self::Exception { .. } | Self::Answer { .. } | Self::Stream(_) => ErrorKind::Protocol,
+            Self::Exception { .. } | Self::Answer { .. } | Self::Crc { .. } | Self::Noise { .. } | Self::Stream(_) => {
+                ErrorKind::Protocol
+            }
             Self::Abandoned => ErrorKind::Other,
         }
     }

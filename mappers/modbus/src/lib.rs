@@ -1,4 +1,4 @@
-//! Modbus TCP for Pollux. From the bottom: `frame` (bytes), `transaction` (which answer is whose), `wire` (one connection);
+//! Modbus for Pollux. From the bottom: `frame` (bytes), `transaction` (which answer is whose), `wire` (one connection);
 //! beside them `values`, `rules`, `plan`, `learned`, `unit`, `write`, all pure; `link` and `protocol` are what the engine sees.
 //! `cli` is for people: commands that need no YAML.
 pub mod cli;
@@ -9,6 +9,7 @@ pub mod frame;
 mod kept;
 pub mod learned;
 mod link;
+mod manners;
 pub mod plan;
 mod protocol;
 mod review;
@@ -30,9 +31,10 @@ pub use error::Error;
 pub use format::format;
 pub use kept::Why;
 pub use link::Link;
+pub use manners::Patience;
 pub use protocol::Modbus;
 pub use review::{LONGEST_REVIEW, REVIEW};
 pub use stream::{Dialled, Io, Stream, dial};
 pub use told::Told;
 pub use unit::{Item, Unit};
-pub use wire::Wire;
+pub use wire::{Ask, Framing, Manners, Redial, Settings, Turn, Wire};

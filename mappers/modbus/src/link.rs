@@ -1,18 +1,20 @@
 //! The engine's exchanges on one [`Wire`]: reads that learn what a device refuses, writes that tell what became of them.
 use crate::{
+    endpoint::Endpoint,
     error::Error,
     frame::{Answer, ExceptionCode, Request, describe_exception, is_gateway, is_refused_range},
     plan::Range,
     protocol::Modbus,
-    stream::Io,
-    transaction::DEPTH,
+    stream::{self, Dialled, Io},
     unit::{Item, Unit},
     values::Encoded,
-    wire::Wire,
+    wire::{Ask, Manners, Redial, Settings, Turn, Wire},
     write::{self, Step, What},
 };
 use pollux_crds::{ModbusTable as Table, Place};
-use pollux_mapper::{Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Samples, Value, Written};
+use pollux_mapper::{Cx, Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Port, Samples, Value, Written};
+use std::sync::Arc;
+use tracing::debug;
 
 /// One connection to a device or gateway. Dropping it closes it.
 #[derive(Debug)]
@@ -30,38 +32,68 @@ fn may_be_done(code: ExceptionCode) -> bool {
 }
 
 impl Link {
+    /// Modbus TCP, one request at a time.
     pub fn new(stream: impl Io + 'static, peer: Option<String>) -> Self {
-        Self { wire: Wire::new(stream), peer }
+        Self::with(stream, peer, Settings::default())
     }
 
-    /// One read by itself, for commands: the answer as it came.
+    pub fn with(stream: impl Io + 'static, peer: Option<String>, settings: Settings) -> Self {
+        Self { wire: Wire::with(stream, settings), peer }
+    }
+
+    /// As the endpoint is configured; opened again, where it may sleep.
+    pub(crate) async fn open(endpoint: &Endpoint, cx: &Cx) -> Result<Self, Error> {
+        let Dialled { stream, peer } = stream::dial(endpoint, cx).await?;
+        let again = Arc::new((endpoint.clone(), cx.clone()));
+        let redial: Redial = Box::new(move || {
+            let again = again.clone();
+            Box::pin(async move { stream::dial(&again.0, &again.1).await.map(|dialled| dialled.stream) })
+        });
+        Ok(Self::with(stream, peer, Settings::of(endpoint, redial)))
+    }
+
+    /// One read by itself, for commands: the answer as it came. Where a late one could pass for it, that is waited for first.
     pub(crate) async fn ask(&self, unit: u8, range: Range, until: Instant) -> Result<Answer, Fault<Error>> {
-        self.wire.transact(unit, &read_request(range), until, || ()).await
+        let timeout = until.saturating_duration_since(Instant::now());
+        let until = if self.wire.is_nameless() { until + timeout * 2 } else { until };
+        let (request, manners) = (read_request(range), Manners::once(timeout));
+        self.wire.ask(&Ask { unit, request: &request, until, manners }, || ()).await
     }
 
     /// The answer to a read: its data, or why the points of this request are Bad.
     async fn fetch(
         &self,
-        unit: u8,
+        turn: Option<&Turn<'_>>,
+        unit: &Unit,
         range: Range,
         until: Instant,
     ) -> Result<Result<Box<[u8]>, ExceptionCode>, Fault<Error>> {
-        match self.wire.transact(unit, &read_request(range), until, || ()).await? {
+        let (request, id) = (read_request(range), unit.id);
+        let ask = Ask { unit: id, request: &request, until, manners: unit.patience.manners };
+        let answer = match turn {
+            Some(turn) => self.wire.ask_in(turn, &ask, || ()).await,
+            None => self.wire.ask(&ask, || ()).await,
+        };
+        match answer? {
             Answer::Data(data) => Ok(Ok(data)),
-            Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit, code })),
+            Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit: id, code })),
             Answer::Exception(code) => Ok(Err(code)),
             Answer::Written => Ok(Ok(Box::default())),
         }
     }
 
-    /// False: the device refused, and the rest of the group stays.
+    /// False: the device refused, and the rest of the group stays. Nothing else is under way from the read of a register of
+    /// bits to its write.
     async fn step(&self, unit: &Unit, step: &Step, until: Instant, out: &mut Written) -> Result<bool, Fault<Error>> {
         let Step { values, what } = step;
+        let (id, manners) = (unit.id, unit.patience.manners);
+        let turn = self.wire.turn(id, true, until).await?;
         let current = match what {
             What::Bits { address, .. } => {
                 let range = Range { table: Table::Holding, start: *address, count: 1 };
                 let now = Instant::now();
-                match self.fetch(unit.id, range, now + until.saturating_duration_since(now) / 2).await? {
+                let half = now + until.saturating_duration_since(now) / 2;
+                match self.fetch(Some(&turn), unit, range, half).await? {
                     Ok(data) => data.first_chunk().map_or(0, |pair| u16::from_be_bytes(*pair)),
                     Err(code) => return Ok(refuse(values, code, out)),
                 }
@@ -69,8 +101,9 @@ impl Link {
             What::Coils(..) | What::Words(..) => 0,
         };
         let sending = || values.iter().for_each(|at| out.sending(*at));
-        match self.wire.transact(unit.id, &what.request(current, unit.writing), until, sending).await? {
-            Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit: unit.id, code })),
+        let request = what.request(current, unit.writing);
+        match self.wire.ask_in(&turn, &Ask { unit: id, request: &request, until, manners }, sending).await? {
+            Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit: id, code })),
             Answer::Exception(code) if may_be_done(code) => {
                 for at in values {
                     out.unknown(*at, exception(code));
@@ -86,7 +119,21 @@ impl Link {
             }
         }
     }
+
+    /// Whoever wonders why his pipeline is not used finds it in the status of the device.
+    fn remark(&self, unit: &Unit) {
+        if self.wire.has_fallen_back() {
+            unit.told.remark("pipeline", FALLEN_BACK);
+        }
+        if self.wire.echoes() {
+            unit.told.remark("echo", ECHOES);
+        }
+    }
 }
+
+const FALLEN_BACK: &str =
+    "pipeline: one request at a time, because answers were lost or mixed up while several were under way";
+const ECHOES: &str = "the line brings back what is sent on it (local echo): it is stepped over";
 
 fn refuse(values: &[usize], code: ExceptionCode, out: &mut Written) -> bool {
     for at in values {
@@ -101,7 +148,23 @@ fn exception(code: ExceptionCode) -> PointFault {
 
 impl pollux_mapper::Link<Modbus> for Link {
     fn limits(&self) -> Limits {
-        Limits::at_once(DEPTH).bus(true) // there may be one behind a gateway
+        let depth = self.wire.depth();
+        // There may be a bus behind a gateway.
+        Limits::at_once(depth).per_unit(depth).bus(true).nameless(self.wire.is_nameless())
+    }
+
+    /// A device that will not say who it is is attached all the same.
+    async fn attach(&self, unit: &Arc<Unit>, _: Port, until: Instant) -> Result<(), Fault<Error>> {
+        if !unit.patience.identify {
+            return Ok(());
+        }
+        match self.wire.identify(unit.id, unit.patience.manners, until).await {
+            Ok(Some(objects)) => unit.told.identify(objects),
+            Ok(None) => debug!(unit = unit.id, "it does not say who it is"),
+            Err(Fault::Link(error)) => return Err(Fault::Link(error)),
+            Err(fault) => debug!(unit = unit.id, ?fault, "it does not say who it is"),
+        }
+        Ok(())
     }
 
     async fn read(
@@ -112,13 +175,16 @@ impl pollux_mapper::Link<Modbus> for Link {
         out: &mut Samples,
     ) -> Result<Done, Fault<Error>> {
         let asked = exchange.request;
-        let fetched = self.fetch(unit.id, asked, until).await;
-        if let Err(Fault::Device(_)) = &fetched {
+        let fetched = self.fetch(None, unit, asked, until).await;
+        if let Err(Fault::Device(error)) = &fetched
+            && error.was_asked()
+        {
             unit.silent(exchange);
         }
         let again = match fetched? {
             Ok(data) => {
                 deliver(unit, exchange, &data, out);
+                self.remark(unit);
                 unit.learned().answered(asked, Instant::now())
             }
             Err(code) if is_refused_range(code) && unit.refused(exchange, code.into()) => true,

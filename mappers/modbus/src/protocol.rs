@@ -1,10 +1,9 @@
-//! Modbus TCP as the engine sees it: configuration to endpoints, units and plans; and `connect`.
+//! Modbus as the engine sees it: configuration to endpoints, units and plans; and `connect`.
 use crate::{
     endpoint::{Endpoint, Transport},
     error::Error,
     link::{self, Link},
     plan::{self, Range},
-    stream::{self, Dialled},
     unit::Unit,
 };
 use pollux_crds::{ModbusBinding, ModbusDevice};
@@ -27,12 +26,7 @@ impl Protocol for Modbus {
     type Link = Link;
 
     fn endpoint(&self, device: &ModbusDevice) -> Result<Endpoint, ConfigError> {
-        match Endpoint::new(device)? {
-            endpoint if endpoint.transport.is_nameless() => {
-                Err(ConfigError::device("tcp must be set, or channel name a Channel"))
-            }
-            endpoint => Ok(endpoint),
-        }
+        Endpoint::new(device)
     }
 
     fn secrets(&self, endpoint: &Endpoint) -> Option<Vec<String>> {
@@ -84,14 +78,15 @@ impl Protocol for Modbus {
     /// A bit is read, changed and written back.
     fn patience(&self, unit: &Unit, job: Job<'_, Range>, timeout: Duration) -> Duration {
         match job {
-            Job::Write(values) => timeout * link::requests(unit, values),
+            Job::Read(_) => unit.patience.read(timeout),
+            Job::Write(values) => unit.patience.write(timeout, link::requests(unit, values)),
+            Job::Attach => unit.patience.attach(timeout),
             _ => timeout,
         }
     }
 
     async fn connect(&self, endpoint: &Endpoint, cx: &Cx) -> Result<Link, Error> {
-        let Dialled { stream, peer } = stream::dial(endpoint, cx).await?;
-        Ok(Link::new(stream, peer))
+        Link::open(endpoint, cx).await
     }
 
     fn identity(&self, link: &Link) -> Option<String> {

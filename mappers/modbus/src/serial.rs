@@ -5,7 +5,7 @@ use crate::{
 };
 use pollux_crds::{ModbusParity, ModbusRs485, ModbusRts, ModbusRtu};
 use rustix::{
-    fs::{FileType, FlockOperation, flock, fstat, major, minor},
+    fs::{FlockOperation, flock, fstat, major, minor},
     termios::{ControlModes, OptionalActions, ioctl_tiocexcl, tcgetattr, tcsetattr},
 };
 use serial2::{
@@ -47,6 +47,7 @@ fn why(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => {
             "permission denied: the mapper must be in the group that owns it, mostly dialout".into()
         }
+        _ if error.raw_os_error() == Some(rustix::io::Errno::NOTTY.raw_os_error()) => "is no serial port".into(),
         io::ErrorKind::ResourceBusy | io::ErrorKind::WouldBlock => "busy: another program has it open".into(),
         _ => error.to_string(),
     }
@@ -77,9 +78,6 @@ fn without_modem(port: &SerialPort) -> io::Result<()> {
 /// TIOCEXCL keeps others out from now on, but not root; the lock is what careful programs ask first, root or not.
 fn exclusive(port: &SerialPort) -> io::Result<String> {
     let stat = fstat(port)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice {
-        return Err(io::Error::other("is no serial port"));
-    }
     flock(port, FlockOperation::NonBlockingLockExclusive)?;
     ioctl_tiocexcl(port)?;
     Ok(format!("tty:{}:{}", major(stat.st_rdev), minor(stat.st_rdev)))

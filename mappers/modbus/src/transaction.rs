@@ -1,9 +1,7 @@
 //! Which answer belongs to which request, without any IO. Answers may come in any order, late or never.
-//! How many requests may be under way lives here, and nowhere else.
+//! At most `depth` are under way.
 use crate::frame::{Answer, Frame, ProtocolError, Shape};
 
-/// Requests under way at once on one connection. Many gateways lose the second: more is for a device that says so.
-pub const DEPTH: usize = 1;
 /// Ids issued longest ago than this may come round again: an answer that old is no longer told from nonsense.
 const MEMORY: u16 = 0x7FFF;
 
@@ -94,9 +92,25 @@ impl<T> Transactions<T> {
         self.dropped
     }
 
-    /// Everyone who still waits: the connection is lost.
-    pub fn drain(&mut self) -> impl Iterator<Item = T> + '_ {
-        self.open.drain(..).map(|open| open.waiter)
+    /// How many are under way.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whom to tell of this one.
+    pub fn waiter(&mut self, id: u16) -> Option<&mut T> {
+        self.open.iter_mut().find(|open| open.id == id).map(|open| &mut open.waiter)
+    }
+
+    /// Everyone who waits.
+    pub fn waiters(&self) -> impl Iterator<Item = &T> + '_ {
+        self.open.iter().map(|open| &open.waiter)
+    }
+
+    /// Another connection: an id of the last one is nonsense on it.
+    pub fn forget(&mut self) {
+        (self.issued, self.dropped) = (0, 0);
+        self.open.clear();
     }
 }
 

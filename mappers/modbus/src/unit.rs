@@ -3,6 +3,7 @@ use crate::{
     format::format,
     kept::Why,
     learned::Learned,
+    manners::Patience,
     plan::Range,
     rules::{Rules, is_of_bits},
     told::Told,
@@ -24,6 +25,8 @@ pub struct Unit {
     pub rules: Rules,
     pub writing: Writing,
     learned: Mutex<Learned>,
+    /// How patient it wants us to be.
+    pub patience: Patience,
     /// What the wire found out beside values.
     pub told: Told,
 }
@@ -62,7 +65,15 @@ impl Unit {
                     point.address.alone.unwrap_or(false).then_some(item.block)
                 };
                 rules.alone = points.iter().zip(&items).filter_map(alone).collect();
-                Ok(Self { id, items, rules, writing, learned: Mutex::default(), told: Told::default() })
+                Ok(Self {
+                    id,
+                    items,
+                    rules,
+                    writing,
+                    learned: Mutex::default(),
+                    patience: Patience::of(device),
+                    told: Told::default(),
+                })
             }
             _ => Err(errors),
         }

@@ -3,8 +3,8 @@
 #![allow(clippy::panic, clippy::unwrap_in_result, reason = "a test")]
 mod common;
 
-use common::{device, frame, registers, request, unit};
-use pollux_crds::{ModbusDataType::Uint16, ModbusTable::Holding};
+use common::{anywhere, device, frame, registers, request, unit, unit_of};
+use pollux_crds::{ModbusDataType::Uint16, ModbusDevice, ModbusTable::Holding, Span};
 use pollux_mapper::{Cx, Fault, Instant, Link as _, Protocol, Samples, Slot, Value};
 use pollux_modbus::{Error, Link, Modbus, Unit};
 use std::time::Duration;
@@ -248,7 +248,9 @@ async fn a_byte_each_second_is_an_answer_when_there_is_time_and_a_fault_when_the
         });
         let started = Instant::now();
         let link = Link::new(ours, None);
-        let found = reach(&read(&link, &one_register(1), within).await);
+        let patient = ModbusDevice { timeout: Some(Span::from_secs(30)), ..device(anywhere(), 1) };
+        let unit = unit_of(&patient, &[(registers(Holding, 7, Uint16), false, None)]).expect("valid");
+        let found = reach(&read(&link, &unit, within).await);
         assert_eq!(found, expected, "within {within:?}");
         assert!(started.elapsed() <= within, "it ends by the time given");
     }

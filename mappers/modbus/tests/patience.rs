@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::{io::duplex, time::sleep};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// A device that is busy is asked three more times.
+const BUSY: Duration = Duration::from_millis(300);
 
 fn bit(address: i32, bit: i32) -> ModbusBinding {
     ModbusBinding { bit: Some(bit), ..bits(Holding, address) }
@@ -36,10 +38,10 @@ fn each_request_has_its_time_out() {
         (vec![on(4)], 1),
         (vec![(3, Value::Int(70_000))], 1), // refused before it is sent
     ] {
-        assert_eq!(patience(&values), TIMEOUT * requests, "{values:?}");
+        assert_eq!(patience(&values), (TIMEOUT + BUSY) * requests, "{values:?}");
     }
     let plan: Vec<Exchange<_>> = Modbus.plan(&mixed(), &[0]);
-    assert_eq!(Modbus.patience(&mixed(), Job::Read(&plan[0]), TIMEOUT), TIMEOUT);
+    assert_eq!(Modbus.patience(&mixed(), Job::Read(&plan[0]), TIMEOUT), TIMEOUT + BUSY);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use common::{bits, cli::run, device, registers, unit};
 use pollux_crds::{
     ModbusBinding,
     ModbusDataType::{Float32, Int64, Uint16},
+    ModbusRtuOverTcp,
     ModbusTable::{Coil, Discrete, Holding, Input},
 };
 use pollux_mapper::{
@@ -28,11 +29,18 @@ struct Peer {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     address: SocketAddr,
+    rtu: bool,
 }
 
 impl Peer {
     fn start() -> Self {
         Self::by("pymodbus_server.py", &["127.0.0.1", "0"])
+    }
+    /// With RTU frames, over TCP all the same.
+    fn rtu() -> Self {
+        let mut peer = Self::by("pymodbus_server.py", &["127.0.0.1", "0", "--rtu"]);
+        peer.rtu = true;
+        peer
     }
     fn by(script: &str, arguments: &[&str]) -> Self {
         let python = std::env::var_os("POLLUX_PYTHON").expect("POLLUX_PYTHON is set");
@@ -46,7 +54,7 @@ impl Peer {
             .expect("POLLUX_PYTHON starts");
         let input = child.stdin.take().expect("piped");
         let output = BufReader::new(child.stdout.take().expect("piped"));
-        let mut peer = Self { child, input, output, address: common::anywhere() };
+        let mut peer = Self { child, input, output, address: common::anywhere(), rtu: false };
         let port = peer.line()["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
         peer.address.set_port(port);
         peer
@@ -63,7 +71,12 @@ impl Peer {
         answer
     }
     async fn connect(&self) -> Link {
-        let endpoint = Modbus.endpoint(&device(self.address, 1)).expect("valid");
+        let mut config = device(self.address, 1);
+        if self.rtu {
+            let (host, port) = (self.address.ip().to_string(), self.address.port().into());
+            (config.tcp, config.rtu_over_tcp) = (None, Some(ModbusRtuOverTcp { host, port }));
+        }
+        let endpoint = Modbus.endpoint(&config).expect("valid");
         Modbus.connect(&endpoint, &Cx::default()).await.expect("connected")
     }
 }
@@ -117,7 +130,16 @@ fn prepared(bindings: &[(ModbusBinding, bool, Option<&str>)]) -> Unit {
 #[tokio::test]
 #[ignore = "a part of its own: needs POLLUX_PYTHON"]
 async fn pymodbus_reads_as_it_was_set_and_holds_what_was_written() {
-    let mut peer = Peer::start();
+    is_read_and_written(Peer::start()).await;
+}
+
+#[tokio::test]
+#[ignore = "a part of its own: needs POLLUX_PYTHON"]
+async fn pymodbus_understands_rtu_as_we_do() {
+    is_read_and_written(Peer::rtu()).await;
+}
+
+async fn is_read_and_written(mut peer: Peer) {
     let link = peer.connect().await;
     let unit = prepared(&[
         (registers(Holding, 20, Float32), true, None),

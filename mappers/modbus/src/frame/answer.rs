@@ -1,5 +1,8 @@
 //! What an answer must look like, known before it comes: nothing is taken for an answer that does not fit its request.
-use super::{ProtocolError, hex};
+use super::{
+    ProtocolError, hex,
+    identity::{self, FUNCTION as IDENTIFICATION},
+};
 use tokio_modbus::{ExceptionCode, Request};
 
 /// The one form an answer may have, besides an exception.
@@ -7,13 +10,25 @@ use tokio_modbus::{ExceptionCode, Request};
 pub enum Shape {
     /// Function, and how many bytes of data.
     Read { function: u8, bytes: u8 },
-    /// A write repeats four bytes: address, and value (5, 6) or quantity (15, 16).
-    Echo { function: u8, expected: [u8; 4] },
+    /// A write repeats address and value (5, 6), address and quantity (15, 16), or address and both masks (22): `length` bytes.
+    Echo { function: u8, length: u8, expected: [u8; 6] },
+    /// Device identification (43/14): as long as its objects are.
+    Identification { code: u8 },
+}
+
+/// How long a PDU is, told by its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    Known(usize),
+    /// Its beginning is not there yet.
+    Open,
+    /// It is no answer of this shape.
+    Never,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Registers, big-endian, or bits, eight to a byte from the lowest.
+    /// Registers, big-endian, or bits, eight to a byte from the lowest; of identification, what follows the function code.
     Data(Box<[u8]>),
     Written,
     Exception(ExceptionCode),
@@ -30,13 +45,40 @@ impl Shape {
             Request::ReadHoldingRegisters(_, count) | Request::ReadInputRegisters(_, count) => {
                 Self::Read { function, bytes: u8::try_from(count.saturating_mul(2)).unwrap_or(u8::MAX) }
             }
-            _ => Self::Echo { function, expected: pdu.get(1..5).and_then(|at| at.try_into().ok()).unwrap_or_default() },
+            Request::ReadDeviceIdentification(code, _) => Self::Identification { code: code.value() },
+            _ => {
+                let length = if function == 22 { 6 } else { 4 };
+                let mut expected = [0; 6];
+                let repeated = pdu.iter().skip(1).take(length.into());
+                expected.iter_mut().zip(repeated).for_each(|(to, from)| *to = *from);
+                Self::Echo { function, length, expected }
+            }
         }
     }
 
-    fn function(self) -> u8 {
+    pub fn function(self) -> u8 {
         match self {
             Self::Read { function, .. } | Self::Echo { function, .. } => function,
+            Self::Identification { .. } => IDENTIFICATION,
+        }
+    }
+
+    /// Whether the answer repeats the whole request, so that an echo of it by the wiring looks the same.
+    pub fn is_echo(self) -> bool {
+        matches!(self, Self::Echo { function: 5 | 6 | 22, .. })
+    }
+
+    /// `pdu`: what is there of it so far. For framing that says no lengths.
+    pub fn length(self, pdu: &[u8]) -> Length {
+        let asked = self.function();
+        match (self, pdu) {
+            (_, []) | (Self::Read { .. }, [_]) if pdu.first().is_none_or(|function| *function == asked) => Length::Open,
+            (_, [function, ..]) if *function == asked | 0x80 => Length::Known(2),
+            (_, [function, ..]) if *function != asked => Length::Never,
+            (Self::Read { bytes, .. }, [_, count, ..]) if *count == bytes => Length::Known(2 + usize::from(bytes)),
+            (Self::Read { .. }, _) => Length::Never,
+            (Self::Echo { length, .. }, _) => Length::Known(1 + usize::from(length)),
+            (Self::Identification { code }, pdu) => identity::length(code, pdu),
         }
     }
 
@@ -55,11 +97,24 @@ impl Shape {
                 Ok(Answer::Data(data.into()))
             }
             (Self::Read { bytes, .. }, _) => Err(wrong_length(2 + usize::from(bytes))),
-            (Self::Echo { expected, .. }, [_, got @ ..]) if *got == expected => Ok(Answer::Written),
-            (Self::Echo { expected, .. }, [function, got @ ..]) if got.len() == expected.len() => {
-                Err(ProtocolError::WrongEcho { function: *function, expected: hex(&expected), got: hex(got) })
+            (Self::Echo { length, expected, .. }, [function, got @ ..]) => {
+                let expected = expected.get(..usize::from(length)).unwrap_or_default();
+                match got {
+                    got if got == expected => Ok(Answer::Written),
+                    got if got.len() == expected.len() => {
+                        let (expected, got) = (hex(expected), hex(got));
+                        Err(ProtocolError::WrongEcho { function: *function, expected, got })
+                    }
+                    _ => Err(wrong_length(1 + expected.len())),
+                }
             }
-            (Self::Echo { .. }, _) => Err(wrong_length(5)),
+            (Self::Echo { length, .. }, []) => Err(wrong_length(1 + usize::from(length))),
+            (Self::Identification { code }, pdu) => match identity::length(code, pdu) {
+                Length::Known(length) if length == pdu.len() => {
+                    Ok(Answer::Data(pdu.get(1..).unwrap_or_default().into()))
+                }
+                _ => Err(ProtocolError::Identification { seen: hex(pdu) }),
+            },
         }
     }
 }

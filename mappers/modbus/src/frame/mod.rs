@@ -1,18 +1,20 @@
-//! The bytes of Modbus, without any IO: PDUs of functions 1 to 6, 15 and 16 with their exceptions, and MBAP framing.
+//! The bytes of Modbus, without any IO: PDUs of functions 1 to 6, 15, 16, 22 and 43/14 with their exceptions; MBAP and RTU framing.
 //! Requests and codes are tokio-modbus' public types; its codec is private, and it takes an answer for whatever was asked last.
 mod answer;
 mod exception;
+pub mod identity;
 pub mod mbap;
 mod request;
+pub mod rtu;
 
-pub use answer::{Answer, Shape};
+pub use answer::{Answer, Length, Shape};
 pub use exception::{describe as describe_exception, is_gateway, is_refused_range};
 pub use mbap::{Decoder, Frame, MAX_FRAME};
 pub use request::{
     IllegalRequest, MAX_READ_BITS, MAX_READ_REGISTERS, MAX_WRITE_BITS, MAX_WRITE_REGISTERS,
     describe as describe_request, encode as encode_pdu,
 };
-pub use tokio_modbus::{ExceptionCode, FunctionCode, Request};
+pub use tokio_modbus::{ExceptionCode, FunctionCode, Request, prelude::ReadCode};
 
 /// Why what came in is not Modbus TCP, or not an answer to what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +33,8 @@ pub enum ProtocolError {
     WrongFunction { asked: u8, got: u8 },
     #[error("answer of {got} bytes to function {function}, must be {expected}; received {seen}")]
     WrongLength { function: u8, expected: usize, got: usize, seen: String },
+    #[error("device identification whose lengths do not add up; received {seen}")]
+    Identification { seen: String },
     /// A write is acknowledged by repeating its address and its value or quantity.
     #[error("the acknowledgement of function {function} says {got}, must be {expected}")]
     WrongEcho { function: u8, expected: String, got: String },

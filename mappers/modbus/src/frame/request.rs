@@ -5,6 +5,8 @@ pub const MAX_READ_BITS: u16 = 2000;
 pub const MAX_READ_REGISTERS: u16 = 125;
 pub const MAX_WRITE_BITS: u16 = 1968;
 pub const MAX_WRITE_REGISTERS: u16 = 123;
+/// The kind of function 43 that reads device identification.
+pub(super) const MEI_IDENTIFICATION: u8 = 14;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IllegalRequest {
@@ -12,7 +14,7 @@ pub enum IllegalRequest {
     Quantity { address: u16, count: usize, most: u16 },
     #[error("{count} values from address {address} reach beyond address 65535")]
     Beyond { address: u16, count: usize },
-    #[error("function {0} is not one of 1 to 6, 15, 16")]
+    #[error("function {0} is not one of 1 to 6, 15, 16, 22, 43")]
     Function(u8),
 }
 
@@ -51,6 +53,15 @@ fn body(request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), IllegalRequest> 
         Request::WriteMultipleRegisters(at, words) => {
             range(*at, words.len(), MAX_WRITE_REGISTERS, out)?;
             push_block(&words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>(), out);
+            Ok(())
+        }
+        Request::MaskWriteRegister(at, and, or) => {
+            pair(*at, *and, out);
+            out.extend_from_slice(&or.to_be_bytes());
+            Ok(())
+        }
+        Request::ReadDeviceIdentification(code, object) => {
+            out.extend_from_slice(&[MEI_IDENTIFICATION, code.value(), *object]);
             Ok(())
         }
         other => Err(IllegalRequest::Function(other.function_code().value())),
@@ -92,7 +103,7 @@ pub fn describe(request: &Request<'_>) -> String {
         Request::ReadHoldingRegisters(at, count) => ("holding", *at, usize::from(*count)),
         Request::WriteSingleCoil(at, _) => ("coil", *at, 1),
         Request::WriteMultipleCoils(at, coils) => ("coil", *at, coils.len()),
-        Request::WriteSingleRegister(at, _) => ("holding", *at, 1),
+        Request::WriteSingleRegister(at, _) | Request::MaskWriteRegister(at, ..) => ("holding", *at, 1),
         Request::WriteMultipleRegisters(at, words) => ("holding", *at, words.len()),
         _ => ("unknown", 0, 0),
     };
@@ -107,6 +118,7 @@ pub fn describe(request: &Request<'_>) -> String {
 mod tests {
     use super::*;
     use std::borrow::Cow;
+    use tokio_modbus::prelude::ReadCode;
 
     fn framed(id: u16, unit: u8, request: &Request<'_>) -> Result<Vec<u8>, IllegalRequest> {
         let mut out = vec![];
@@ -117,7 +129,12 @@ mod tests {
     #[test]
     fn requests_are_the_bytes_of_the_standard() {
         let coils = [true, false, true, true, false, false, true, true, true, false];
-        let table: [(Request<'_>, &[u8]); 8] = [
+        let table: [(Request<'_>, &[u8]); 10] = [
+            (
+                Request::MaskWriteRegister(4, 0x00F2, 0x0025),
+                &[0, 7, 0, 0, 0, 8, 17, 22, 0x00, 0x04, 0x00, 0xF2, 0x00, 0x25],
+            ),
+            (Request::ReadDeviceIdentification(ReadCode::Basic, 0), &[0, 7, 0, 0, 0, 5, 17, 43, 14, 1, 0]),
             (Request::ReadCoils(0x13, 0x25), &[0, 7, 0, 0, 0, 6, 17, 1, 0x00, 0x13, 0x00, 0x25]),
             (Request::ReadDiscreteInputs(0xC4, 0x16), &[0, 7, 0, 0, 0, 6, 17, 2, 0x00, 0xC4, 0x00, 0x16]),
             (Request::ReadHoldingRegisters(0x6B, 3), &[0, 7, 0, 0, 0, 6, 17, 3, 0x00, 0x6B, 0x00, 0x03]),
@@ -150,7 +167,7 @@ mod tests {
                 Request::WriteMultipleRegisters(5, words.into()),
                 "124 values from address 5 in one request, must be 1..=123",
             ),
-            (Request::ReportServerId, "function 17 is not one of 1 to 6, 15, 16"),
+            (Request::ReportServerId, "function 17 is not one of 1 to 6, 15, 16, 22, 43"),
         ];
         for (request, expected) in illegal {
             assert_eq!(framed(1, 1, &request).map_err(|error| error.to_string()), Err(expected.to_owned()));

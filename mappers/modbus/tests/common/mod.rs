@@ -27,6 +27,12 @@ pub(crate) fn unit(
     unit_id: i32,
     bindings: &[(ModbusBinding, bool, Option<&str>)],
 ) -> Result<Unit, Vec<pollux_mapper::ConfigError>> {
+    unit_of(&device(anywhere(), unit_id), bindings)
+}
+pub(crate) fn unit_of(
+    device: &ModbusDevice,
+    bindings: &[(ModbusBinding, bool, Option<&str>)],
+) -> Result<Unit, Vec<pollux_mapper::ConfigError>> {
     let names: Vec<String> = (0..bindings.len()).map(|n| format!("p{n}")).collect();
     let points: Vec<Point<'_, ModbusBinding>> = bindings
         .iter()
@@ -42,7 +48,7 @@ pub(crate) fn unit(
             read_group: *read_group,
         })
         .collect();
-    pollux_mapper::Protocol::prepare(&Modbus, &device(anywhere(), unit_id), &points)
+    pollux_mapper::Protocol::prepare(&Modbus, device, &points)
 }
 
 /// The next request: transaction, unit, PDU. Read by hand, so that a test does not believe the codec about itself.
@@ -67,4 +73,16 @@ pub(crate) async fn answer(peer: &mut (impl AsyncWrite + Unpin), id: u16, unit: 
 
 pub(crate) fn number(value: &Value) -> f64 {
     value.as_f64().expect("a number")
+}
+
+/// With the CRC of RTU, bit by bit as the standard describes it (Serial Line V1.02, 6.2.2).
+pub(crate) fn rtu(body: &[u8]) -> Vec<u8> {
+    let mut crc = 0xFFFF_u16;
+    for byte in body {
+        crc ^= u16::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 };
+        }
+    }
+    [body, &crc.to_le_bytes()].concat()
 }

@@ -70,6 +70,8 @@ impl<'h, H: Harness> Bench<'h, H> {
         Ok(bench)
     }
     pub(super) async fn connect(harness: &'h H) -> Result<Self, String> {
+        // The pump of the link before ends only now: a port has one user at a time.
+        tokio::task::yield_now().await;
         let protocol = harness.protocol();
         let device = harness.device(0);
         let endpoint = protocol.endpoint(&device).map_err(|e| format!("endpoint: {e}"))?;

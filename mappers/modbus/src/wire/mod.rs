@@ -1,0 +1,300 @@
+//! One connection: requests and their answers, time-outs, pauses, and who has his turn. Of any stream, so that tests need no
+//! port.
+mod adapt;
+mod codec;
+mod core;
+mod identify;
+mod losses;
+mod settings;
+
+pub use self::settings::{Ask, Framing, Manners, Redial, Settings};
+
+use self::core::{Before, Begun, Core};
+use crate::{
+    error::Error,
+    frame::{Answer, IllegalRequest, Request},
+    stream::Io,
+};
+use pollux_mapper::{ErrorKind, Fault, Instant, PointFault};
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::{Mutex as Lock, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+use tokio::{
+    sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit},
+    time::{sleep, sleep_until, timeout_at},
+};
+
+/// One connection. Whoever waits for an answer, or [`Wire::pump`] alone, reads for all.
+#[derive(Debug)]
+pub struct Wire {
+    core: Lock<Core>,
+    /// Several reads share it; a write, and everything where one request at a time is the most, has it alone.
+    turn: RwLock<()>,
+    lanes: Semaphore,
+    settings: Settings,
+    dialling: Mutex<()>,
+}
+
+/// The right to ask.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    _held: Held<'a>,
+}
+#[derive(Debug)]
+enum Held<'a> {
+    Shared { _turn: RwLockReadGuard<'a, ()>, _lane: SemaphorePermit<'a> },
+    Alone { _turn: RwLockWriteGuard<'a, ()> },
+}
+
+impl Wire {
+    /// Modbus TCP, one request at a time.
+    pub fn new(stream: impl Io + 'static) -> Self {
+        Self::with(stream, Settings::default())
+    }
+
+    pub fn with(stream: impl Io + 'static, settings: Settings) -> Self {
+        let core = Core::new(Box::new(stream), &settings);
+        let lanes = Semaphore::new(core.depth);
+        Self { core: Lock::new(core), turn: RwLock::new(()), lanes, settings, dialling: Mutex::new(()) }
+    }
+
+    /// One request and its answer, by `until`, without a second try. `sending` is called right before the first byte leaves.
+    /// A unit that is silent costs the unit, a stream that makes no sense costs the connection.
+    pub async fn transact(
+        &self,
+        unit: u8,
+        request: &Request<'_>,
+        until: Instant,
+        sending: impl FnMut() + Send,
+    ) -> Result<Answer, Fault<Error>> {
+        let manners = Manners::once(until.saturating_duration_since(Instant::now()));
+        self.ask(&Ask { unit, request, until, manners }, sending).await
+    }
+
+    /// The same, as often as manners allow. A write has the connection for itself.
+    pub async fn ask(&self, ask: &Ask<'_>, sending: impl FnMut() + Send) -> Result<Answer, Fault<Error>> {
+        let turn = self.turn(ask.unit, ask.is_write(), ask.until).await?;
+        self.ask_in(&turn, ask, sending).await
+    }
+
+    /// The right to ask, by `until`. `alone`: nothing else is under way as long as it is held.
+    pub async fn turn(&self, unit: u8, alone: bool, until: Instant) -> Result<Turn<'_>, Fault<Error>> {
+        if (alone || self.depth() == 1)
+            && let Ok(turn) = self.turn.try_write()
+        {
+            return Ok(Turn { _held: Held::Alone { _turn: turn } });
+        }
+        let held = timeout_at(until, self.held(alone)).await;
+        held.map(|held| Turn { _held: held }).map_err(|_| Fault::Device(Error::NoTurn { unit }))
+    }
+
+    async fn held(&self, alone: bool) -> Held<'_> {
+        while !alone && self.depth() > 1 {
+            let turn = self.turn.read().await;
+            // Never closed. Whoever waited here while it fell back to one at a time waits again.
+            if let Ok(lane) = self.lanes.acquire().await
+                && self.depth() > 1
+            {
+                return Held::Shared { _turn: turn, _lane: lane };
+            }
+        }
+        Held::Alone { _turn: self.turn.write().await }
+    }
+
+    /// As [`Self::ask`], within a turn: what is read here and written after has nothing in between.
+    pub async fn ask_in(
+        &self,
+        _: &Turn<'_>,
+        ask: &Ask<'_>,
+        mut sending: impl FnMut() + Send,
+    ) -> Result<Answer, Fault<Error>> {
+        let Manners { retries, busy: (times, delay), .. } = ask.manners;
+        let (mut lost, mut busy) = (0, 0);
+        loop {
+            let again = |delay| Instant::now() + delay < ask.until;
+            match self.attempt(ask, lost == 0, &mut sending).await {
+                Ok(Answer::Exception(code)) if busy < times && is_busy(ask, code.into()) && again(delay) => {
+                    busy += 1;
+                    sleep(delay).await;
+                }
+                Err(Fault::Device(error)) if lost < retries && !ask.is_write() && error.is_lost() && again(delay) => {
+                    lost += 1;
+                }
+                end => return end,
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        ask: &Ask<'_>,
+        first: bool,
+        sending: &mut (impl FnMut() + Send),
+    ) -> Result<Answer, Fault<Error>> {
+        loop {
+            self.prepare(ask).await?;
+            if let Some((ticket, patience)) = self.begin(ask, first, sending)? {
+                return ticket.wait(ask, patience).await;
+            }
+        }
+    }
+
+    /// None: the other side closed the stream just now.
+    fn begin(
+        &self,
+        ask: &Ask<'_>,
+        first: bool,
+        sending: &mut (impl FnMut() + Send),
+    ) -> Result<Option<(Ticket<'_>, Duration)>, Fault<Error>> {
+        let mut core = self.core();
+        if core.is_closed() {
+            return Ok(None);
+        }
+        let begun = core.begin(ask, sending).map_err(|error| illegal(&error))??;
+        Ok(Some((Ticket { wire: self, begun }, core.patience(ask, first))))
+    }
+
+    /// Until a request may leave: the stream is open, the pauses are kept, a line is silent.
+    async fn prepare(&self, ask: &Ask<'_>) -> Result<(), Fault<Error>> {
+        loop {
+            // What lies there unread is older than any request.
+            let listen = poll_fn(|cx| self.core().poll_listen(cx));
+            let before = self.core().before(ask)?;
+            match before {
+                Before::Go if self.settings.framing == Framing::Mbap => return Ok(()),
+                Before::Go => tokio::select! {
+                    biased;
+                    () = listen => {}
+                    () = std::future::ready(()) => return Ok(()),
+                },
+                Before::Dial => self.dial(ask.until).await?,
+                Before::Wait(at) if at >= ask.until => {
+                    sleep_until(ask.until).await;
+                    return Err(Fault::Device(Error::NoTurn { unit: ask.unit }));
+                }
+                Before::Wait(at) => tokio::select! {
+                    () = listen => {}
+                    () = sleep_until(at) => {}
+                },
+            }
+        }
+    }
+
+    async fn dial(&self, until: Instant) -> Result<(), Fault<Error>> {
+        let dialling = async {
+            let _alone = self.dialling.lock().await;
+            match &self.settings.redial {
+                Some(redial) if self.core().is_closed() => redial().await.map(|stream| self.core().reopen(stream)),
+                Some(_) => Ok(()),
+                None => Err(Error::Closed),
+            }
+        };
+        let now = Instant::now();
+        let dialled = timeout_at(until, dialling).await;
+        let dialled = dialled.unwrap_or_else(|_| Err(Error::ConnectTimeout(until.saturating_duration_since(now))));
+        dialled.map_err(|error| {
+            self.core().die(&error);
+            Fault::Link(error)
+        })
+    }
+
+    /// Reads until the connection is lost, and says why. May be dropped at any time.
+    pub async fn pump(&self) -> Error {
+        loop {
+            let idle = self.core().idle_at();
+            let lost = poll_fn(|cx| self.core().poll_pump(cx));
+            tokio::select! {
+                error = lost => return error,
+                () = sleep_until(idle.unwrap_or_else(Instant::now)), if idle.is_some() => self.core().close_if_idle(),
+            }
+        }
+    }
+
+    /// Requests that may be under way at once.
+    pub fn depth(&self) -> usize {
+        self.core().depth
+    }
+
+    /// Several at once were more than it can do.
+    pub fn has_fallen_back(&self) -> bool {
+        self.settings.depth > 1 && self.settings.framing == Framing::Mbap && self.depth() == 1
+    }
+
+    /// Answers may pass for each other.
+    pub fn is_nameless(&self) -> bool {
+        self.settings.framing != Framing::Mbap
+    }
+
+    /// Answers with a wrong CRC so far.
+    pub fn wrong_crcs(&self) -> u64 {
+        self.core().wrong_crcs()
+    }
+
+    /// Whether this line brings back what is sent on it.
+    pub fn echoes(&self) -> bool {
+        self.core().echoes()
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request under way. However it ends, its place is free; if it ends half-sent, the connection is dead.
+#[derive(Debug)]
+struct Ticket<'a> {
+    wire: &'a Wire,
+    begun: Begun,
+}
+
+impl Ticket<'_> {
+    async fn wait(self, ask: &Ask<'_>, patience: Duration) -> Result<Answer, Fault<Error>> {
+        let (unit, began) = (ask.unit, Instant::now());
+        let dropped = self.wire.core().dropped();
+        let mut ended = pin!(sleep_until(ask.until.min(began + patience)));
+        let told = poll_fn(|cx| {
+            let over = ended.as_mut().poll(cx).is_ready();
+            match self.wire.core().poll_answer(self.begun.id, cx) {
+                Poll::Ready(told) => Poll::Ready(Some(told)),
+                Poll::Pending if over => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        let told = told.await;
+        let mut core = self.wire.core();
+        match told {
+            Some(Ok(answer)) => {
+                core.timed(began.elapsed());
+                Ok(answer)
+            }
+            // The frame was whole: the stream is in order, this device is not.
+            Some(Err(Error::Answer { error, .. })) => Err(Fault::Device(Error::Answer { unit, error })),
+            Some(Err(error @ Error::Crc { .. })) => Err(Fault::Device(error)),
+            Some(Err(error)) => Err(Fault::Link(error)),
+            None => {
+                let late = core.dropped() > dropped;
+                Err(core.silence(ask, self.begun, late))
+            }
+        }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.wire.core().end(self.begun);
+    }
+}
+
+/// Exception 5 tells a write that it is being done: only what was not begun (6) is written again.
+fn is_busy(ask: &Ask<'_>, code: u8) -> bool {
+    code == 6 || (code == 5 && !ask.is_write())
+}
+
+/// Cannot happen to a unit that was prepared; a device is never asked what the standard forbids.
+fn illegal(error: &IllegalRequest) -> Fault<Error> {
+    Fault::Point(PointFault::new(ErrorKind::Config, error.to_string()))
+}
