@@ -226,10 +226,7 @@ async fn a_list_as_kepware_exports_it_becomes_a_model() {
             folder.display()
         )
     );
-    let curve = "  - name: Curve\n    type: json\n    binding: {modbus: {table: holding, address: 299, dataType: uint16, count: 8}}\n";
-    assert!(
-        expected.contains(curve) && checked(&expected.replace(curve, "")).await.ends_with("0 devices, 1 model: ok\n")
-    );
+    assert!(checked(&expected).await.ends_with("0 devices, 1 model: ok\n"));
 }
 
 #[tokio::test]

@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_in_result, reason = "a test")]
 use super::*;
 use pollux_crds::offline::{load, yaml};
 
@@ -15,8 +16,8 @@ fn imported(import: Import, text: &str) -> Result<String, Vec<String>> {
     let document = document("line-7", Path::new("tags.csv"), &tags);
     let object = yaml::read(&document).unwrap().remove(0).value;
     load(&object).unwrap_or_else(|errors| panic!("{errors:?}\n{document}"));
-    let notes: String = lines(findings.notes).iter().map(|note| format!("# {note}\n")).collect();
-    Ok(document + &notes)
+    let notes: Vec<String> = lines(findings.notes).iter().map(|note| format!("# {note}\n")).collect();
+    Ok(document + &notes.concat())
 }
 fn kepware(rows: &str) -> Result<String, Vec<String>> {
     imported(Import::default(), &format!("{HEADER}{rows}"))
@@ -157,6 +158,6 @@ fn a_plain_list_that_cannot_be_read_says_what_it_needs() {
         let errors = plain(text).unwrap_err();
         assert!(errors.len() == 1 && errors[0].starts_with(error), "{text:?}: {errors:?}");
     }
-    let many: String = (0..1001).map(|n| format!("t{n},40001,int16\n")).collect();
+    let many = (0..1001).map(|n| format!("t{n},40001,int16\n")).collect::<Vec<_>>().concat();
     assert!(plain(&format!("name,register,type\n{many}")).unwrap_err()[0].contains("at most 1000"));
 }
