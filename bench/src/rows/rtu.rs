@@ -45,7 +45,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
         }
         let mut bus = Bus::start(context, *baud)?;
         let path = bus.path.clone();
-        let yaml = PLANT.yaml(|_| format!("rtu: {{path: {path}, baudRate: {baud}, parity: Even}}"))?;
+        let yaml = PLANT.yaml(|_| format!("rtu: {{path: {path}, baudRate: {baud}, parity: None, stopBits: 2}}"))?;
         let mut mapper = Mapper::start(&yaml)?;
         thread::sleep(context.seconds(12.0, 3.0));
         let (first, cpu, began) = (bus.counted()?, mapper.process.cpu()?, Instant::now());
