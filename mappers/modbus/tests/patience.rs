@@ -31,9 +31,9 @@ fn patience(values: &[(usize, Value)]) -> Duration {
 fn each_request_has_its_time_out() {
     let on = |point| (point, Value::Bool(true));
     for (values, requests) in [
-        (vec![on(0)], 2),
-        (vec![on(0), on(1)], 2),
-        (vec![on(0), on(2)], 4),
+        (vec![on(0)], 3),
+        (vec![on(0), on(1)], 3),
+        (vec![on(0), on(2)], 6),
         (vec![(3, Value::Int(5))], 1),
         (vec![on(4)], 1),
         (vec![(3, Value::Int(70_000))], 1), // refused before it is sent
