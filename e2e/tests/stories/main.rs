@@ -5,6 +5,7 @@ mod b_faults;
 mod c_edits;
 mod c_tls;
 mod d_chart;
+mod e_serial;
 
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Pod;

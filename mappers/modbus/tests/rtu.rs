@@ -34,6 +34,7 @@ async fn asked(peer: &mut DuplexStream) -> Vec<u8> {
 async fn says(peer: &mut DuplexStream, body: &[u8]) {
     peer.write_all(&rtu(body)).await.expect("the other side listens");
 }
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what was asked")]
 fn data(high: u8, low: u8) -> Result<Answer, Fault<Error>> {
     Ok(Answer::Data([high, low].into()))
 }
