@@ -82,18 +82,38 @@ impl Link {
         }
     }
 
-    /// False: the device refused, and the rest of the group stays. Nothing else is under way from the read of a register of
-    /// bits to its write.
+    /// False: the device refused, and the rest of the group stays.
     async fn step(&self, unit: &Unit, step: &Step, until: Instant, out: &mut Written) -> Result<bool, Fault<Error>> {
         let Step { values, what } = step;
         let (id, manners) = (unit.id, unit.patience.manners);
         let turn = self.wire.turn(id, true, until).await?;
+        if let Some(request) = what.mask().filter(|_| unit.masks()) {
+            let third = part(until, 3);
+            let sending = || values.iter().for_each(|at| out.sending(*at));
+            let ask = Ask { unit: id, request: &request, until: third, manners };
+            match self.wire.ask_in(&turn, &ask, sending).await {
+                // Certainly not done. Some devices blame address or value for a function that they do not know.
+                Ok(Answer::Exception(code)) if matches!(u8::from(code), 1..=3) => {
+                    if code == ExceptionCode::IllegalFunction {
+                        unit.cannot_mask();
+                    }
+                    for at in values {
+                        out.not_sent(*at);
+                    }
+                }
+                Ok(answer) => return told(id, values, &answer, out),
+                Err(fault) => {
+                    if matches!(fault, Fault::Device(_)) {
+                        unit.cannot_mask();
+                    }
+                    return Err(fault);
+                }
+            }
+        }
         let current = match what {
             What::Bits { address, .. } => {
                 let range = Range { table: Table::Holding, start: *address, count: 1 };
-                let now = Instant::now();
-                let half = now + until.saturating_duration_since(now) / 2;
-                match self.fetch(Some(&turn), unit, range, half).await? {
+                match self.fetch(Some(&turn), unit, range, part(until, 2)).await? {
                     Ok(data) => data.first_chunk().map_or(0, |pair| u16::from_be_bytes(*pair)),
                     Err(code) => return Ok(refuse(values, code, out)),
                 }
@@ -102,22 +122,8 @@ impl Link {
         };
         let sending = || values.iter().for_each(|at| out.sending(*at));
         let request = what.request(current, unit.writing);
-        match self.wire.ask_in(&turn, &Ask { unit: id, request: &request, until, manners }, sending).await? {
-            Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit: id, code })),
-            Answer::Exception(code) if may_be_done(code) => {
-                for at in values {
-                    out.unknown(*at, exception(code));
-                }
-                Ok(false)
-            }
-            Answer::Exception(code) => Ok(refuse(values, code, out)),
-            Answer::Written | Answer::Data(_) => {
-                for at in values {
-                    out.done(*at);
-                }
-                Ok(true)
-            }
-        }
+        let answer = self.wire.ask_in(&turn, &Ask { unit: id, request: &request, until, manners }, sending).await?;
+        told(id, values, &answer, out)
     }
 
     /// Whoever wonders why his pipeline is not used finds it in the status of the device.
@@ -134,6 +140,32 @@ impl Link {
 const FALLEN_BACK: &str =
     "pipeline: one request at a time, because answers were lost or mixed up while several were under way";
 const ECHOES: &str = "the line brings back what is sent on it (local echo): it is stepped over";
+
+/// What the answer to a write says of its values. False: the rest of the group stays.
+fn told(unit: u8, values: &[usize], answer: &Answer, out: &mut Written) -> Result<bool, Fault<Error>> {
+    match *answer {
+        Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit, code })),
+        Answer::Exception(code) if may_be_done(code) => {
+            for at in values {
+                out.unknown(*at, exception(code));
+            }
+            Ok(false)
+        }
+        Answer::Exception(code) => Ok(refuse(values, code, out)),
+        Answer::Written | Answer::Data(_) => {
+            for at in values {
+                out.done(*at);
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// The end of one of so many requests that share the time until `until`.
+fn part(until: Instant, of: u32) -> Instant {
+    let now = Instant::now();
+    now + until.saturating_duration_since(now) / of
+}
 
 fn refuse(values: &[usize], code: ExceptionCode, out: &mut Written) -> bool {
     for at in values {

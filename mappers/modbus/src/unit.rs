@@ -14,7 +14,10 @@ use pollux_crds::{ModbusBinding, ModbusDevice, ModbusTable as Table, Place};
 use pollux_mapper::{ConfigError, Exchange, Instant, Knowledge, Point, Slot};
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct Unit {
     pub patience: Patience,
     /// What the wire found out beside values.
     pub told: Told,
+    /// It does not know function 22.
+    maskless: AtomicBool,
 }
 
 /// One point. `block` is what a read may not split: its own range, or its read group's.
@@ -73,12 +78,21 @@ impl Unit {
                     learned: Mutex::default(),
                     patience: Patience::of(device),
                     told: Told::default(),
+                    maskless: AtomicBool::default(),
                 })
             }
             _ => Err(errors),
         }
     }
 
+    /// Whether bits may be written by function 22.
+    pub(crate) fn masks(&self) -> bool {
+        self.writing.may_mask() && !self.maskless.load(Relaxed)
+    }
+    /// It refused function 22, or was silent to it: bits are read, changed and written back from now on.
+    pub(crate) fn cannot_mask(&self) {
+        self.maskless.store(true, Relaxed);
+    }
     pub fn learned(&self) -> MutexGuard<'_, Learned> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }

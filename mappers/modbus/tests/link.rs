@@ -329,6 +329,9 @@ async fn bits_that_cannot_be_read_are_not_written() {
     let values = [(0, Value::Bool(true))];
     let ((results, _), ()) = tokio::join!(write(&link, &unit, &values), async {
         let (id, _, pdu) = request(&mut peer).await;
+        assert_eq!(pdu, [22, 0, 4, 0xFF, 0xF7, 0, 8], "a mask, which this device does not know");
+        answer(&mut peer, id, 1, &[0x96, 1]).await;
+        let (id, _, pdu) = request(&mut peer).await;
         assert_eq!(pdu, [3, 0, 4, 0, 1]);
         answer(&mut peer, id, 1, &[0x83, 2]).await;
     });
@@ -343,10 +346,19 @@ async fn bits_that_cannot_be_read_are_not_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bit_whose_register_nobody_tells_was_not_written() {
+async fn a_bit_is_written_by_function_22_and_one_that_nobody_answers_is_unknown_and_goes_another_way_next() {
     let (link, mut peer) = scripted();
     let unit = prepared(1, &[(bit(4, 3), true, None)]);
     let values = [(0, Value::Bool(true))];
+    let ((results, end), ()) = tokio::join!(write(&link, &unit, &values), async {
+        let (id, _, pdu) = request(&mut peer).await;
+        answer(&mut peer, id, 1, &pdu).await;
+    });
+    assert!(end.is_ok() && results == [Wrote::Done], "{results:?} {end:?}");
+    let ((results, end), pdu) = tokio::join!(write(&link, &unit, &values), async { request(&mut peer).await.2 });
+    assert_eq!(pdu, [22, 0, 4, 0xFF, 0xF7, 0, 8]);
+    assert!(!matches!(results[..], [Wrote::Done | Wrote::NotSent]), "{results:?}");
+    assert!(matches!(end, Err(Fault::Device(Error::Silent { .. }))), "{end:?}");
     let ((results, end), pdu) = tokio::join!(write(&link, &unit, &values), async { request(&mut peer).await.2 });
     assert_eq!((results, pdu), (vec![Wrote::NotSent], vec![3, 0, 4, 0, 1]));
     assert!(matches!(end, Err(Fault::Device(Error::Silent { .. }))), "{end:?}");
