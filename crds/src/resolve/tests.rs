@@ -133,7 +133,7 @@ fn each_nonsense_in_a_model_has_its_own_words() {
         ),
         (
             json!({"binding": {"modbus": {"table": "coil", "address": 1, "bit": 1}}}),
-            "binding.modbus: coil and discrete take an address only",
+            "binding.modbus: coil and discrete take an address only, and count",
         ),
         (
             json!({"binding": {"modbus": {"table": "input", "address": 1}}}),
