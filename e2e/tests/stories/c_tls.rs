@@ -55,7 +55,7 @@ fn s16_a_labelled_secret_opens_a_device_over_tls_and_a_rotated_one_is_dialled_wi
         ensure!(reason(&device, ACCEPTED) == "LastValidKept", "{}", reason(&device, ACCEPTED));
         says(&plant, CONNECTED, "Secret tls/plc-client: tls.crt is not there").await?;
         ensure!(counted(&mappers(&cluster, "node-1").await?) == before, "no Pod was restarted for any of it");
-        cluster.install(&[]).await?;
+        cluster.install(&["--reset-values"]).await?;
         plant.clear().await
     });
 }

@@ -3,9 +3,9 @@
 mod a_values;
 mod b_faults;
 mod c_edits;
+mod c_serial;
 mod c_tls;
 mod d_chart;
-mod e_serial;
 
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Pod;
