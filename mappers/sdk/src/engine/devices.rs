@@ -259,7 +259,7 @@ impl<P: Protocol> Engine<P> {
             Next::Successor(successor) => {
                 let Successor { held: new, plan } = *successor;
                 let old = std::mem::replace(held, new);
-                (held.epoch, held.health, held.known) = (epoch, old.health, old.known);
+                (held.epoch, held.health) = (epoch, old.health);
                 self.arbiter.replace(device, plan, Instant::now());
             }
             Next::Nothing => {
@@ -296,6 +296,7 @@ impl<P: Protocol> Engine<P> {
             self.protocol.recall(&unit, &kept);
         }
         self.stats.rows.set(self.columns.len() as u64);
+        let known = self.protocol.knowledge(&unit); // told with the layout
         let plan = Plan {
             groups: groups(&spec.points, intervals),
             offline_after: spec.offline_after,
@@ -321,7 +322,7 @@ impl<P: Protocol> Engine<P> {
             slowest: None,
             plans: Plans::default(),
             version: 0,
-            known: Knowledge::default(),
+            known,
             known_untold: false,
             demand: None,
             pace: Pace::default(),

@@ -25,6 +25,11 @@ impl<P: Protocol> Engine<P> {
         let Some(held) = self.held(device) else { return };
         self.protocol.recall(&held.unit, &serde_json::Value::Null);
         self.look_at_known(device, true);
+        // The reader of status has taken all of it away, and some of it may have stayed.
+        if let Some(held) = self.held_mut(device) {
+            held.known_untold = true;
+            self.untold.insert(device);
+        }
         self.flush();
     }
     /// What is known of a device, if the reader has not seen it.

@@ -75,6 +75,8 @@ pub struct Script {
     pub identity: Mutex<Option<String>>,
     /// What is found out about a device with its next read.
     pub finds: Mutex<BTreeMap<String, Knowledge>>,
+    /// Who a device says it is, whenever it is attached.
+    pub presents: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     /// What units were told of an earlier life, or to forget, by device.
     pub recalled: Mutex<Vec<(String, serde_json::Value)>>,
     /// What [`Protocol::secrets`] answers.
@@ -226,12 +228,13 @@ impl Protocol for Scripted {
     fn knowledge(&self, unit: &Unit) -> Knowledge {
         lock(&unit.known).0.clone()
     }
-    /// What was kept is the line that is told.
+    /// What was kept is the line that is told; who the device is stays.
     fn recall(&self, unit: &Unit, kept: &serde_json::Value) {
         lock(&self.0.recalled).push((unit.name.clone(), kept.clone()));
         let learned = kept.as_str().map(str::to_owned).into_iter().collect();
         let mut known = lock(&unit.known);
-        *known = (Knowledge { kept: kept.clone(), learned, ..Knowledge::default() }, known.1 + 1);
+        let identification = std::mem::take(&mut known.0.identification);
+        *known = (Knowledge { kept: kept.clone(), learned, identification }, known.1 + 1);
     }
     fn plan(&self, unit: &Unit, due: &[usize]) -> Vec<Exchange<()>> {
         let mut alone = due.to_vec();
@@ -326,6 +329,11 @@ impl Link<Scripted> for Line {
                 self.cut.cancel();
                 return Err(Error::Cut.into());
             }
+        }
+        if let Some(objects) = lock(&self.script.presents).get(&unit.name) {
+            let mut known = lock(&unit.known);
+            known.0.identification.clone_from(objects);
+            known.1 += 1;
         }
         lock(&self.script.ports).insert(unit.name.clone(), port);
         Ok(())

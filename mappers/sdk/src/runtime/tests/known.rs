@@ -110,3 +110,20 @@ async fn it_goes_with_the_device_and_what_is_damaged_was_never_learned() {
     plant.poll("gone", |_| !file(&folder).exists()).await;
     plant.end().await;
 }
+
+/// It is found out in attaching, so nothing later would tell it anew.
+#[tokio::test(start_paused = true)]
+async fn who_a_device_says_it_is_stays_shown_over_another_wiring_and_after_forgetting() {
+    let (folder, script) = (tempfile::tempdir().unwrap(), script(&["a"]));
+    lock(&script.presents).insert("a".into(), found("").identification);
+    let named = |status: &DeviceStatus| status.identification.contains_key("VendorName");
+    let plant = Plant::at(folder.path(), &script, config([device("a")]));
+    plant.until("a", named).await;
+    plant.set(config([rewired(device("a"))]));
+    plant.pass(seconds(10)).await;
+    plant.until("a", named).await;
+    assert_eq!(plant.control.forget("uid-a").await, Ok(()));
+    plant.pass(seconds(10)).await;
+    plant.until("a", named).await;
+    plant.end().await;
+}
