@@ -8,7 +8,7 @@ pub(crate) const TOO_MUCH: f64 = 0.8;
 /// And below this it is not any more.
 const ENOUGH: f64 = 0.7;
 /// What is said is said at least so long.
-const STANDS: Duration = Duration::from_mins(1);
+pub(crate) const STANDS: Duration = Duration::from_mins(1);
 /// Percent, so that a load that trembles is said once.
 const STEP: i32 = 5;
 /// Devices that a warning names.
@@ -130,7 +130,7 @@ impl Teller {
         (self.told, self.at) = (Load { percent: Some(percent), warning }, Some(now));
         Some(self.told.clone())
     }
-    /// The link is gone, and what was told of it. Some: there was something.
+    /// The link is gone for long, and what was told of it. Some: there was something.
     pub(crate) fn forget(&mut self) -> Option<Load> {
         let told = std::mem::take(self).told;
         (told != Load::default()).then(Load::default)

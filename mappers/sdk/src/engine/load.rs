@@ -2,7 +2,7 @@
 use super::Engine;
 use crate::{
     Exchange, Instant, Protocol,
-    load::{Load, Share, Teller, demand, weight},
+    load::{Load, STANDS, Share, Teller, demand, weight},
 };
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(super) struct Meter {
     /// The reader of status has not seen it.
     pub untold: Option<Load>,
     busy_since: Option<Instant>,
+    /// Since when there was no link that lived until it was looked at.
+    gone: Option<Instant>,
 }
 
 impl<P: Protocol> Engine<P> {
@@ -35,22 +37,27 @@ impl<P: Protocol> Engine<P> {
         }
         self.meter.busy_since = busy.then_some(now);
     }
-    /// A link is open: it is looked at once its first answers have come.
+    /// A link is open: it is looked at once its first answers have come. Until then it is as the one before, if that is not long ago:
+    /// an overloaded link that is lost now and then is not told anew each time.
     pub(super) fn meter_starts(&mut self) {
-        self.meter.look_at = Some(Instant::now() + LOOK);
+        let now = Instant::now();
+        self.meter.look_at = Some(now + LOOK);
+        if self.meter.gone.is_some_and(|at| now >= at + STANDS) {
+            self.meter.untold = self.meter.teller.forget().or(self.meter.untold.take());
+        }
     }
     pub(super) fn meter_stops(&mut self) {
         self.busy(false);
         self.stats.utilisation.set(0);
         self.meter.look_at = None;
-        self.meter.untold = self.meter.teller.forget().or(self.meter.untold.take());
+        self.meter.gone.get_or_insert(Instant::now());
     }
     pub(super) fn measure(&mut self) {
         let now = Instant::now();
         if self.meter.look_at.is_none_or(|at| now < at) {
             return;
         }
-        self.meter.look_at = Some(now + LOOK);
+        (self.meter.look_at, self.meter.gone) = (Some(now + LOOK), None);
         self.foresee();
         let lanes = f64::from(self.arbiter.lanes());
         let (mut shares, mut probes) = (vec![], 0.0);

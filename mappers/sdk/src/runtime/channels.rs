@@ -37,8 +37,8 @@ impl Channels {
             node: self.node.clone(),
             connected: link.up,
             message: (!link.up).then(|| short(&link.reason, MESSAGE)),
-            utilisation: load.percent,
-            warning: load.warning.as_deref().map(|text| short(text, WARNING)),
+            utilisation: load.percent.filter(|_| link.up),
+            warning: load.warning.as_deref().filter(|_| link.up).map(|text| short(text, WARNING)),
         };
         self.change(|states| states.extend(names.map(|name| (name.clone(), state.clone()))));
     }

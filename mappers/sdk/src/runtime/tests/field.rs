@@ -145,6 +145,22 @@ async fn a_line_that_is_asked_for_too_much_says_so_and_so_do_its_devices() {
     let warning = "used to 120 %: intervals of at least 1.5 times these would fit (a 100ms → 150ms, b 100ms → 150ms)";
     assert_eq!(status_of(&status, CONNECTED).2, format!("the device answers, but its line is {warning}"));
     assert_eq!((state(&plant).utilisation, state(&plant).warning.as_deref()), (Some(120), Some(warning)));
+    for _ in 0..10 {
+        script.cut();
+        plant.poll("closed", |plant| !state(plant).connected).await;
+        assert_eq!((state(&plant).utilisation, state(&plant).warning), (None, None), "nothing is asked of it now");
+        for _ in 0..24 {
+            plant.pass(Duration::from_millis(500)).await;
+            let status = plant.view("b").unwrap().status.clone();
+            assert_ne!(status_of(&status, CONNECTED).1, "Answers", "what is wrong with it is wrong still");
+        }
+    }
+    *script.offline.lock().unwrap() = true;
+    script.cut();
+    plant.pass(Duration::from_mins(2)).await;
+    *script.offline.lock().unwrap() = false;
+    plant.until("b", is(CONNECTED, "True", "Answers")).await; // it is not known any more
+    plant.until("b", is(CONNECTED, "True", OVERLOADED)).await;
     plant.set(config([line("a"), line("b"), line("c")]));
     script.set("c", "temperature", 20.0);
     script.set("c", "setpoint", 20.0);
