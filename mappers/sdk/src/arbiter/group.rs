@@ -38,13 +38,12 @@ impl Group {
         self.waiting = Some(end);
         end
     }
-    /// How much before its time it may be read beside others, the fastest of which has this interval. No more than a quarter of
-    /// its own, or what is asked for every 3 s would be read after 2 and after 4; and less beside slower ones.
+    /// How much before its time it may be read beside others, the fastest of which has this interval. No more than a tenth of
+    /// its own: the reading after it comes that much later.
     pub(super) fn early(&self, fastest: Duration) -> Duration {
         match self.every {
             None => fastest / 2,
-            Some(every) if every < fastest => every / 10,
-            Some(every) => (fastest / 2).min(every / 4),
+            Some(every) => (fastest / 2).min(every / 10),
         }
     }
 }

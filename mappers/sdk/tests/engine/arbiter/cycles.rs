@@ -41,6 +41,18 @@ fn what_is_far_from_due_has_its_own_request() {
     assert!(gaps.iter().all(|gap| *gap == ms(3_000)), "{gaps:?}");
 }
 
+/// What may be stale soon after its interval is not read early one time and late the next.
+#[test]
+fn riding_along_stretches_no_gap_by_much() {
+    for slow in (1_000..6_000).step_by(50) {
+        let mut sim = Sim::new(Limits::default(), [plan(&[1_000, slow], 0)]);
+        sim.run(sim.at(120_500), answers, on_time);
+        let read: Vec<Instant> = sim.went.iter().filter(|w| w.groups.contains(&1)).map(|w| w.began).collect();
+        let longest = read.windows(2).map(|pair| pair[1] - pair[0]).max();
+        assert!(longest <= Some(ms(slow + slow / 10 + 20)), "{slow} ms: {longest:?}");
+    }
+}
+
 /// A timer that fires late: what is due a moment after the others is still read with them.
 #[test]
 fn a_late_clock_tears_no_group_apart() {
