@@ -7,22 +7,32 @@ use std::{
     time::Duration,
 };
 
-/// The core of the clients, and that of the far end, where there are two and `taskset`.
+/// The core of the clients, and that of the far end, among those that this process may use, where there are two and `taskset`.
 pub(crate) const CLIENT: usize = 0;
 pub(crate) const FAR: usize = 1;
 
 /// A command on that core.
 pub(crate) fn on_core(core: usize, program: impl AsRef<OsStr>) -> Command {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = allowed(&fs::read_to_string("/proc/self/status").unwrap_or_default());
     let taskset = ["/usr/bin/taskset", "/bin/taskset"].into_iter().find(|path| fs::exists(path).unwrap_or(false));
-    match taskset {
-        Some(taskset) if cores > FAR => {
+    match (taskset, cores.get(core)) {
+        (Some(taskset), Some(core)) if cores.len() > FAR => {
             let mut command = Command::new(taskset);
             command.arg("-c").arg(core.to_string()).arg(program.as_ref());
             command
         }
         _ => Command::new(program.as_ref()),
     }
+}
+
+/// Cores that a process may use, as its `/proc/…/status` says it: `0-1,4`.
+fn allowed(status: &str) -> Vec<usize> {
+    let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.trim().parse::<usize>().ok()?..=last.trim().parse::<usize>().ok()?)
+    };
+    cores.split(',').filter_map(range).flatten().collect()
 }
 
 /// A child that ends when this value does.
@@ -101,4 +111,18 @@ pub(crate) fn machine() -> String {
     let kernel = text("/proc/sys/kernel/osrelease");
     let name = after(&cpu, "model name");
     format!("{cores} cores of {name}; {:.0} GiB; Linux {}", kib / 1_048_576.0, kernel.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allowed;
+
+    #[test]
+    fn cores_are_those_that_may_be_used() {
+        let of = |list: &str| {
+            allowed(&format!("Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t{list}\nMems_allowed:\t1\n"))
+        };
+        assert_eq!((of("2-3"), of("0,4-6"), of("5")), (vec![2, 3], vec![0, 4, 5, 6], vec![5]));
+        assert_eq!(allowed(""), Vec::<usize>::new());
+    }
 }

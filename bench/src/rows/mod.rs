@@ -95,6 +95,9 @@ fn one(row: &Kind, context: &Context, resume: bool) -> Result<()> {
     let began = Instant::now();
     let mut table = Table::open(path(&context.results, row.name), row.keys, row.head, resume)?;
     (row.measure)(context, &mut table)?;
+    if table.rows().next().is_none() {
+        return Ok(()); // it was skipped, and said why
+    }
     println!("{}", (row.summary)(&table)?);
     std::fs::write(context.results.join(format!("{}.svg", row.name)), (row.plot)(&table))?;
     std::fs::write(context.results.join("machine.txt"), process::machine() + "\n")?;

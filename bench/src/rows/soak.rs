@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::{
     fmt::Write as _,
     io::{BufRead, BufReader, Lines, Write},
+    path::{Path, PathBuf},
     process::{ChildStdin, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -40,10 +41,14 @@ const PERIOD: Duration = Duration::from_secs(10);
 const BACK: Duration = Duration::from_secs(90);
 
 fn measure(context: &Context, table: &mut Table) -> Result<()> {
+    let Some(python) = python(context) else {
+        println!("skipped: the proxy needs Python");
+        return Ok(());
+    };
     let faults = context.either(context.soak_minutes * 6, 4);
     let (lasts, period) = context.either((LASTS, PERIOD), (Duration::from_millis(700), Duration::from_secs(4)));
     let mut far = Far::start(&context.peers, &["--hosts", "2"])?;
-    let mut proxy = Proxy::start(context, far.port)?;
+    let mut proxy = Proxy::start(&python, far.port)?;
     let yaml = PLANT.yaml(|at| {
         let port = if at == 0 { proxy.port } else { far.port };
         format!("tcp: {{host: {}, port: {port}}}, timeout: 500ms", host(at))
@@ -81,6 +86,12 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
         connected(&mapper)?;
     }
     mapper.process.end(Duration::from_secs(30))
+}
+
+/// One with pymodbus, or any: the proxy needs nothing else.
+fn python(context: &Context) -> Option<PathBuf> {
+    let any = || Command::new("python3").arg("--version").output().is_ok().then(|| "python3".into());
+    context.python.clone().or_else(any)
 }
 
 /// Seconds until every device has answered within half a second, and the far end was asked as often as they say.
@@ -121,8 +132,7 @@ struct Proxy {
     port: u16,
 }
 impl Proxy {
-    fn start(context: &Context, target: u16) -> Result<Self> {
-        let python = context.python.clone().unwrap_or_else(|| "python3".into());
+    fn start(python: &Path, target: u16) -> Result<Self> {
         let mut command = Command::new(python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/peers/faultproxy.py"));
         command
