@@ -118,7 +118,7 @@ fn copy(facts: &Facts, wants: Wants) -> (Option<Wants>, Option<String>) {
         return (None, known);
     }
     let hash = Some(wants.hash(&facts.owner));
-    let wanted = facts.reader != There::All || (!wants.unread && known != hash);
+    let wanted = !facts.has_copy || (!wants.unread && known != hash);
     if wanted { (Some(wants), hash) } else { (None, known) }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Facts {
     pub(crate) missing_policies: bool,
     /// How much of its reader is there.
     pub(crate) reader: There,
+    /// Whether its copy of Secrets is there.
+    pub(crate) has_copy: bool,
 }
 
 impl Facts {
@@ -62,6 +64,7 @@ pub(crate) async fn dereference(cx: &Context, key: &MapperKey) -> Result<Facts, 
         has_pod: cx.world.pod(key).is_some(),
         missing_policies: !cx.world.missing_policies().is_empty(),
         reader: cx.world.reader(key),
+        has_copy: cx.world.has_copy(key),
     })
 }
 

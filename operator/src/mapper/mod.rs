@@ -25,6 +25,7 @@ pub(crate) async fn reconcile(cx: &Context, key: &MapperKey) -> Result<Outcome, 
     }
     let facts = dereference::dereference(cx, key).await?;
     let mut demand = validate::validate(&cx.world, key, &facts);
+    cx.world.secrets.named_by(key, demand.secrets.named.clone());
     dereference::acknowledged(cx, &mut demand).await?;
     let plan = build::build(key, &facts, demand, cx.budget);
     match apply::apply(cx, key, &facts, &plan).await {

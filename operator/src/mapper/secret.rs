@@ -18,7 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Annotation of chunk 0: which Secrets, in which version, were copied.
 pub(crate) const SECRETS_ANNOTATION: &str = "pollux.rs/secrets";
-/// Most bytes that one mapper gets: what fits into an object. Devices beyond it are told by their mapper that theirs is missing.
+/// Most bytes that one mapper gets: what fits into an object. Devices beyond it are told by their mapper that theirs is missing;
+/// see [`Wants::fitting`] for who that is.
 const MOST: usize = 700 * 1024;
 
 /// The Secrets that a mapper's devices name.
@@ -26,6 +27,10 @@ const MOST: usize = 700 * 1024;
 pub(crate) struct Wants {
     /// Those that are there: their version, and the keys that are read.
     there: BTreeMap<Id, (String, BTreeSet<&'static str>)>,
+    /// All of them.
+    pub(super) named: BTreeSet<Id>,
+    /// Bytes of what is read of each, where that is allowed.
+    sizes: BTreeMap<Id, usize>,
     /// Of some it is not known whether they are there.
     pub(crate) unread: bool,
 }
@@ -35,11 +40,19 @@ impl Wants {
         let mut wants = Self::default();
         for entry in entries {
             for named in secrets(&entry.protocol.0) {
+                wants.named.insert(id(&entry.namespace, &named.name));
                 match world.secrets.find(&entry.namespace, &named.name) {
                     Found::There(fact) => {
                         let new = || (fact.version.clone(), BTreeSet::new());
-                        let (_, keys) = wants.there.entry(id(&entry.namespace, &named.name)).or_insert_with(new);
+                        let secret = id(&entry.namespace, &named.name);
+                        let (_, keys) = wants.there.entry(secret.clone()).or_insert_with(new);
                         keys.extend(named.keys);
+                        let sizes: Vec<usize> = keys.iter().filter_map(|key| fact.keys.get(*key).copied()).collect();
+                        if sizes.iter().all(|size| *size <= MAX_SECRET_KEY) {
+                            wants.sizes.insert(secret, sizes.iter().sum());
+                        } else {
+                            wants.sizes.remove(&secret);
+                        }
                     }
                     Found::Missing => {}
                     Found::Unread(_) => wants.unread = true,
@@ -47,6 +60,23 @@ impl Wants {
             }
         }
         wants
+    }
+    /// Secrets that fit into one copy, each whole. Namespaces share it, each with its smallest first: one that asks for no more than
+    /// its part has all of its own, whatever others ask for.
+    fn fitting(&self, room: usize) -> BTreeSet<&Id> {
+        let mut smallest: Vec<(usize, &Id)> = self.sizes.iter().map(|(secret, size)| (*size, secret)).collect();
+        smallest.sort_unstable();
+        let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut turns = vec![];
+        for (size, secret) in smallest {
+            let taken = taken.entry(parts(secret).0).or_default();
+            *taken += size;
+            turns.push((*taken, secret, size));
+        }
+        turns.sort_unstable();
+        let mut left = room;
+        let mut fits = |size: usize| left.checked_sub(size).map(|less| left = less).is_some();
+        turns.into_iter().filter(|(_, _, size)| fits(*size)).map(|(_, secret, _)| secret).collect()
     }
     /// Changes when the copy has to.
     pub(super) fn hash(&self, owner: &Owner) -> String {
@@ -58,20 +88,25 @@ impl Wants {
 /// Copies what is wanted, and no more. A Secret that cannot be had any more is left out, and those who name it are told.
 pub(super) async fn copy(cx: &Context, key: &MapperKey, wants: &Wants, owner: &Owner) -> Result<(), Error> {
     let (mut data, mut size) = (BTreeMap::new(), 0);
+    let fitting = wants.fitting(MOST);
     for (secret, (_, keys)) in &wants.there {
+        if !fitting.contains(secret) {
+            tracing::warn!(mapper = %key, %secret, "not copied: too large, or too much for one mapper");
+            continue;
+        }
         let Some(contents) = read(cx, secret).await? else {
             cx.world.secret_gone(secret);
             continue;
         };
         let (namespace, name) = parts(secret);
-        for (part, value) in contents.into_iter().filter(|(part, _)| keys.contains(part.as_str())) {
-            if value.0.len() <= MAX_SECRET_KEY && size + value.0.len() <= MOST {
-                size += value.0.len();
-                data.insert(secret_key(namespace, name, &part), value);
-            } else {
-                tracing::warn!(mapper = %key, %secret, "not copied: too large, or too much for one mapper");
-            }
+        let parts: Vec<_> = contents.into_iter().filter(|(part, _)| keys.contains(part.as_str())).collect();
+        let bytes: usize = parts.iter().map(|(_, value)| value.0.len()).sum();
+        if size + bytes > MOST || parts.iter().any(|(_, value)| value.0.len() > MAX_SECRET_KEY) {
+            tracing::warn!(mapper = %key, %secret, "not copied: it has grown since it was looked at");
+            continue; // the watch tells of it soon
         }
+        size += bytes;
+        data.extend(parts.into_iter().map(|(part, value)| (secret_key(namespace, name, &part), value)));
     }
     let copied = data.len();
     let meta = super::reader::metadata(&name_of(key), owner);
@@ -94,5 +129,31 @@ async fn read(cx: &Context, secret: &Id) -> Result<Option<BTreeMap<String, ByteS
             Ok(None)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fitting(room: usize, sizes: &[(&str, usize)]) -> Vec<String> {
+        let sizes = sizes.iter().map(|(secret, size)| ((*secret).into(), *size)).collect();
+        let wants = Wants { sizes, ..Wants::default() };
+        wants.fitting(room).into_iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn no_namespace_takes_the_room_of_another() {
+        let greedy = [("a/1", 60), ("a/2", 60), ("a/3", 60)];
+        let with = |more: &[(&'static str, usize)]| [&greedy[..], more].concat();
+        assert_eq!(fitting(180, &greedy), ["a/1", "a/2", "a/3"], "where nobody else asks for it");
+        assert_eq!(fitting(150, &with(&[("b/1", 40), ("c/1", 50)])), ["a/1", "b/1", "c/1"]);
+        let many: Vec<(String, usize)> = (100..200).map(|n| (format!("a/{n}"), 1)).collect();
+        let mut many: Vec<(&str, usize)> = many.iter().map(|(secret, size)| (secret.as_str(), *size)).collect();
+        many.extend([("b/1", 50), ("b/2", 50)]);
+        let fits = fitting(100, &many);
+        let count = |namespace: &str| fits.iter().filter(|secret| secret.starts_with(namespace)).count();
+        assert_eq!((count("a/"), count("b/")), (50, 1), "half of it each");
+        assert_eq!(fitting(100, &[("b/1", 101), ("b/2", 99)]), ["b/2"], "the smallest first, and no part of any");
     }
 }

@@ -125,6 +125,28 @@ async fn while_secrets_cannot_be_listed_nothing_is_taken_from_a_mapper() {
     assert_eq!(plant.condition("d", "Accepted").0, "True", "not known, so not said");
     crate::mapper::reconcile(&plant.cx, &crate::world::keys::MapperKey::new("modbus", "a")).await.unwrap();
     assert_eq!((keys(&plant, "a").len(), plant.entries("a").len()), (3, 2));
+    // Something else of the mapper's is lost meanwhile.
+    plant.cx.world.made_seen("Role", "slice.modbus.a", false);
+    crate::mapper::reconcile(&plant.cx, &crate::world::keys::MapperKey::new("modbus", "a")).await.unwrap();
+    assert_eq!(keys(&plant, "a").len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_too_much_for_one_mapper_is_left_out_whole() {
+    let plant = plant(Some((labelled(), &KEYS))).await;
+    let large = "x".repeat(65_536);
+    let large = ["tls.crt", "tls.key", "ca.crt"].map(|key| (key, large.as_str()));
+    for name in ["big-0", "big-1", "big-2", "big-3"] {
+        plant.secret(name, Some((labelled(), &large)));
+        plant.device(name, name, 1, "a", 20.0);
+        plant.edit(name, 1, |spec| {
+            spec["protocol"]["modbus"] = json!({"tls": {"host": name, "port": 802, "secret": name}});
+        });
+    }
+    plant.settle().await.unwrap();
+    let copied = keys(&plant, "a");
+    assert_eq!(copied.iter().filter(|key| key.starts_with("n.s.")).count(), 3, "{copied:?}");
+    assert_eq!(copied.len(), 3 + 3 * 3, "three of the large ones, whole: {copied:?}");
 }
 
 #[tokio::test]
@@ -145,4 +167,19 @@ async fn a_channel_names_a_secret_for_all_its_devices() {
     assert!(!plant.cx.world.queue.is_empty(), "who waits for it is due");
     plant.settle().await.unwrap();
     assert_eq!((plant.condition("d", "Accepted").0, keys(&plant, "a").len()), ("True".into(), 3));
+}
+
+#[tokio::test]
+async fn the_secret_of_what_is_in_force_is_followed_while_an_edit_that_names_another_is_refused() {
+    let plant = plant(Some((labelled(), &KEYS))).await;
+    secure(&plant, 2, &json!({"secret": "missing"}));
+    plant.settle().await.unwrap();
+    says(&plant, "LastValidKept", "no Secret \"missing\"");
+    plant.cx.world.queue.open(true);
+    plant.secret("other", Some((labelled(), &KEYS)));
+    assert!(plant.cx.world.queue.is_empty(), "nobody names it");
+    plant.secret("s", Some((labelled(), &[("tls.crt", "newer"), KEYS[1], KEYS[2]])));
+    assert!(!plant.cx.world.queue.is_empty(), "its mapper is due");
+    plant.settle().await.unwrap();
+    assert!(plant.copied("a").contains(&("n.s.tls.crt".into(), "newer".into())));
 }

@@ -62,10 +62,14 @@ impl World {
         let name = mapper_name(class);
         ["DaemonSet", "ServiceAccount"].iter().any(|kind| self.has(kind, &name))
     }
+    /// Whether a mapper's copy of Secrets is there.
+    pub fn has_copy(&self, mapper: &MapperKey) -> bool {
+        self.has("Secret", &secret_name(&mapper.class, &mapper.node))
+    }
     /// How much of a mapper's reader is there.
     pub fn reader(&self, mapper: &MapperKey) -> There {
         let reader = reader_name(&mapper.class, &mapper.node);
-        let secret = self.has("Secret", &secret_name(&mapper.class, &mapper.node));
+        let secret = self.has_copy(mapper);
         let have = ["ServiceAccount", "Role", "RoleBinding"].map(|kind| self.has(kind, &reader));
         match (secret || have.contains(&true), secret && !have.contains(&false)) {
             (_, true) => There::All,

@@ -190,7 +190,7 @@ impl World {
     }
     /// A labelled Secret of namespace n is there, or not any more; all others of it are known.
     pub(crate) fn learn_secret(&self, name: &str, secret: Option<views::SecretView>) {
-        let (id, mut labelled) = (keys::id("n", name), secrets::Labelled("n".into()));
+        let (id, mut labelled) = (keys::id("n", name), secrets::Labelled::new("n".into()));
         match secret {
             Some(secret) => watch::Sink::changed(&mut labelled, self, id, secret),
             None => watch::Sink::<views::SecretView>::gone(&mut labelled, self, &id),

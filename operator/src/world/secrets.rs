@@ -3,24 +3,29 @@
 //! namespace's to say (chart value `secretNamespaces`).
 use super::{
     World,
-    keys::{Id, id, parts},
+    keys::{Id, MapperKey, id, parts},
     shelf::Shelf,
     views::SecretView,
     watch::Sink,
 };
-use kube::{ResourceExt, runtime::watcher};
+use kube::{ResourceExt, core::Status, runtime::watcher};
 use pollux_crds::{SECRET_KEYS, SecretKeys, channel_secrets, is_for_mappers, no_secret};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::watch;
+
+/// So many lists fail before it is said, unless they are forbidden: an API server that is restarted is no news.
+const PATIENCE: u32 = 5;
 
 /// What is known of people's Secrets.
 #[derive(Debug, Default)]
 pub struct Secrets {
     facts: Shelf<SecretFact>,
     namespaces: watch::Sender<BTreeMap<Id, Reading>>,
+    /// Secrets that the entries of a mapper name, those of edits that are refused not: what is in force may name others than spec.
+    in_force: Mutex<BTreeMap<MapperKey, BTreeSet<Id>>>,
 }
 
 /// What is in a Secret.
@@ -37,7 +42,7 @@ pub struct SecretFact {
 pub enum Reading {
     /// They are being listed.
     Begun,
-    /// They cannot be listed, and why.
+    /// They cannot be listed; how a sentence ends that says so.
     Failed(String),
     /// They are known.
     Listed,
@@ -91,10 +96,21 @@ impl Secrets {
             Found::There(fact) => Ok(fact.keys.clone()),
             Found::Missing => Err(no_secret(namespace, name)),
             Found::Unread(None) => Err(format!("the Secrets of namespace {namespace} are not read yet")),
-            Found::Unread(Some(why)) => Err(format!(
-                "the operator cannot read Secrets of namespace {namespace} (chart value secretNamespaces): {why}"
-            )),
+            Found::Unread(Some(why)) => Err(format!("the operator cannot read Secrets of namespace {namespace}{why}")),
         }
+    }
+    /// The entries of a mapper name these.
+    pub fn named_by(&self, mapper: &MapperKey, secrets: BTreeSet<Id>) {
+        let mut all = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        if secrets.is_empty() {
+            all.remove(mapper);
+        } else {
+            all.insert(mapper.clone(), secrets);
+        }
+    }
+    fn mappers_of(&self, which: impl Fn(&Id) -> bool) -> Vec<MapperKey> {
+        let all = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|(_, secrets)| secrets.iter().any(&which)).map(|(mapper, _)| mapper.clone()).collect()
     }
     /// True: that is news.
     fn read(&self, namespace: &Id, now: Reading) -> bool {
@@ -135,7 +151,7 @@ impl World {
         let spec = channel.as_ref().and_then(|channel| channel.0.as_ref().ok()).map(|channel| &channel.spec.protocol);
         spec.into_iter().flat_map(channel_secrets).any(|named| which(&named.name))
     }
-    /// Devices that name such Secrets of a namespace are due, and their mappers.
+    /// Devices that name such Secrets of a namespace are due, and their mappers, and those that name them by what is in force.
     fn touch_secrets(&self, namespace: &str, which: impl Fn(&str) -> bool) {
         let named = |name: &str| which(&id(namespace, name));
         let channels = self.channels.ids().into_iter().filter(|channel| parts(channel).0 == namespace);
@@ -146,16 +162,28 @@ impl World {
             own.into_iter().chain(channels.iter().flat_map(|channel| index.of_channel(channel))).collect()
         };
         self.touch(devices, true);
+        for mapper in self.secrets.mappers_of(|secret| parts(secret).0 == namespace && which(secret)) {
+            self.touch_mapper(mapper);
+        }
     }
 }
 
 /// The Secrets of one namespace that have the label.
 #[derive(Debug)]
-pub(super) struct Labelled(pub(super) Id);
+pub(super) struct Labelled {
+    namespace: Id,
+    /// Lists that failed.
+    failures: u32,
+}
+impl Labelled {
+    pub(super) fn new(namespace: Id) -> Self {
+        Self { namespace, failures: 0 }
+    }
+}
 
 impl Sink<SecretView> for Labelled {
     fn known(&self, world: &World) -> Vec<Id> {
-        world.secrets.facts.ids().into_iter().filter(|secret| parts(secret).0 == &*self.0).collect()
+        world.secrets.facts.ids().into_iter().filter(|secret| parts(secret).0 == &*self.namespace).collect()
     }
     fn changed(&mut self, world: &World, id: Id, object: SecretView) {
         if !is_for_mappers(object.labels()) {
@@ -166,31 +194,39 @@ impl Sink<SecretView> for Labelled {
         let fact = SecretFact { version, keys: keys.map(|(key, size)| (key, size.0)).collect() };
         let old = world.secrets.facts.put(id.clone(), fact.clone());
         if old.is_none_or(|old| *old != fact) {
-            world.touch_secrets(&self.0, |name| *name == *id);
+            world.touch_secrets(&self.namespace, |name| *name == *id);
         }
     }
     fn gone(&mut self, world: &World, id: &Id) {
         world.secret_gone(id);
     }
     fn failed(&mut self, world: &World, error: &watcher::Error) {
-        if world.secrets.read(&self.0, Reading::Failed(why(error))) {
-            world.touch_secrets(&self.0, |_| true);
+        self.failures += 1;
+        let status = status(error);
+        let forbidden = status.is_some_and(|status| status.code == 403);
+        if !forbidden && self.failures < PATIENCE {
+            return;
+        }
+        let hint = if forbidden { " (chart value secretNamespaces)" } else { "" };
+        let why = status.map_or_else(|| error.to_string(), |status| status.message.clone());
+        let ending = format!("{hint}: {}", crate::conditions::cut(&why, 300));
+        if world.secrets.read(&self.namespace, Reading::Failed(ending)) {
+            world.touch_secrets(&self.namespace, |_| true);
         }
     }
 }
 
 /// The API server's own words, where it has any.
-fn why(error: &watcher::Error) -> String {
+fn status(error: &watcher::Error) -> Option<&Status> {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    let status = match error {
+    match error {
         InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => match error {
             kube::Error::Api(status) => Some(status),
             _ => None,
         },
         WatchError(status) => Some(status),
         watcher::Error::NoResourceVersion => None,
-    };
-    crate::conditions::cut(&status.map_or_else(|| error.to_string(), |status| status.message.clone()), 300)
+    }
 }
 
 #[cfg(test)]
@@ -205,7 +241,7 @@ mod tests {
         future::pending,
         sync::{
             Mutex,
-            atomic::{AtomicBool, Ordering},
+            atomic::{AtomicBool, AtomicUsize, Ordering},
         },
         time::Duration,
     };
@@ -216,6 +252,8 @@ mod tests {
     struct Api {
         /// Whether the operator may read Secrets of plant.
         allowed: Arc<AtomicBool>,
+        /// So many lists of Secrets fail.
+        fail: Arc<AtomicUsize>,
         /// What was asked of Secrets of people.
         asked: Arc<Mutex<Vec<Uri>>>,
     }
@@ -241,6 +279,11 @@ mod tests {
             let of_people = uri.path().ends_with("/secrets") && !uri.path().contains("pollux-mappers");
             if of_people {
                 self.asked.lock().unwrap().push(uri.clone());
+            }
+            let fewer = |left: usize| left.checked_sub(1);
+            if of_people && self.fail.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
+                let status = json!({"kind": "Status", "status": "Failure", "message": "starting", "code": 503});
+                return (StatusCode::SERVICE_UNAVAILABLE, status);
             }
             if of_people && !self.allowed.load(Ordering::SeqCst) {
                 let status =
@@ -294,5 +337,32 @@ mod tests {
         }
         assert!(!format!("{:?}", world.secrets).contains("aHVudGVyMg"), "no content is kept");
         stop.cancel();
+    }
+
+    /// What is said of the Secret while lists fail so often, until it is there.
+    async fn said(fail: usize) -> BTreeSet<String> {
+        let (api, world, stop) = (Api::default(), Arc::new(World::default()), CancellationToken::new());
+        api.allowed.store(true, Ordering::SeqCst);
+        api.fail.store(fail, Ordering::SeqCst);
+        let lists = start(&api.client(), &world, &stop);
+        lists.complete().await;
+        let said = Mutex::new(BTreeSet::new());
+        until("that it is there", || match world.secrets.keys("plant", "s") {
+            Ok(_) => true,
+            Err(why) => {
+                said.lock().unwrap().insert(why);
+                false
+            }
+        })
+        .await;
+        stop.cancel();
+        said.into_inner().unwrap()
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_fails_once_is_no_news_and_the_advice_is_only_for_who_may_not() {
+        let unread = "the Secrets of namespace plant are not read yet".to_owned();
+        let failed = "the operator cannot read Secrets of namespace plant: starting".to_owned();
+        assert_eq!(said(3).await, [unread.clone()].into());
+        assert_eq!(said(8).await, [unread, failed].into());
     }
 }

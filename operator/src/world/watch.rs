@@ -240,7 +240,7 @@ async fn labelled(
     let api: Api<SecretView> = Api::namespaced(client, &namespace);
     let config = config().labels(&format!("{SECRET_LABEL}={SECRET_LABEL_VALUE}"));
     let ready = |_| world.secrets_listed(&namespace);
-    follow((api, config), &world, Labelled(namespace.clone()), epoch, ready, stop).await;
+    follow((api, config), &world, Labelled::new(namespace.clone()), epoch, ready, stop).await;
 }
 
 #[cfg(test)]
