@@ -15,6 +15,8 @@ pub(super) struct Group {
     pub next: Option<Instant>,
     /// It stands in `ready`, to be read by then.
     pub waiting: Option<Instant>,
+    /// How often in a row it was refused, if it is read once only.
+    pub refused: u32,
 }
 
 impl Group {
@@ -23,7 +25,16 @@ impl Group {
             Interval::Every(every) => Some(every.clamp(INTERVAL.0, INTERVAL.1)),
             Interval::OnConnect => None,
         };
-        Self { every, polled: points.len(), points: points.into(), next: Some(now), waiting: None }
+        Self { every, polled: points.len(), points: points.into(), next: Some(now), waiting: None, refused: 0 }
+    }
+    /// What is read once and was refused, because the device is busy or not ready yet, is asked for again, for nobody else will:
+    /// the longer it refuses, the less often.
+    pub(super) fn ask_again(&mut self, points: &[usize], now: Instant) {
+        let hit = || self.points.iter().any(|point| points.contains(&(*point as usize)));
+        if self.every.is_none() && self.next.is_none() && hit() {
+            self.next = Some(now + (BACKOFF.0 * 2u32.saturating_pow(self.refused.min(16))).min(BACKOFF.1));
+            self.refused = self.refused.saturating_add(1);
+        }
     }
     /// Cycles that went by between the one that is due and now.
     pub(super) fn passed(&self, next: Instant, now: Instant) -> u64 {

@@ -322,6 +322,9 @@ impl<R, W> Arbiter<R, W> {
             Work::Attach { .. } => unit.attach_ended(outcome, now - started, now),
             Work::Read { .. } | Work::Write { .. } => unit.exchange_ended(outcome, now - started, now),
         }
+        if let (Work::Read { exchange, .. }, Outcome::Point) = (work, outcome) {
+            unit.refused(&exchange.points, now);
+        }
         let probing = unit.probing();
         if outcome == Outcome::Device && probing {
             let cost = std::mem::take(&mut unit.spent);

@@ -139,6 +139,10 @@ impl<R> Unit<R> {
             let Some(next) = group.next.filter(|next| *next <= now && group.polled > 0) else { continue };
             missed += group.passed(next, now);
             group.next = group.every.map(|every| after(now, origin, every));
+            if group.refused > 0 && group.waiting.is_some() {
+                group.next = Some(now + BACKOFF.0); // the rest of it is still to be read
+                continue;
+            }
             if let Some(end) = group.waiting {
                 missed += u64::from(end <= now);
                 continue;
@@ -248,6 +252,7 @@ impl<R> Unit<R> {
             return self.detached(now);
         }
         (self.phase, self.since, self.wanted) = (Phase::Attached, now, false);
+        self.groups.iter_mut().for_each(|g| g.refused = 0);
         if std::mem::take(&mut self.fresh) || self.fails > 0 {
             self.poll_all(now);
         } else {
@@ -274,6 +279,10 @@ impl<R> Unit<R> {
         if self.probing() {
             self.leaving = true;
         }
+    }
+    /// It answered: no.
+    pub(super) fn refused(&mut self, points: &[usize], now: Instant) {
+        self.groups.iter_mut().for_each(|g| g.ask_again(points, now));
     }
     fn answered(&mut self) {
         (self.fails, self.spent) = (0, Duration::ZERO);

@@ -114,3 +114,42 @@ fn on_a_full_link_cycles_are_skipped_fairly() {
         assert!((295..=305).contains(&lost), "unit {unit} missed {lost} cycles of 600");
     }
 }
+
+/// Point 0 every 10 s, point 1 once.
+fn once(phase: u64) -> Sim {
+    let groups = vec![(Interval::Every(ms(10_000)), vec![0]), (Interval::OnConnect, vec![1])];
+    Sim::new(Limits::default(), [Plan { groups, ..plan(&[], phase) }])
+}
+
+/// Busy, or booting: nobody else would ask for it again before the next connection.
+#[test]
+fn what_is_read_once_and_was_refused_is_asked_for_until_it_is_there() {
+    let mut sim = once(0);
+    let ready = sim.at(20_000);
+    let busy = |_, now| (ms(10), if now < ready { Outcome::Point } else { Outcome::Ok });
+    sim.run(sim.at(3_600_000), busy, on_time);
+    let asked: Vec<&Went> = sim.went.iter().filter(|w| w.groups.contains(&1)).collect();
+    assert!((4..=8).contains(&asked.len()), "{asked:?}");
+    let last = asked.last().unwrap();
+    assert!(last.outcome == Outcome::Ok && last.began < sim.at(60_000), "{last:?}");
+    assert_eq!(sim.missed.values().sum::<u64>(), 0);
+}
+
+#[test]
+fn what_is_always_refused_costs_little() {
+    let mut sim = once(1);
+    sim.run(sim.at(3_600_000), |_, _| (ms(10), Outcome::Point), on_time);
+    let asked = sim.went.iter().filter(|w| w.groups.contains(&1)).count();
+    assert!((50..=80).contains(&asked), "{asked} times in an hour");
+    assert!(sim.went.iter().filter(|w| w.groups.contains(&0)).count().abs_diff(361) <= 1, "the others as before");
+}
+
+/// What is refused of others is no reason to ask again.
+#[test]
+fn a_refusal_of_others_asks_for_nothing_again() {
+    let mut sim = once(2);
+    let mut first = true;
+    let answer = |_, _| (ms(10), if std::mem::take(&mut first) { Outcome::Ok } else { Outcome::Point });
+    sim.run(sim.at(600_000), answer, on_time);
+    assert_eq!(sim.went.iter().filter(|w| w.groups.contains(&1)).count(), 1);
+}

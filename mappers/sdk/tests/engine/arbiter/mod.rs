@@ -62,7 +62,10 @@ impl Sim {
         while let Some((unit, deadline, missed)) = self.arbiter.due(self.now, &mut self.due) {
             *self.missed.entry(unit).or_default() += missed;
             let Some(deadline) = deadline else { continue };
-            let exchange = Arc::new(Exchange { points: vec![], request: self.due.clone() });
+            let exchange = Arc::new(Exchange {
+                points: self.due.iter().map(|group| *group as usize).collect(),
+                request: self.due.clone(),
+            });
             self.arbiter.queue(unit, deadline, [exchange].into_iter());
             self.ready.entry(unit).or_default().push_back(deadline);
         }
