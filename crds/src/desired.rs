@@ -39,6 +39,17 @@ pub fn check_desired_value(protocol: &str, property: &EffectiveProperty, value: 
     }
 }
 
+/// Whether the step of the device that a number is rounded to lies within the limits of what may be written, or why not.
+pub fn check_step(property: &EffectiveProperty, step: f64) -> Result<(), String> {
+    let beyond =
+        |word: &str, limit: f64| Err(format!("would be written as the nearest step, {step}, which is {word} {limit}"));
+    match (property.minimum, property.maximum) {
+        (Some(least), _) if step < least => beyond("below minimum", least),
+        (_, Some(most)) if step > most => beyond("above maximum", most),
+        _ => Ok(()),
+    }
+}
+
 fn fits(property: &EffectiveProperty, value: &Json) -> bool {
     match property.type_ {
         PropertyType::Boolean => value.is_boolean(),

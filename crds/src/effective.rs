@@ -78,7 +78,7 @@ pub struct EffectiveProperty {
     pub enforce: Enforce,
     /// What confirms a write.
     pub verify: EffectiveVerify,
-    /// Hash of type, enum, scale, offset and binding: what `applied.binding` is compared with (design §3.5).
+    /// Hash of type, enum, scale, offset and binding, those of its exponent, and the device's shift of addresses: what `applied.binding` is compared with (design §3.5).
     pub wiring: String,
 }
 

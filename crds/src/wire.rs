@@ -1,6 +1,8 @@
 //! What a value must be to stand on the wire of Modbus, in the property's own unit. The driver refuses the rest too, but only
 //! when it is written, and in raw numbers that nobody has given. A number between two steps is written as the nearer one.
-use crate::{EffectiveProperty, ModbusBinding, ModbusDataType as T, ModbusEncoding, PropertyType, Value};
+use crate::{
+    EffectiveProperty, ModbusBinding, ModbusDataType as T, ModbusEncoding, PropertyType, Value, desired::check_step,
+};
 use serde_json::Value as Json;
 
 /// Ok, or what is allowed: `must be a whole number from 0 to 65535 (uint16), is 70000`. The value is of the property's type.
@@ -13,7 +15,22 @@ pub(crate) fn check(binding: &ModbusBinding, property: &EffectiveProperty, value
         PropertyType::Json => return array(binding, &value.0),
         _ => return Ok(()),
     };
-    if fits { Ok(()) } else { Err(format!("must be {allowed}, is {}", value.short())) }
+    if !fits {
+        return Err(format!("must be {allowed}, is {}", value.short()));
+    }
+    match step(binding, property, value) {
+        Some(step) => check_step(property, step),
+        None => Ok(()),
+    }
+}
+
+/// What the device holds after a number between two of its steps was written.
+fn step(binding: &ModbusBinding, property: &EffectiveProperty, value: &Value) -> Option<f64> {
+    let numeric = matches!(property.type_, PropertyType::Integer | PropertyType::Number);
+    let exact = is_plain(property) && integer(&value.0).is_some();
+    let number = double(&value.0).filter(|_| numeric && !exact && whole(binding).is_some())?;
+    let raw = tidy((number - property.offset) / property.scale).round();
+    Some(tidy(raw * property.scale + property.offset))
 }
 
 /// What is wrong with the raw value of a name.
@@ -82,7 +99,7 @@ fn text(binding: &ModbusBinding, value: &Json) -> (bool, String) {
         ModbusEncoding::Utf8 => Some(text.len()),
         ModbusEncoding::Ascii => text.is_ascii().then_some(text.len()),
         ModbusEncoding::Latin1 => text.chars().all(|c| u32::from(c) < 256).then(|| text.chars().count()),
-        ModbusEncoding::Gbk => Some(text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()),
+        ModbusEncoding::Gbk => Some(text.chars().map(|c| if c.is_ascii() || c == '€' { 1 } else { 2 }).sum()),
         ModbusEncoding::Utf16 => Some(text.encode_utf16().count() * 2),
     };
     let fits = value.as_str().is_some_and(|text| size(text).is_some_and(|size| size <= most) && !text.contains('\0'));

@@ -75,6 +75,7 @@ fn carries(binding: &ModbusBinding, type_: PropertyType, has_enum: bool) -> Opti
 pub(super) struct Placed<'a> {
     pub(super) name: &'a str,
     pub(super) binding: &'a ModbusBinding,
+    pub(super) read: bool,
     pub(super) written: bool,
 }
 
@@ -87,7 +88,7 @@ pub(super) enum Misfit {
 }
 
 pub(super) fn placed(device: &ModbusDevice, property: &Placed<'_>) -> Vec<Misfit> {
-    let Placed { name, binding, written } = property;
+    let Placed { name, binding, read, written } = property;
     let Ok(Place { table, address }) = binding.place() else { return vec![] };
     let mut wrong = vec![];
     let offset = device.address_offset.unwrap_or(0);
@@ -98,7 +99,7 @@ pub(super) fn placed(device: &ModbusDevice, property: &Placed<'_>) -> Vec<Misfit
     }
     let field = if binding.count.is_some() { ".count" } else { ".dataType" };
     let (most, what) = read_cap(device.limits.as_ref(), table);
-    if width > most {
+    if *read && width > most {
         let message = format!("takes {width} {what}; limits of the device allow {most} in one request");
         wrong.push(Misfit::Property(field, message));
     }

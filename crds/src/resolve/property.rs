@@ -47,12 +47,50 @@ pub(super) fn judge_all(
     let judged: Vec<EffectiveProperty> = revision
         .properties
         .iter()
-        .filter_map(|property| Judge { property, origin, errors: &mut *errors }.judge(name, values, &known))
+        .filter_map(|property| {
+            let mut judged = Judge { property, origin, errors: &mut *errors }.judge(name, values, &known)?;
+            judged.wiring = wiring(&judged, protocol, values, &known);
+            Some(judged)
+        })
         .collect();
     if let Some(device) = &protocol.modbus {
         on_device(device, &judged, &known, origin, errors);
     }
     judged
+}
+
+/// Hash of all that says what a value is on the wire: of a Modbus device also by how much it is shifted there, and by what
+/// register it is scaled. Without these it is what it was before there were any.
+fn wiring(
+    property: &EffectiveProperty,
+    protocol: &Protocol,
+    values: &BTreeMap<&str, &Json>,
+    known: &BTreeMap<&str, &Property>,
+) -> String {
+    let EffectiveProperty { type_, enum_, scale, offset, source, .. } = property;
+    let wire = match source {
+        Source::Binding(json) => json,
+        Source::Expression(_) => &Json::Null,
+    };
+    let own = hash(&(type_, enum_, scale, offset, wire));
+    let shift = protocol.modbus.as_ref().and_then(|device| device.address_offset).filter(|shift| *shift != 0);
+    let holder = property.scale_exponent_from.as_ref().and_then(|name| known.get(name.as_str()));
+    let exponent = holder.map(|holder| {
+        let wire = holder.binding.as_ref().and_then(|binding| wire_of(binding, values).ok());
+        (wire, holder.scale.unwrap_or(1.0), holder.offset.unwrap_or(0.0))
+    });
+    let shift = shift.filter(|_| matches!(source, Source::Binding(_)));
+    let all = if shift.is_none() && exponent.is_none() { own } else { hash(&(own, shift, exponent)) };
+    all.chars().take(16).collect()
+}
+
+/// A binding's block with parameters filled in.
+fn wire_of(binding: &Binding, values: &BTreeMap<&str, &Json>) -> Result<Json, String> {
+    let block = match (&binding.modbus, &binding.custom) {
+        (Some(modbus), _) => serde_json::to_value(modbus),
+        (None, custom) => serde_json::to_value(custom),
+    };
+    block.map_err(|e| e.to_string()).and_then(|block| substitute(&block, values))
 }
 
 /// What one property alone does not tell: how it goes with the device's settings, and with others.
@@ -67,7 +105,8 @@ fn on_device(
         let Some(binding) = known.get(property.name.as_str()).and_then(|p| p.binding.as_ref()?.modbus.as_ref()) else {
             continue;
         };
-        let placed = modbus::Placed { name: &property.name, binding, written: property.is_written() };
+        let (read, written) = (property.is_read(), property.is_written());
+        let placed = modbus::Placed { name: &property.name, binding, read, written };
         errors.extend(modbus::placed(device, &placed).into_iter().map(|misfit| match misfit {
             modbus::Misfit::Device(field, message) => FieldError::new(format!("spec.protocol.modbus{field}"), message),
             modbus::Misfit::Property(field, message) => {
@@ -116,10 +155,6 @@ impl Judge<'_> {
         let source = source.filter(|_| self.errors.len() == before)?;
         let enum_ = property.enum_.clone().unwrap_or_default();
         let (scale, offset) = (property.scale.unwrap_or(1.0), property.offset.unwrap_or(0.0));
-        let wire = match &source {
-            Source::Binding(json) => json.clone(),
-            Source::Expression(_) => Json::Null,
-        };
         Some(EffectiveProperty {
             name: property.name.clone(),
             type_,
@@ -137,13 +172,7 @@ impl Judge<'_> {
             stale_after,
             enforce: property.enforce.unwrap_or_default(),
             verify,
-            wiring: match &property.scale_exponent_from {
-                None => hash(&(type_, &enum_, scale, offset, wire)),
-                Some(exponent) => hash(&(type_, &enum_, scale, offset, wire, exponent)),
-            }
-            .chars()
-            .take(16)
-            .collect(),
+            wiring: String::new(), // of this and of what it depends on
             enum_,
             source,
         })
@@ -262,11 +291,7 @@ impl Judge<'_> {
                 self.wrong(".enum", message);
             }
         }
-        let block = match (&binding.modbus, &binding.custom) {
-            (Some(modbus), _) => serde_json::to_value(modbus),
-            (None, custom) => serde_json::to_value(custom),
-        };
-        match block.map_err(|e| e.to_string()).and_then(|block| substitute(&block, values)) {
+        match wire_of(binding, values) {
             Ok(json) => Some(Source::Binding(json)),
             Err(message) => {
                 self.wrong(&format!(".binding.{found}"), message);

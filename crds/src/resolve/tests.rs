@@ -652,6 +652,11 @@ fn a_property_goes_with_the_settings_of_its_device() {
         let found = on(&block, &float);
         assert!(found.contains(&message), "{block}: {found:#?}");
     }
+    // What is never read is not bound by what can be read at once.
+    let mut unread = float.clone();
+    unread["access"] = json!("WriteOnly");
+    let found = on(&json!({"limits": {"registers": 1}}), &unread);
+    assert!(!found.iter().any(|wrong| wrong.contains("[p]")), "{found:?}");
     let below = on(&json!({"addressOffset": -5}), &float);
     assert!(
         below.contains(
@@ -716,7 +721,59 @@ fn an_exponent_is_another_integer_off_the_wire() {
             .wiring
             .clone()
     };
-    assert!(wiring(None) != wiring(Some("A")) && wiring(Some("A")) != wiring(Some("B")));
+    assert_ne!(wiring(None), wiring(Some("A")));
+    assert_eq!(wiring(Some("A")), wiring(Some("B")), "another name for the same register");
+}
+
+#[test]
+fn wiring_changes_with_the_register_of_its_exponent_and_with_the_shift_of_addresses() {
+    let wirings = |shift: Option<i32>, exponent: &Json| {
+        let mut sf = json!({"name": "SF", "type": "integer", "binding": {"modbus": {"table": "holding", "address": 40085, "dataType": "int16"}}});
+        sf.as_object_mut().unwrap().extend(exponent.as_object().unwrap().clone());
+        let p = json!({"name": "p", "type": "number", "scaleExponentFrom": "SF", "binding": {"modbus": {"table": "holding", "address": 10, "dataType": "int16"}}});
+        let properties = json!([p, good()[0].clone(), sf]);
+        let mut block = json!({"channel": "hall"});
+        if let Some(shift) = shift {
+            block["addressOffset"] = json!(shift);
+        }
+        let spec = json!({"protocol": {"modbus": block}, "properties": [{"name": "temperature", "binding": {"modbus": {"table": "input", "address": 9, "dataType": "float32"}}}]});
+        let resolved = resolve(&device(&spec), Some(&model(&properties)), Some(&channel())).unwrap();
+        resolved.effective.properties.into_iter().map(|p| p.wiring).take(2).collect::<Vec<_>>()
+    };
+    let plain = wirings(None, &json!({}));
+    assert_eq!(wirings(Some(0), &json!({})), plain);
+    assert_eq!(wirings(None, &json!({"unit": "x", "interval": "OnConnect"})), plain);
+    let shifted = wirings(Some(-1), &json!({}));
+    assert!(shifted.iter().zip(&plain).all(|(a, b)| a != b && a.len() == 16), "{shifted:?} {plain:?}");
+    for exponent in [
+        json!({"binding": {"modbus": {"table": "holding", "address": 40090, "dataType": "int16"}}}),
+        json!({"scale": -1.0}),
+        json!({"offset": 1.0}),
+    ] {
+        let other = wirings(None, &exponent);
+        assert!(other[0] != plain[0] && other[1] == plain[1], "{exponent}");
+    }
+}
+
+#[test]
+fn what_a_value_is_rounded_to_must_not_leave_its_limits() {
+    for (limits, data_type, value, told) in [
+        (json!({"maximum": 25.0, "scale": 10.0}), "uint16", json!(25), Some("30, which is above maximum 25")),
+        (json!({"maximum": 25.0, "scale": 10.0}), "uint16", json!(24), None),
+        (json!({"minimum": 14.0, "scale": 10.0}), "uint16", json!(14), Some("10, which is below minimum 14")),
+        (json!({"minimum": 14.0, "scale": -10.0, "offset": 5.0}), "int16", json!(14), None),
+        (json!({"maximum": 2.4}), "uint16", json!(2.4), None),
+        (json!({"maximum": 2.5}), "uint16", json!(2.5), Some("3, which is above maximum 2.5")),
+        (json!({"maximum": 0.25, "scale": 0.1}), "bcd16", json!(0.25), Some("0.3, which is above maximum 0.25")),
+        (json!({"maximum": 100.0, "scale": 100.0 / 255.0}), "uint16", json!(100), None),
+        (json!({"maximum": 25.0, "scale": 10.0}), "float32", json!(25), None),
+    ] {
+        let wanted: Vec<String> = told
+            .map(|told| format!("spec.desired.w: would be written as the nearest step, {told}"))
+            .into_iter()
+            .collect();
+        assert_eq!(wish(&limits, data_type, &value), wanted, "{limits} {value}");
+    }
 }
 
 #[test]
@@ -747,4 +804,15 @@ fn desired_arrays_and_times_are_judged_by_their_elements() {
             [message].iter().filter(|m| !m.is_empty()).map(|m| format!("spec.desired.w: {m}")).collect();
         assert_eq!(found, expected, "{value}");
     }
+}
+
+#[test]
+fn the_euro_is_one_byte_in_gbk() {
+    let text = |value: &str| {
+        let name = json!({"name": "w", "type": "string", "access": "ReadWrite", "binding": {"modbus":
+            {"table": "holding", "address": 0, "dataType": "string", "length": 1, "encoding": "gbk"}}});
+        let (spec, properties) = (json!({"desired": {"w": value}}), json!([name, good()[0].clone()]));
+        resolve(&device(&spec), Some(&model(&properties)), Some(&channel())).is_ok()
+    };
+    assert!(text("5€") && text("\u{4e2d}") && !text("5\u{4e2d}"));
 }
