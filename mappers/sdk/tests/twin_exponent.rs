@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 const POWER: usize = 0;
 const EXPONENT: usize = 1;
 const LIMIT: usize = 2;
+const FAN: usize = 3;
 
 /// 16-bit registers, signed.
 struct Registers;
@@ -58,13 +59,18 @@ struct Rig {
 }
 impl Rig {
     fn new(desired: &Json) -> Self {
+        Self::with(desired, |_| ())
+    }
+    fn with(desired: &Json, change: impl FnOnce(&mut EffectiveProperty)) -> Self {
         let desired: BTreeMap<_, _> =
             desired.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone().into())).collect();
-        let properties = vec![
+        let mut properties = vec![
             property("W", Access::ReadOnly, Some("W_SF")),
             property("W_SF", Access::ReadOnly, None),
             property("WMax", Access::ReadWrite, Some("W_SF")),
+            property("fanOn", Access::ReadWrite, None),
         ];
+        change(&mut properties[LIMIT]);
         let device = EffectiveDevice {
             namespace: "plant".into(),
             name: "inverter".into(),
@@ -104,6 +110,19 @@ impl Rig {
             _ => None,
         };
         self.twin.step(&Registers, now(self.ms)).into_iter().find_map(write)
+    }
+    /// What shall be read now.
+    fn asked(&mut self) -> Vec<usize> {
+        let read = |action| match action {
+            Action::Read { properties } => properties,
+            _ => vec![],
+        };
+        self.twin.step(&Registers, now(self.ms)).into_iter().flat_map(read).collect()
+    }
+    fn reconnects(&mut self) {
+        self.ms += 10;
+        self.twin.connected(Ok(()), now(self.ms));
+        self.ms += 1;
     }
     fn status(&mut self) -> DeviceStatus {
         assert_eq!(self.step(), None);
@@ -198,4 +217,94 @@ fn what_the_exponent_leaves_no_room_for_is_refused_in_the_propertys_unit() {
     assert!(message.contains("must be a number from -3276.8 to 3276.7 in steps of 0.1 (int16), is 5000"), "{message}");
     rig.read(EXPONENT, 0);
     assert_eq!(rig.step().and_then(|(_, raw)| raw.as_i128()), Some(5000), "the new exponent has room for it");
+}
+
+#[test]
+fn an_exponent_that_goes_bad_between_a_write_and_its_reading_holds_up_nobody() {
+    let mut rig = Rig::new(&json!({"WMax": 1500, "fanOn": 1}));
+    rig.read(EXPONENT, 0);
+    rig.read(LIMIT, 0);
+    rig.read(FAN, 0);
+    let (ticket, raw) = rig.step().expect("to be written");
+    assert_eq!(raw.as_i128(), Some(1500));
+    rig.wrote(ticket);
+    rig.read(EXPONENT, -32768);
+    assert_eq!(rig.step(), None, "one after the other");
+    rig.read(LIMIT, 1500);
+    assert_eq!(rig.step().and_then(|(_, raw)| raw.as_i128()), Some(1), "it was compared as it was written");
+}
+
+#[test]
+fn what_does_not_stick_while_its_exponent_is_bad_holds_up_nobody_either() {
+    let mut rig = Rig::new(&json!({"WMax": 1500, "fanOn": 1}));
+    rig.read(EXPONENT, 0);
+    rig.read(LIMIT, 0);
+    rig.read(FAN, 0);
+    let (ticket, _) = rig.step().expect("to be written");
+    rig.wrote(ticket);
+    rig.fails(EXPONENT);
+    rig.read(LIMIT, 7);
+    assert_eq!(rig.step().and_then(|(_, raw)| raw.as_i128()), Some(1));
+}
+
+#[test]
+fn the_tolerance_of_a_reading_back_is_in_the_unit_that_was_written() {
+    let near = |p: &mut EffectiveProperty| {
+        let (delay, within) = (Span::from_millis(0), Span::from_millis(0));
+        p.verify = EffectiveVerify::ReadBack { tolerance: 5.0, delay, within };
+    };
+    let mut rig = Rig::with(&json!({"WMax": 1500}), near);
+    rig.read(EXPONENT, 0);
+    rig.read(LIMIT, 0);
+    let (ticket, _) = rig.step().expect("to be written");
+    rig.wrote(ticket);
+    rig.read(EXPONENT, 2);
+    rig.read(LIMIT, 1498);
+    assert_eq!(rig.in_sync().0, "Drifted", "it did stick; what 1498 means is another thing now");
+}
+
+#[test]
+fn after_a_reconnect_nothing_is_written_by_an_exponent_that_was_read_before_it() {
+    let mut rig = Rig::new(&json!({"WMax": 50, "fanOn": 1}));
+    rig.read(EXPONENT, -1);
+    rig.reconnects();
+    rig.read(LIMIT, 0);
+    rig.read(FAN, 0);
+    assert_eq!(rig.step(), None, "the inverter may be another one, and the fan comes after it");
+    assert_eq!(rig.status().pending["WMax"].error.as_deref(), Some("waits for its exponent, W_SF: NotRead"));
+    rig.ms += 1_000;
+    assert_eq!(rig.asked(), [EXPONENT], "which may be read OnConnect only");
+    assert_eq!(rig.asked(), [] as [usize; 0], "once in a while");
+    rig.read(EXPONENT, 0);
+    assert_eq!(rig.step().and_then(|(_, raw)| raw.as_i128()), Some(50), "not 500");
+}
+
+#[test]
+fn an_exponent_that_does_not_come_holds_up_the_others_only_for_a_while() {
+    let mut rig = Rig::new(&json!({"WMax": 50, "fanOn": 1}));
+    rig.read(LIMIT, 0);
+    rig.read(FAN, 0);
+    assert_eq!(rig.step(), None);
+    rig.ms += 11_000;
+    assert_eq!(rig.step().and_then(|(_, raw)| raw.as_i128()), Some(1));
+    let mut rig = Rig::new(&json!({"WMax": 50, "fanOn": 1}));
+    rig.read(LIMIT, 0);
+    rig.read(FAN, 0);
+    rig.fails(EXPONENT);
+    assert_eq!(rig.step().and_then(|(_, raw)| raw.as_i128()), Some(1), "not at all, if it is refused");
+}
+
+#[test]
+fn rounding_by_the_exponent_leaves_no_limit() {
+    let limits = |p: &mut EffectiveProperty| (p.minimum, p.maximum) = (Some(140.0), Some(1550.0));
+    for (wanted, written) in [(1550, None), (1449, Some(14)), (140, None), (150, Some(2))] {
+        let mut rig = Rig::with(&json!({"WMax": wanted}), limits);
+        rig.read(EXPONENT, 2);
+        rig.read(LIMIT, 0);
+        assert_eq!(rig.step().and_then(|(_, raw)| Registers.encoded(LIMIT, &raw).ok()?.as_i128()), written, "{wanted}");
+        let message = rig.in_sync().1;
+        let told = message.contains("nearest step, 1600, which is above maximum 1550")
+            || message.contains("nearest step, 100, which is below minimum 140");
+        assert_eq!(told, written.is_none(), "{message}");
+    }
 }

@@ -6,6 +6,7 @@ mod raw;
 pub use half::{from_half, to_half};
 pub(crate) use number::{number_of, plain};
 pub use number::{same, tidy};
+pub(crate) use raw::within_limits;
 pub use raw::{to_raw, to_raw_scaled};
 
 use crate::{Precision, Value};

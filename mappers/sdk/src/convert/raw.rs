@@ -1,8 +1,8 @@
 //! From a desired value to what goes on the wire.
-use super::number::{exactly, json_whole, snapped, tidy};
-use crate::{ErrorKind, PointFault, Value};
+use super::number::{self, exactly, json_whole, snapped, tidy};
+use crate::{ErrorKind, PointFault, Precision, Value};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use pollux_crds::{EffectiveProperty, PropertyType, Value as Twin, check_value};
+use pollux_crds::{EffectiveProperty, PropertyType, Value as Twin, check_step, check_value};
 use serde_json::Value as Json;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub fn to_raw_scaled(property: &EffectiveProperty, value: &Twin, scale: f64) -> 
     check_value(property, value).map_err(|text| PointFault::new(ErrorKind::Config, text))?;
     let raw = match property.type_ {
         PropertyType::Boolean => value.0.as_bool().map(Value::Bool),
-        PropertyType::Integer | PropertyType::Number => number(property, &value.0, scale),
+        PropertyType::Integer | PropertyType::Number => unscaled(property, &value.0, scale),
         PropertyType::String if !property.enum_.is_empty() => {
             property.enum_.iter().find(|e| value.0.as_str() == Some(&e.name)).map(|e| Value::Int(e.value))
         }
@@ -27,11 +27,21 @@ pub fn to_raw_scaled(property: &EffectiveProperty, value: &Twin, scale: f64) -> 
     raw.ok_or_else(|| PointFault::new(ErrorKind::Config, "has no representation on the wire"))
 }
 
+/// Rounded to a whole number of the device's, a value must not leave the limits of what may be written. `encoded`: what the
+/// device would then report.
+pub(crate) fn within_limits(property: &EffectiveProperty, encoded: &Value, scale: f64) -> Result<(), PointFault> {
+    let numeric = matches!(property.type_, PropertyType::Integer | PropertyType::Number);
+    let (Value::Int(_) | Value::Uint(_), true) = (encoded, numeric) else { return Ok(()) };
+    let step = number::Raw::of(encoded).and_then(|raw| raw.scaled(scale, property.offset, Precision::Integer).double());
+    let Some(step) = step else { return Ok(()) };
+    check_step(property, step).map_err(|text| PointFault::new(ErrorKind::Config, text))
+}
+
 fn bytes(bytes: Vec<u8>) -> Value {
     Value::Bytes(bytes.into())
 }
 
-fn number(property: &EffectiveProperty, json: &Json, by: f64) -> Option<Value> {
+fn unscaled(property: &EffectiveProperty, json: &Json, by: f64) -> Option<Value> {
     let exact = json_whole(json).zip(exactly(property.offset).zip(exactly(by)));
     if let Some((value, (offset, scale))) = exact
         && let Some(shifted) = value.checked_sub(offset)

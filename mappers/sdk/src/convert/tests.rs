@@ -196,3 +196,23 @@ proptest! {
         drop(to_raw(&scaled(PropertyType::Number, scale, offset), &raw.into()));
     }
 }
+
+proptest! {
+    /// Whatever a step of the device is: what is written is read as a value within the limits, or refused.
+    #[test]
+    fn rounding_leaves_no_limit(
+        raw in -30_000.0..30_000.0f64,
+        (scale, offset) in (prop_oneof![Just(0.1), Just(10.0), Just(-2.5), Just(100.0 / 255.0), 0.001..50.0f64], -40..40i32),
+        (below, above) in (prop_oneof![Just(0.0), 0.0..2.0f64], prop_oneof![Just(0.0), 0.0..2.0f64]),
+    ) {
+        let value = tidy(raw * scale + f64::from(offset));
+        let (minimum, maximum) = (Some(value - below * scale.abs()), Some(value + above * scale.abs()));
+        let property = EffectiveProperty { minimum, maximum, ..scaled(PropertyType::Number, scale, offset.into()) };
+        let exact = to_raw(&property, &json!(value).into()).unwrap().as_f64().unwrap();
+        #[expect(clippy::cast_possible_truncation, reason = "rounded, and small")]
+        let encoded = Value::Int(exact.round() as i64);
+        let fits = within_limits(&property, &encoded, scale).is_ok();
+        prop_assert_eq!(fits, from_raw(&property, &encoded, Precision::Integer).is_ok());
+        prop_assert!(fits || below < 0.5 || above < 0.5, "the nearest step is half a step away at most");
+    }
+}

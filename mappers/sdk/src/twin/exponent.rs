@@ -23,16 +23,26 @@ pub(super) fn scale(device: &EffectiveDevice, points: &[Point], position: usize)
         Some(holder) if !holder.grade.is_good() => holder.grade.reason.clone().into_owned(),
         Some(holder) => {
             let exponent = holder.value.as_ref().and_then(|shown| convert::number_of(&shown.value));
-            match exponent
-                .filter(|n| EXPONENTS.contains(n) && n.fract() == 0.0)
-                .and_then(|n| shifted(property.scale, n))
-            {
-                Some(scale) => return Ok(scale),
-                None => format!("exponent {} is not from -10 to 10", exponent.unwrap_or(f64::NAN)),
+            let allowed = exponent.filter(|n| EXPONENTS.contains(n) && n.fract() == 0.0);
+            match (allowed.and_then(|n| shifted(property.scale, n)), exponent) {
+                (Some(scale), _) => return Ok(scale),
+                (None, Some(exponent)) => format!("exponent {exponent} is not from -10 to 10"),
+                (None, None) => "NotRead".to_owned(),
             }
         }
     };
     Err(format!("{name}: {why}"))
+}
+
+/// The scale that a write may be decided by: its exponent too was read since all is to be read first (design §3.1), for the
+/// device may be another one by now.
+pub(super) fn decidable(device: &EffectiveDevice, points: &[Point], position: usize, up: bool) -> Scale {
+    let scale = scale(device, points, position)?;
+    let holder = points.get(position).and_then(|point| points.get(point.exponent?));
+    match (device.properties.get(position).and_then(|p| p.scale_exponent_from.as_ref()), holder) {
+        (Some(name), Some(holder)) if holder.decidable(up).is_none() => Err(format!("{name}: NotRead")),
+        _ => Ok(scale),
+    }
 }
 
 /// The double of the shifted decimal: 0.1 by -1 is 0.01, not 0.010000000000000002.

@@ -41,6 +41,12 @@ pub struct Entry {
     pub state: State,
 }
 
+impl Entry {
+    pub(super) fn acknowledged(value: &Value, wiring: &str) -> Self {
+        Self { value: value.clone(), wiring: wiring.to_owned(), state: State::Acknowledged }
+    }
+}
+
 /// How far a value got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {

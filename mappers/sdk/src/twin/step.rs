@@ -56,7 +56,8 @@ impl Twin {
                 item.verdict = item.under_way();
             } else {
                 let entry = self.record.values.get(&property.name).filter(|entry| same(&entry.value, &item.value));
-                let scale = exponent::scale(&self.device, &self.points, position);
+                let scale = exponent::decidable(&self.device, &self.points, position, up);
+                let holder = point.exponent.and_then(|at| self.points.get(at));
                 let protocol = self.device.protocol;
                 let facts = Facts {
                     position,
@@ -64,6 +65,7 @@ impl Twin {
                     protocol,
                     point,
                     scale,
+                    holder,
                     entry,
                     format,
                     up,
@@ -77,16 +79,14 @@ impl Twin {
                 match decision.next {
                     Next::Rest => {}
                     Next::Adopt => {
-                        let entry = Entry {
-                            value: item.value.clone(),
-                            wiring: property.wiring.clone(),
-                            state: State::Acknowledged,
-                        };
-                        self.record.values.insert(property.name.clone(), entry);
+                        self.record
+                            .values
+                            .insert(property.name.clone(), Entry::acknowledged(&item.value, &property.wiring));
                         (self.unsaved, self.touched) = (true, true);
                     }
-                    Next::Ask => {
-                        reads.push(position);
+                    Next::Ask(read) => {
+                        reads.retain(|other| *other != read); // several may have one exponent
+                        reads.push(read);
                         wake = Some(earlier(wake, item.ask_at));
                     }
                     Next::Wait(until) => wake = Some(earlier(wake, until)),

@@ -88,7 +88,8 @@ pub(super) enum Next {
     Rest,
     /// It is right; put that on record.
     Adopt,
-    Ask,
+    /// The property at this position is to be read: its own, or that of its exponent.
+    Ask(usize),
     Wait(Duration),
     Write(Value),
 }
@@ -99,7 +100,10 @@ pub(super) struct Facts<'a> {
     pub(super) property: &'a EffectiveProperty,
     pub(super) protocol: &'a str,
     pub(super) point: &'a Point,
+    /// Read since all is to be read first.
     pub(super) scale: Scale,
+    /// What holds its exponent.
+    pub(super) holder: Option<&'a Point>,
     pub(super) entry: Option<&'a Entry>,
     pub(super) format: &'a dyn Format,
     /// The device answers.
@@ -150,7 +154,10 @@ impl Wanted {
     }
     /// The configuration changed: what was worked out of it is worked out anew.
     pub(super) fn reconsider(&mut self, position: usize, property: &EffectiveProperty) {
-        (self.property, self.goal) = (position, None);
+        self.property = position;
+        if self.wiring != property.wiring || !self.verifying() {
+            self.goal = None;
+        }
         if self.wiring != property.wiring {
             self.wiring.clone_from(&property.wiring);
             (self.phase, self.error, self.refused) = (Phase::Open, None, false);
@@ -177,9 +184,11 @@ impl Wanted {
         if bound && once && facts.property.verify == EffectiveVerify::Acknowledgement {
             return decide(Verdict::Confirmed, Next::Rest);
         }
-        let Some(asked_at) = facts.point.decidable(facts.up) else { return self.unread(facts) };
-        if let Err(why) = &facts.scale {
-            return self.waits(why);
+        let Some(asked_at) = facts.point.decidable(facts.up) else { return self.unread(facts, facts.point) };
+        if let Err(why) = &facts.scale
+            && self.written_as().is_none()
+        {
+            return self.waits(facts, why);
         }
         let equal = match self.equal(facts) {
             Ok(equal) => equal,
@@ -218,7 +227,7 @@ impl Wanted {
             return decide(verdict, Next::Wait(self.retry_at));
         }
         if let Err(why) = &facts.scale {
-            return self.waits(why);
+            return self.waits(facts, why);
         }
         match self.goal(facts) {
             Ok((raw, _)) => Decision { verdict, next: Next::Write(raw), blocks: true, look_again: None },
@@ -228,19 +237,24 @@ impl Wanted {
             }
         }
     }
-    /// Nothing is decided without its exponent either, which is read with its own interval.
-    fn waits(&mut self, why: &str) -> Decision {
+    /// Nothing is decided without its exponent either. It is asked for, for it may be one that is read once only.
+    fn waits(&mut self, facts: &Facts<'_>, why: &str) -> Decision {
+        let decision = self.unread(facts, facts.holder.unwrap_or(facts.point));
         self.waiting = Some(format!("waits for its exponent, {why}"));
-        decide(Verdict::NoReading, Next::Rest)
+        let next = match decision.next {
+            Next::Ask(own) => Next::Ask(facts.point.exponent.unwrap_or(own)),
+            next => next,
+        };
+        Decision { next, ..decision }
     }
     /// Nothing is decided without a reading; one that does not come holds up the others only for a while.
-    fn unread(&mut self, facts: &Facts<'_>) -> Decision {
+    fn unread(&mut self, facts: &Facts<'_>, point: &Point) -> Decision {
         if !facts.up {
             return decide(Verdict::NoReading, Next::Rest);
         }
         let since = match self.phase {
             Phase::Verifying { until, .. } => until,
-            Phase::Open | Phase::Unverified | Phase::NotSticking => facts.point.epoch,
+            Phase::Open | Phase::Unverified | Phase::NotSticking => point.epoch,
         };
         let waits = facts.now < since + HOLDS_UP;
         if !waits && matches!(self.phase, Phase::Verifying { .. }) {
@@ -250,7 +264,7 @@ impl Wanted {
             Phase::Verifying { .. } => Verdict::Writing,
             Phase::Open | Phase::Unverified | Phase::NotSticking => Verdict::NoReading,
         };
-        let blocks = waits && !facts.point.failed_since_epoch();
+        let blocks = waits && !point.failed_since_epoch() && point.decidable(facts.up).is_none();
         let look_again = waits.then_some(since + HOLDS_UP);
         Decision { verdict, next: self.ask(facts.now), blocks, look_again }
     }
@@ -301,7 +315,7 @@ impl Wanted {
         self.ask_at = now + first.saturating_mul(1 << self.asks.min(5)).min(longest);
         self.asks = self.asks.saturating_add(1);
         self.asked = now;
-        Next::Ask
+        Next::Ask(self.property)
     }
 
     pub(super) fn unverified(&self) -> bool {
