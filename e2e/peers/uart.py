@@ -58,6 +58,8 @@ class Uart:
         os.close(self.fd)
         self.plug()
         self.fd = os.open(self.node, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        # A real adapter would be a new one, that nobody had for himself.
+        fcntl.ioctl(self.fd, termios.TIOCNXCL)
         self.raw()
 
     def quiet(self):
