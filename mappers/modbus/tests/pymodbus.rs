@@ -269,6 +269,12 @@ async fn scan_finds_the_units_of_a_gateway_and_of_a_silent_bus() {
     }
 }
 
+/// A row of the table of depths: depth, right, of.
+fn depth(line: &str) -> Option<[u32; 3]> {
+    let cells: Vec<u32> = line.split_whitespace().take(3).filter_map(|cell| cell.parse().ok()).collect();
+    <[u32; 3]>::try_from(cells).ok()
+}
+
 #[tokio::test]
 #[ignore = "a part of its own: needs POLLUX_PYTHON"]
 async fn probe_finds_limits_and_holes_that_are_there() {
@@ -280,11 +286,12 @@ async fn probe_finds_limits_and_holes_that_are_there() {
     assert!(done.out.contains("largest read  60 registers (61 are refused though all are there)\n"), "{}", done.out);
     assert!(done.out.contains("holes         none in this range\n"), "{}", done.out);
     assert!(done.out.contains("\nlimits: {registers: 60}\n"), "{}", done.out);
-    let lost = done.out.lines().filter_map(|line| {
-        let cells: Vec<u32> = line.split_whitespace().take(3).filter_map(|cell| cell.parse().ok()).collect();
-        <[u32; 3]>::try_from(cells).ok().filter(|[_, right, of]| right != of)
-    });
-    assert_eq!(lost.count(), 0, "pymodbus answers all of them: {}", done.out);
+    // pymodbus handles one request of a TCP segment, and empties its buffer when it answers: of two that come together the second is
+    // lost. So a depth of more than 1 may not be right with it, and what is proposed must be the deepest that was.
+    let depths: Vec<[u32; 3]> = done.out.lines().filter_map(depth).collect();
+    let right = depths.iter().take_while(|[_, right, of]| right == of).last().map(|[depth, ..]| *depth);
+    let proposed = done.out.lines().find_map(|line| line.strip_prefix("pipeline: ")?.parse().ok());
+    assert_eq!(Some(proposed.unwrap_or(1)), right, "none is 1: {}", done.out);
     assert!(peer.command("count")["count"].as_u64().is_some_and(|count| count <= 400));
     assert_eq!(peer.command("writes")["writes"], Json::Array(vec![]));
 
