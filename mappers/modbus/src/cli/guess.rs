@@ -1,5 +1,5 @@
 //! The same registers in every type and byte order, and which of them make sense. Pure.
-use super::table::aligned;
+use super::{table::aligned, words};
 use pollux_crds::{ByteOrder, ModbusDataType as Type};
 
 pub(super) const ORDERS: [(&str, ByteOrder); 4] =
@@ -105,7 +105,9 @@ pub(super) fn table(guesses: &[Guess]) -> String {
 /// What to make of it, for the type that was asked for or, where none was, for floats.
 pub(super) fn verdict(guesses: &[Guess], kind: Option<Type>) -> String {
     let kind = kind.unwrap_or(Type::Float32);
-    let name = NARROW.into_iter().chain(WIDE).find(|(_, known)| *known == kind).map_or("it", |(name, _)| name);
+    let Some((name, _)) = NARROW.into_iter().chain(WIDE).find(|(_, known)| *known == kind) else {
+        return format!("{} is not in this table: read it without --all-orders", words::type_name(kind));
+    };
     let of_kind: Vec<&Guess> = guesses.iter().filter(|guess| guess.kind == kind).collect();
     let likely: Vec<String> =
         of_kind.iter().filter(|g| g.plausible).map(|g| format!("{} ({})", g.name, g.text)).collect();
@@ -113,6 +115,7 @@ pub(super) fn verdict(guesses: &[Guess], kind: Option<Type>) -> String {
         _ if matches!(kind, Type::Int16 | Type::Uint16) => {
             format!("{name} is one register: ABCD unless the device swaps bytes")
         }
+        _ if of_kind.is_empty() => format!("{name} takes more registers than can be read here"),
         _ if of_kind.iter().all(|g| g.text == "0") => {
             format!("all registers are 0: {name} is 0 in every order; read again when it is not")
         }
@@ -188,6 +191,12 @@ float32  21.5 *      -2.7427e-12  2.3559e-41  6.1793e-41
         );
         assert_eq!(say(&[0, 0], None), "all registers are 0: float32 is 0 in every order; read again when it is not");
         assert_eq!(say(&[0xFFFF, 0xFFFF], None), "float32 is plausible in no order: another type, or another address?");
+        assert_eq!(
+            say(&[0x1234, 0x5678], Some(Type::Bcd32)),
+            "bcd32 is not in this table: read it without --all-orders"
+        );
+        assert_eq!(say(&[0x41AC], None), "float32 takes more registers than can be read here");
+        assert_eq!(say(&[7], Some(Type::Int16)), "int16 is one register: ABCD unless the device swaps bytes");
         assert_eq!(say(&[7, 0], Some(Type::Int16)), "int16 is one register: ABCD unless the device swaps bytes");
     }
 }

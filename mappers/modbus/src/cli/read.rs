@@ -9,7 +9,9 @@ use super::{
 use crate::{Modbus, Unit, link, plan::Range};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use pollux_crds::{ByteOrder, ModbusBinding, ModbusDataType as Type, Place, Property, Span};
-use pollux_mapper::{Exit, Interval, Out, Point, Precision, Protocol, Samples, Slot, Value, printable};
+use pollux_mapper::{
+    Exit, Interval, Out, Point, Precision, Protocol, Samples, Slot, Value, convert::shortest_half, printable,
+};
 use std::{fmt::Write as _, time::Duration};
 
 const EXAMPLES: &str = "\
@@ -38,10 +40,10 @@ struct Options {
     #[arg(long)]
     all_orders: bool,
     /// So many values, one after the other
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "all_orders")]
     count: u16,
     /// One bit of a register, 0 to 15, instead of a type
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all_orders")]
     bit: Option<i32>,
     /// Registers of a string
     #[arg(long)]
@@ -123,15 +125,22 @@ impl Job {
             Ok(client) => client,
             Err(text) => return end(out, Exit::Fault, &text),
         };
-        let shown = if self.all_orders { self.orders(&client, out).await } else { self.values(&client).await };
-        match shown {
-            Ok(text) if self.yaml => {
-                out.remark(text.trim_end());
-                print(out, &self.in_yaml())
-            }
-            Ok(text) => print(out, &text),
-            Err(text) => end(out, Exit::Fault, &text),
-        }
+        let shown = if self.all_orders {
+            self.orders(&client, out).await.map(|text| (text, Exit::Ok))
+        } else {
+            self.values(&client).await
+        };
+        let (text, exit) = match shown {
+            Ok(shown) => shown,
+            Err(text) => return end(out, Exit::Fault, &text),
+        };
+        let printed = if self.yaml {
+            out.remark(text.trim_end());
+            print(out, &self.in_yaml())
+        } else {
+            print(out, &text)
+        };
+        if printed == Exit::Ok { exit } else { printed }
     }
 
     fn in_yaml(&self) -> String {
@@ -141,8 +150,8 @@ impl Job {
         }
     }
 
-    /// A line per value.
-    async fn values(&self, client: &Client) -> Result<String, String> {
+    /// A line per value; a Bad one is a fault.
+    async fn values(&self, client: &Client) -> Result<(String, Exit), String> {
         let due: Vec<usize> = (0..self.properties.len()).collect();
         let mut samples = Samples::default();
         for exchange in Modbus.plan(&self.unit, &due) {
@@ -151,23 +160,28 @@ impl Job {
                 refused => return Err(self.refused(client, exchange.request, &refused).await),
             }
         }
-        let mut rows = vec![];
+        let (mut rows, mut exit) = (vec![], Exit::Ok);
         for (Slot(slot), value, _) in samples.readings() {
             let Some(at) = usize::try_from(slot).ok().filter(|at| *at < self.properties.len()) else { continue };
-            let value = value.map_or_else(|fault| format!("Bad: {}", fault.text), |value| self.shown(at, &value));
+            let value = match value {
+                Ok(value) => self.shown(at, &value),
+                Err(fault) => {
+                    exit = Exit::Fault;
+                    format!("Bad: {}", fault.text)
+                }
+            };
             rows.push(self.row(at, printable(&value)));
         }
-        Ok(aligned(&rows, &[]))
+        Ok((aligned(&rows, &[]), exit))
     }
     fn row(&self, at: usize, value: String) -> Vec<String> {
         let binding = self.properties.get(at).and_then(|p| p.binding.as_ref()).and_then(|b| b.modbus.as_ref());
         let place = binding.and_then(|b| b.place().ok()).unwrap_or(self.place);
-        let json = |value| serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned));
         let kind = match binding {
             Some(ModbusBinding { data_type: Some(kind), byte_order, .. }) => {
                 let order = byte_order.and_then(|order| serde_json::to_value(order).ok());
                 let order = order.and_then(|word| word.as_str().map(|word| format!(" {word}"))).unwrap_or_default();
-                json(*kind).unwrap_or_default() + &order
+                words::type_name(*kind) + &order
             }
             Some(ModbusBinding { bit: Some(bit), .. }) => format!("bit {bit}"),
             _ => String::new(),
@@ -179,6 +193,7 @@ impl Job {
     fn shown(&self, at: usize, value: &Value) -> String {
         match (value, Modbus.precision(&self.unit, at)) {
             (Value::Float(number), Precision::Single) => (*number as f32).to_string(),
+            (Value::Float(number), Precision::Half) => shortest_half(*number).to_string(),
             (value, _) => value.to_string(),
         }
     }
@@ -216,7 +231,8 @@ impl Job {
 
     fn range(&self, address: i32, count: u16) -> Range {
         let start = u16::try_from(address).unwrap_or(u16::MAX);
-        Range { table: self.place.table, start, count: count.min(u16::MAX - start).max(1) }
+        let there = u16::try_from(65_536 - u32::from(start)).unwrap_or(u16::MAX);
+        Range { table: self.place.table, start, count: count.min(there) }
     }
     async fn ask(&self, client: &Client, range: Range) -> Result<Reply, String> {
         client.read(self.unit.id, range).await.map_err(|error| error.to_string())
@@ -256,6 +272,9 @@ impl Job {
 fn kind(options: &Options, place: Place, rest: &[String]) -> Result<Option<Type>, String> {
     let bits = place::is_bits(place.table);
     match rest {
+        _ if bits && options.all_orders => {
+            Err("coils and discrete inputs have no byte order: leave --all-orders out".into())
+        }
         [] if bits || options.bit.is_some() || options.all_orders => Ok(None),
         [] => Err("say the type, such as float32 or uint16; or --all-orders, or --bit".into()),
         [word] if bits => Err(format!("coils and discrete inputs have no type: leave {word} out")),

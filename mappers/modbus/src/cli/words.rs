@@ -1,5 +1,5 @@
 //! Words of a command line or a list of tags, to the terms of the schema.
-use pollux_crds::{ByteOrder, ModbusDataType, ModbusTable};
+use pollux_crds::{ByteOrder, ModbusDataType, ModbusEncoding, ModbusTable, ModbusTrim};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -29,9 +29,24 @@ pub(super) fn data_type(word: &str) -> Result<ModbusDataType, String> {
     parse(name).ok_or_else(|| format!("{word:?} is no data type; there are: {TYPES}"))
 }
 
+/// As the schema has it.
+pub(super) fn type_name(kind: ModbusDataType) -> String {
+    serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 pub(super) fn byte_order(word: &str) -> Result<ByteOrder, String> {
     parse(&word.to_ascii_uppercase())
         .ok_or_else(|| format!("{word:?} is no byte order; there are: ABCD, BADC, CDAB, DCBA, and their 64-bit forms"))
+}
+
+pub(super) fn encoding(word: &str) -> Result<ModbusEncoding, String> {
+    parse(&word.to_ascii_lowercase())
+        .ok_or_else(|| format!("{word:?} is no encoding; there are: ascii, utf8, latin1, gbk, utf16"))
+}
+
+pub(super) fn trim(word: &str) -> Result<ModbusTrim, String> {
+    let known = ["End", "Both", "None"].into_iter().find(|known| known.eq_ignore_ascii_case(word));
+    known.and_then(parse).ok_or_else(|| format!("{word:?} is no trim; there are: End, Both, None"))
 }
 
 pub(super) fn table(word: &str) -> Result<ModbusTable, String> {

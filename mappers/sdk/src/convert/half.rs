@@ -35,7 +35,8 @@ pub fn to_half(value: f64) -> u16 {
 }
 
 /// The double of the shortest decimal that means the same half.
-pub(super) fn shortest_half(value: f64) -> f64 {
+#[must_use]
+pub fn shortest_half(value: f64) -> f64 {
     const DIGITS: usize = 5;
     let bits = to_half(value);
     let short = (0..DIGITS).filter_map(|digits| format!("{value:.digits$e}").parse::<f64>().ok());

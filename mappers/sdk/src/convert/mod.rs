@@ -3,7 +3,7 @@ mod half;
 mod number;
 mod raw;
 
-pub use half::{from_half, to_half};
+pub use half::{from_half, shortest_half, to_half};
 pub(crate) use number::{number_of, plain};
 pub use number::{same, tidy};
 pub(crate) use raw::within_limits;

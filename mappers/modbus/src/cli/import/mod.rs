@@ -28,7 +28,8 @@ Layouts, told apart by the header row:
   kepware  as KEPServerEX exports the tags of a Modbus device (File > Export CSV). Two words of a value stand low word first there
            unless the device was set otherwise, so --byte-order is CDAB
   plain    columns by name, in any order: name; register (40001), or table and address; type; and where there are any byteOrder, bit,
-           length, count, access, unit, description, scale, offset, interval, minimum, maximum. --byte-order is ABCD
+           bits, length, encoding, trim, count, alone, access, unit, description, scale, offset, scaleExponentFrom, invalid (numbers
+           with spaces between them), interval, readGroup, minimum, maximum. --byte-order is ABCD
 
 Nothing is connected to.";
 /// Longest file.
@@ -60,6 +61,9 @@ struct Options {
     /// The number of a register's lowest bit in a kepware list: 1 where zero-based bit addressing is switched off
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=1))]
     first_bit: u8,
+    /// How its bytes are letters [default: utf8, and gbk or latin1 where it cannot be]
+    #[arg(long, value_enum)]
+    encoding: Option<rows::Encoding>,
 }
 
 pub(super) fn command() -> Command {
@@ -73,12 +77,13 @@ pub(super) fn run(matches: &ArgMatches, mut out: Out) -> Exit {
         Err(error) => return end(&mut out, Exit::Usage, &error.to_string()),
     };
     let file = options.file.display().to_string();
-    let (name, text, order) = match prepared(&options) {
+    let Prepared { name, text, note, order } = match prepared(&options) {
         Ok(prepared) => prepared,
         Err(error) => return end(&mut out, Exit::Usage, &error),
     };
     let import = Import { layout: options.layout, order, first_bit: options.first_bit };
-    let (tags, findings) = import.tags(&text);
+    let (tags, mut findings) = import.tags(&text);
+    findings.notes.extend(note.map(|note| (0, note.to_owned())));
     for (line, note) in &findings.notes {
         out.remark(&printable(&format!("{}: note: {note}", at(&file, *line))));
     }
@@ -98,15 +103,25 @@ fn at(file: &str, line: u64) -> String {
 
 /// The DeviceModel `name` of a list of tags, in YAML, or all that is wrong with the list. No file is read.
 pub fn import_csv(name: &str, csv: Vec<u8>) -> Result<String, Vec<String>> {
-    let (tags, findings) = Import::default().tags(&rows::text(csv));
+    let (text, _) = rows::text(csv, None).map_err(|error| vec![error])?;
+    let (tags, findings) = Import::default().tags(&text);
     if findings.errors.is_empty() {
         return Ok(document(name, Path::new("tags.csv"), &tags));
     }
     Err(findings.errors.into_iter().map(|(line, error)| format!("{line}: {error}")).collect())
 }
 
-/// The model's name, the text of the file, and the order that was asked for.
-fn prepared(options: &Options) -> Result<(String, String, Option<ByteOrder>), String> {
+struct Prepared {
+    /// Of the model.
+    name: String,
+    /// Of the file.
+    text: String,
+    /// What its bytes were taken for.
+    note: Option<&'static str>,
+    order: Option<ByteOrder>,
+}
+
+fn prepared(options: &Options) -> Result<Prepared, String> {
     let file = &options.file;
     let order = options.byte_order.as_deref().map(words::byte_order).transpose()?;
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -118,7 +133,9 @@ fn prepared(options: &Options) -> Result<(String, String, Option<ByteOrder>), St
     if fs::metadata(file).map_err(wrong)?.len() > MAX_BYTES {
         return Err(format!("{}: larger than {} MiB", file.display(), MAX_BYTES / 1024 / 1024));
     }
-    Ok((name, rows::text(fs::read(file).map_err(wrong)?), order))
+    let (text, note) = rows::text(fs::read(file).map_err(wrong)?, options.encoding)
+        .map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Prepared { name, text, note, order })
 }
 
 /// What is wrong, and what the reader should know, each with its line (0: of the whole).

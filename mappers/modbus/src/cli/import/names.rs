@@ -1,6 +1,6 @@
 //! Names of tags to names of properties: letters, digits and _. What was lost stays in the description.
 use super::{Findings, Tag};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MAX_NAME: usize = 63;
 /// What YAML takes for something else.
@@ -9,6 +9,7 @@ const TAKEN: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "
 /// Gives every tag the name of a property; two that have one name are refused with both lines.
 pub(super) fn settle(tags: &mut [Tag], findings: &mut Findings) {
     let mut seen: BTreeMap<String, (u64, String)> = BTreeMap::new();
+    exponents(tags, findings);
     for tag in tags {
         let original = std::mem::take(&mut tag.name);
         match property_name(&original) {
@@ -30,6 +31,18 @@ pub(super) fn settle(tags: &mut [Tag], findings: &mut Findings) {
                 findings.errors.push((tag.line, error));
                 tag.name = original;
             }
+        }
+    }
+}
+
+/// Names of tags that hold exponents follow them.
+fn exponents(tags: &mut [Tag], findings: &mut Findings) {
+    let names: BTreeSet<String> = tags.iter().map(|tag| tag.name.clone()).collect();
+    for tag in tags.iter_mut().filter(|tag| !tag.exponent.is_empty()) {
+        if !names.contains(&tag.exponent) {
+            findings.errors.push((tag.line, format!("scaleExponentFrom: no tag {:?} is in this list", tag.exponent)));
+        } else if let Ok(name) = property_name(&tag.exponent) {
+            tag.exponent = name;
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::cli::words;
 use pollux_crds::{ByteOrder, ModbusBinding, ModbusDataType as Type, Span};
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 24] = [
     "name",
     "register",
     "table",
@@ -15,14 +15,21 @@ const COLUMNS: [&str; 17] = [
     "type",
     "byteorder",
     "bit",
+    "bits",
     "length",
+    "encoding",
+    "trim",
     "count",
+    "alone",
     "access",
     "unit",
     "description",
     "scale",
     "offset",
+    "scaleexponentfrom",
+    "invalid",
     "interval",
+    "readgroup",
     "minimum",
     "maximum",
 ];
@@ -53,6 +60,9 @@ fn tag(import: Import, row: Row<'_>) -> Result<Tag, String> {
     tag.interval = row.read("interval", |cell| cell.parse::<Span>().map_err(|error| error.to_string()))?;
     tag.scale = row.number("scale")?.unwrap_or(1.0);
     tag.offset = row.number("offset")?.unwrap_or(0.0);
+    tag.exponent = row.given("scaleexponentfrom").unwrap_or_default().into();
+    tag.read_group = row.given("readgroup").map(str::to_owned);
+    tag.invalid = row.read("invalid", numbers)?.unwrap_or_default();
     tag.minimum = row.number("minimum")?;
     tag.maximum = row.number("maximum")?;
     if tag.minimum.zip(tag.maximum).is_some_and(|(low, high)| low > high) {
@@ -68,15 +78,23 @@ fn binding(import: Import, row: Row<'_>) -> Result<ModbusBinding, String> {
     let kind =
         row.read("type", |cell| if boolean(cell) { Ok(None) } else { words::data_type(cell).map(Some) })?.flatten();
     let order = row.read("byteorder", words::byte_order)?;
+    if crate::cli::place::is_bits(place.table) && order.is_some() {
+        return Err("byteOrder: a coil or discrete input has none".into());
+    }
     let binding = ModbusBinding {
         data_type: kind,
         bit: row.whole("bit")?,
+        bits: row.whole("bits")?.filter(|bits| *bits != 1),
+        encoding: row.read("encoding", words::encoding)?,
+        trim: row.read("trim", words::trim)?,
+        alone: row.read("alone", yes)?.filter(|alone| *alone),
         length: row.whole("length")?,
         count: row.whole("count")?.filter(|count| *count != 1),
         ..plain
     };
     let usual = import.order.unwrap_or_default();
     Ok(match (kind, order) {
+        (None, Some(order)) if binding.bit.is_some() => ordered(binding, order),
         (None, _) => binding,
         // Two characters of a register do not follow from the order of words.
         (Some(Type::String), order) => {
@@ -84,6 +102,20 @@ fn binding(import: Import, row: Row<'_>) -> Result<ModbusBinding, String> {
         }
         (Some(_), order) => ordered(binding, order.unwrap_or(usual)),
     })
+}
+
+fn yes(cell: &str) -> Result<bool, String> {
+    match cell.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err(format!("{cell:?} must be true or false")),
+    }
+}
+
+/// `-32768`, or several with spaces between them.
+fn numbers(cell: &str) -> Result<Vec<f64>, String> {
+    let number = |word: &str| word.parse::<f64>().ok().filter(|number| number.is_finite());
+    cell.split_whitespace().map(|word| number(word).ok_or_else(|| format!("{word:?} is not a number"))).collect()
 }
 
 fn place(row: Row<'_>) -> Result<pollux_crds::Place, String> {

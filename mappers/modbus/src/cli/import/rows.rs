@@ -1,6 +1,7 @@
 //! CSV to rows of named cells. The header row names the columns; what stands before it and starts with `;` or `#` is skipped.
 use super::Findings;
-use std::collections::BTreeMap;
+use clap::ValueEnum;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// All rows below the header.
 #[derive(Debug)]
@@ -19,11 +20,50 @@ pub(super) struct Row<'a> {
     cells: &'a [String],
 }
 
-/// UTF-8, or what Windows' spreadsheets write where it is not.
-pub(super) fn text(bytes: Vec<u8>) -> String {
-    let text =
-        String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect());
+/// How the bytes of a list are letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Encoding {
+    Utf8,
+    Gbk,
+    Latin1,
+}
+
+/// In the encoding that was asked for; else UTF-8 or, where it is not, what spreadsheets on Windows write, with a note of what it was
+/// taken for. Err: it is not in the encoding that was asked for.
+pub(super) fn text(bytes: Vec<u8>, asked: Option<Encoding>) -> Result<(String, Option<&'static str>), String> {
+    let latin = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect::<String>();
+    let bytes = match (asked, String::from_utf8(bytes)) {
+        (None | Some(Encoding::Utf8), Ok(text)) => return Ok((unmarked(text), None)),
+        (Some(Encoding::Utf8), Err(_)) => return Err("it is not UTF-8".into()),
+        (Some(_), Ok(text)) => text.into_bytes(),
+        (_, Err(error)) => error.into_bytes(),
+    };
+    match asked {
+        Some(Encoding::Gbk) => gbk(&bytes).map(|text| (text, None)).ok_or_else(|| "it is not GBK".into()),
+        Some(_) => Ok((latin(&bytes), None)),
+        None => Ok(match gbk(&bytes).filter(|_| is_chinese(&bytes)) {
+            Some(text) => (text, Some("it is not UTF-8, and is read as GBK; --encoding latin1 if it is not")),
+            None => (latin(&bytes), Some("it is not UTF-8, and is read as ISO 8859-1; --encoding gbk if it is not")),
+        }),
+    }
+}
+fn unmarked(text: String) -> String {
     text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
+}
+fn gbk(bytes: &[u8]) -> Option<String> {
+    encoding_rs::GBK.decode_without_bom_handling_and_without_replacement(bytes).map(Cow::into_owned)
+}
+/// Characters of GB 2312 are two bytes above A0; letters of western Europe mostly stand alone between plain ones.
+fn is_chinese(bytes: &[u8]) -> bool {
+    let (mut pairs, mut alone, mut rest) = (0_usize, 0_usize, bytes);
+    while let [first, tail @ ..] = rest {
+        let high = |byte: &u8| *byte > 0xA0;
+        let paired = high(first) && tail.first().is_some_and(high);
+        pairs += usize::from(paired);
+        alone += usize::from(!paired && *first > 0x7F);
+        rest = if paired { tail.get(1..).unwrap_or_default() } else { tail };
+    }
+    pairs > alone
 }
 
 /// `Eng. Units` and `engUnits` are one column.

@@ -24,6 +24,10 @@ pub(super) struct Tag {
     pub(super) range: Option<Range>,
     pub(super) minimum: Option<f64>,
     pub(super) maximum: Option<f64>,
+    /// Name of the tag that holds its exponent, or empty.
+    pub(super) exponent: String,
+    pub(super) read_group: Option<String>,
+    pub(super) invalid: Vec<f64>,
 }
 
 impl Tag {
@@ -41,10 +45,13 @@ impl Tag {
             range: None,
             minimum: None,
             maximum: None,
+            exponent: String::new(),
+            read_group: None,
+            invalid: vec![],
         }
     }
     fn is_scaled(&self) -> bool {
-        self.scale.to_bits() != 1.0_f64.to_bits() || self.offset != 0.0
+        self.scale.to_bits() != 1.0_f64.to_bits() || self.offset != 0.0 || !self.exponent.is_empty()
     }
     /// Refuses a scale of what is no number, and a write to what is read only.
     pub(super) fn checked(self) -> Result<Self, String> {
@@ -77,6 +84,9 @@ impl Tag {
             maximum: self.maximum,
             interval: self.interval.filter(|own| Some(*own) != usual).map(Interval::Every),
             scale: scaled.then_some(self.scale).filter(|scale| scale.to_bits() != 1.0_f64.to_bits()),
+            scale_exponent_from: text(&self.exponent, usize::MAX),
+            read_group: self.read_group.clone(),
+            invalid: (!self.invalid.is_empty()).then(|| self.invalid.clone()),
             offset: scaled.then_some(self.offset).filter(|offset| *offset != 0.0),
             ..plain
         }

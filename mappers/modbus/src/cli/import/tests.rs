@@ -80,14 +80,60 @@ fn what_a_device_of_kepware_was_set_to_is_an_option() {
 fn a_list_from_a_spreadsheet_is_read_whatever_it_made_of_it() {
     let text = "; exported\n\nTag Name;Address;Data Type;Eng. Units;Colour\nT;400001;Short;\u{b0}C;red\n";
     let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(); // Windows-1252
-    let model = plain(&rows::text(bytes)).unwrap();
+    let (text, note) = rows::text(bytes, None).unwrap();
+    assert!(note.is_some_and(|note| note.contains("ISO 8859-1")));
+    let model = plain(&text).unwrap();
     assert!(
         model.contains("unit: °C") && model.contains("# 0: column \"Colour\" is not known and is left out"),
         "{model}"
     );
-    assert!(plain(&rows::text([b"\xEF\xBB\xBF", HEADER.as_bytes(), b"a,41,,,,,,,,,,,,,,,\n"].concat())).is_ok());
+    let marked = rows::text([b"\xEF\xBB\xBF", HEADER.as_bytes(), b"a,41,,,,,,,,,,,,,,,\n"].concat(), None).unwrap();
+    assert!(marked.1.is_none() && plain(&marked.0).is_ok());
     assert_eq!(plain("; a\nname;register;type\na;1;uint16\n").unwrap_err().len(), 1);
     assert!(kepware("a,300001,Word,1,R/W,100,,,,,,,,,,,\n").unwrap().contains("# 0: 1 tags that say R/W"));
+}
+
+#[test]
+fn a_list_of_a_chinese_spreadsheet_is_gbk() {
+    let text = "name,register,type,unit,description\nT1,40001,int16,\u{2103},\u{9505}\u{7089}\u{6e29}\u{5ea6}\n";
+    let bytes = encoding_rs::GBK.encode(text).0.into_owned();
+    let (read, note) = rows::text(bytes.clone(), None).unwrap();
+    assert_eq!(read, text);
+    assert!(note.is_some_and(|note| note.contains("GBK")), "{note:?}");
+    assert_eq!(rows::text(bytes.clone(), Some(rows::Encoding::Gbk)), Ok((text.to_owned(), None)));
+    assert!(rows::text(bytes, Some(rows::Encoding::Utf8)).is_err());
+    assert!(rows::text(vec![b'a', 0xFF], Some(rows::Encoding::Gbk)).is_err());
+}
+
+#[test]
+fn the_plain_layout_has_a_column_for_each_field_of_a_binding() {
+    let text = "name,register,type,byteOrder,bit,bits,length,encoding,trim,alone,scaleExponentFrom,readGroup,invalid\n\
+        alarm,40010,,BADC,0,,,,,,,,\n\
+        state,40011,,,4,3,,,,yes,,,\n\
+        plate,40020,string,,,,8,GBK,both,,,,\n\
+        W,40030,int16,,,,,,,,W-SF,power,-32768 32767\n\
+        W-SF,40031,int16,,,,,,,,,power,-32768\n";
+    let model = plain(text).unwrap();
+    for part in [
+        "name: alarm\n    type: boolean\n    binding: {modbus: {table: holding, address: 9, byteOrder: BADC, bit: 0}}",
+        "name: state\n    type: integer\n    binding: {modbus: {table: holding, address: 10, bit: 4, alone: true, bits: 3}}",
+        "dataType: string, length: 8, encoding: gbk, trim: Both}",
+        "scaleExponentFrom: W_SF\n",
+        "readGroup: power\n",
+        "invalid: [-32768, 32767]\n",
+    ] {
+        assert!(model.contains(part), "{part}\n{model}");
+    }
+    for (row, error) in [
+        ("a,00010,,BADC,,,,,,,,,", "2: byteOrder: a coil or discrete input has none"),
+        ("a,40010,int16,,,,,,,,b,,", "2: scaleExponentFrom: no tag \"b\" is in this list"),
+        ("a,40010,int16,,,,,,,maybe,,,", "2: alone: \"maybe\" must be true or false"),
+        ("a,40010,string,,,,4,ebcdic,,,,,", "2: encoding: \"ebcdic\" is no encoding"),
+    ] {
+        let header = text.lines().next().unwrap();
+        let errors = plain(&format!("{header}\n{row}\n")).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].starts_with(error), "{errors:?}");
+    }
 }
 
 #[test]
