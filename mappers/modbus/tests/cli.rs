@@ -6,7 +6,10 @@ use common::cli::{checked, run};
 use pollux_mapper::Exit;
 use pollux_sim::{Dead, Line, serve};
 use std::{net::SocketAddr, path::Path};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 /// The three boilers; unit 3 sends its registers the other way round.
 async fn boilers() -> (Line, SocketAddr) {
@@ -132,6 +135,9 @@ async fn faults_and_wrong_usage_are_told_apart() {
         ("holding 0 --bit 16", "bit"),
         ("holding 0 int16 --order AB", "no byte order"),
         ("holding 0 int16 --count 0", "--count"),
+        ("holding 0 int16 --count 2 --all-orders", "--count"),
+        ("holding 0 --bit 1 --all-orders", "--bit"),
+        ("coil 0 --all-orders", "no byte order"),
         ("holding 0 int16 --yaml --device A_B", "must be lower case"),
         ("holding 0 int16 --device a", "--yaml"),
     ] {
@@ -189,7 +195,7 @@ async fn probe_finds_the_holes_of_the_simulator() {
         "{}",
         done.out
     );
-    let yaml = "# for spec.protocol.modbus
+    let yaml = "# for spec.protocol.modbus of the Device
 avoid: [{table: holding, first: 6, last: 9}, {table: holding, first: 18, last: 99}]
 ";
     assert!(done.out.ends_with(yaml), "{}", done.out);
@@ -211,6 +217,128 @@ async fn probe_of_what_is_not_there_says_so() {
     assert!(done.exit == Exit::Fault && done.err.contains("exception 11"), "{}", done.err);
     let done = run(&format!("probe tcp://{at}/1 --range holding 0-5000")).await;
     assert!(done.exit == Exit::Usage && done.err.contains("at most 2000"), "{}", done.err);
+}
+
+/// How a device of 65,536 holding registers, each of which holds its address, answers a read, by how many came before; None: it closes
+/// the connection.
+type Answers = fn(asked: u32, start: u16, count: u16) -> Option<Result<(), u8>>;
+
+/// Answers reads as `answers` says. Only what it was asked is counted.
+async fn device(answers: Answers) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let mut asked = 0;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 12];
+            while stream.read_exact(&mut request).await.is_ok() {
+                let word = |at: usize| u16::from_be_bytes([request[at], request[at + 1]]);
+                let (start, count) = (word(8), word(10));
+                let answer = answers(asked, start, count);
+                asked += 1;
+                let Some(answer) = answer else { break };
+                let pdu = match answer {
+                    Ok(()) => {
+                        let data = (0..count).flat_map(|at| start.wrapping_add(at).to_be_bytes());
+                        [3, u8::try_from(count * 2).expect("at most 125")].into_iter().chain(data).collect()
+                    }
+                    Err(0) => continue, // silent
+                    Err(code) => vec![0x83, code],
+                };
+                let length = u8::try_from(pdu.len() + 1).expect("short").to_be_bytes();
+                let head = [request[0], request[1], 0, 0, 0, length[0], request[6]];
+                if stream.write_all(&[&head[..], &pdu].concat()).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_value_that_is_bad_is_a_fault() {
+    let at = device(|_, _, _| Some(Ok(()))).await;
+    let done = run(&format!("read tcp://{at}/1 holding 15 bcd16")).await; // 0x000F
+    assert!(done.exit == Exit::Fault && done.out.contains("Bad: "), "{}", done.out);
+    let done = run(&format!("read tcp://{at}/1 holding 15 bcd16 --yaml")).await;
+    assert!(done.exit == Exit::Fault && done.err.contains("Bad: "), "{}", done.err);
+}
+
+#[tokio::test]
+async fn the_last_registers_are_read_whole_and_halves_as_people_write_them() {
+    let at = device(|_, _, _| Some(Ok(()))).await;
+    let done = run(&format!("read tcp://{at}/1 holding 65534 float32 --all-orders")).await;
+    assert!(done.exit == Exit::Ok && done.out.contains(": 0xFFFE 0xFFFF\n"), "{}", done.out);
+    let done = run(&format!("read tcp://{at}/1 holding 19795 float16")).await; // 0x4D53: 21.296875
+    assert!(done.out.ends_with("float16  21.3\n"), "{}", done.out);
+}
+
+#[tokio::test]
+async fn a_device_that_closes_instead_of_refusing_is_probed_all_the_same() {
+    let at = device(|_, start, count| (start + count <= 20).then_some(Ok(()))).await;
+    let done = run(&format!("probe tcp://{at}/1 --range holding 0-21 --pipeline 1")).await;
+    assert_eq!(done.exit, Exit::Ok, "{}", done.err);
+    assert!(done.out.contains("holes         holding 20 to 21 (40021-40022)\n"), "{}", done.out);
+    assert!(done.out.contains("largest read  20 registers"), "{}", done.out);
+}
+
+#[tokio::test]
+async fn one_lost_answer_or_a_busy_device_is_no_limit() {
+    for fault in [0, 6] {
+        // Each fifth read.
+        let at = device(match fault {
+            0 => |asked, start, count| {
+                Some(if start + count > 40 {
+                    Err(2)
+                } else if asked % 5 == 3 {
+                    Err(0)
+                } else {
+                    Ok(())
+                })
+            },
+            _ => |asked, start, count| {
+                Some(if start + count > 40 {
+                    Err(2)
+                } else if asked % 5 == 3 {
+                    Err(6)
+                } else {
+                    Ok(())
+                })
+            },
+        })
+        .await;
+        let words = format!("probe tcp://{at}/1 --range holding 0-49 --pipeline 1 --timeout 50ms --requests 100");
+        let done = run(&words).await;
+        assert!(
+            done.out.contains("holes         holding 40 to 49 (40041-40050)\n"),
+            "{fault}: {}{}",
+            done.out,
+            done.err
+        );
+        assert!(done.out.contains("largest read  40 registers"), "{fault}: {}", done.out);
+        assert!(!done.out.contains("limits:"), "{fault}: {}", done.out);
+    }
+}
+
+#[tokio::test]
+async fn half_a_survey_says_so() {
+    let at = device(|_, _, count| Some(if count > 1 { Err(3) } else { Ok(()) })).await;
+    let done = run(&format!("probe tcp://{at}/1 --range holding 0-1999 --pipeline 1 --requests 100")).await;
+    assert_eq!(done.exit, Exit::Fault, "{}", done.out);
+    assert!(done.out.contains("largest read  1 registers"), "what was found is told: {}", done.out);
+    assert!(done.err.contains("a part of the range only: all requests are used up"), "{}", done.err);
+}
+
+#[tokio::test]
+async fn a_unit_whose_question_lost_the_connection_is_asked_again() {
+    let at = device(|asked, _, _| (asked != 1).then_some(Ok(()))).await;
+    let done = run(&format!("scan tcp://{at} --units 1-3 --timeout 200ms")).await;
+    assert_eq!(done.exit, Exit::Ok, "{}", done.err);
+    assert!(done.err.ends_with("3 of 3 units answered: 1, 2, 3\n"), "{}", done.err);
+    let at = device(|_, _, _| None).await;
+    let done = run(&format!("scan tcp://{at} --units 1-9 --timeout 200ms")).await;
+    assert!(done.exit == Exit::Fault && done.err.contains("given up after 3 units"), "{}", done.err);
 }
 
 #[tokio::test]

@@ -17,12 +17,18 @@ Examples:
   pollux-modbus probe rtu:/dev/ttyUSB0,9600,8N1/1 --range 30001-30060
 
 It reads, and never writes: how long answers take, how much one read may ask for, which addresses are not there, and (on TCP) how many
-requests may be under way at once. What it finds is printed as YAML for spec.protocol.modbus of a Device or Channel; it decides
-nothing.";
+requests may be under way at once. What it finds is printed as YAML for spec.protocol.modbus of a Device or Channel (avoid: of a
+Device only); it decides nothing.";
 /// Reads by which time is told.
 const TIMED: u32 = 50;
 /// The widest range: what a plan of reads looks at, and what a budget of requests is enough for.
 const WIDEST: u16 = 2_000;
+/// Ranges that the schema takes in `avoid`.
+const MOST_AVOIDED: usize = 64;
+/// So many connections in a row that are lost at their first question: there is nothing to be probed.
+const MAX_LOST: u32 = 20;
+/// Until a device that has closed a connection takes another.
+const REST: Duration = Duration::from_millis(300);
 
 /// Find out what a device can take: answer times, limits, holes, pipeline
 #[derive(Debug, Args)]
@@ -74,6 +80,8 @@ struct Probe {
     deepest: usize,
     /// Reads that may still be sent.
     budget: u32,
+    /// Connections lost since the last answer.
+    lost: u32,
 }
 
 impl Probe {
@@ -88,7 +96,7 @@ impl Probe {
         }
         let (deepest, timeout) = (usize::from(options.pipeline), options.timeout.duration());
         let unit = target.unit.unwrap_or(1);
-        Ok(Self { target, unit, table, first, last, timeout, deepest, budget: options.requests })
+        Ok(Self { target, unit, table, first, last, timeout, deepest, budget: options.requests, lost: 0 })
     }
 
     async fn run(&mut self, out: &mut Out) -> Result<Exit, String> {
@@ -100,17 +108,17 @@ impl Probe {
             self.unit,
             self.budget
         ));
-        let client = Client::open(&self.target.device, self.timeout).await?;
-        let survey = self.survey(&client, out).await?;
+        let mut client = Client::open(&self.target.device, self.timeout).await?;
+        let survey = self.survey(&mut client, out).await;
         let Some(start) = survey.first() else {
             return Err(format!("unit {}: {}; nothing in this range can be read", self.unit, survey.why_not()));
         };
-        let times = self.times(&client, start, out).await?;
+        let times = self.times(&mut client, start, out).await;
         if print(out, &self.report(&survey, &times)) != Exit::Ok {
             return Ok(Exit::Fault);
         }
         drop(client);
-        let depth = if self.target.is_serial() { None } else { Some(self.depths(&survey, out).await?) };
+        let depth = if self.target.is_serial() { None } else { Some(self.depths(&survey, out).await) };
         if let Some(depth) = &depth {
             print(out, &depth.table());
         }
@@ -118,24 +126,37 @@ impl Probe {
         if self.budget == 0 {
             out.remark("all requests are used up: give more with --requests, or a narrower --range");
         }
+        if let Some(cut) = &survey.cut {
+            return Ok(end(out, Exit::Fault, &format!("this is a part of the range only: {cut}")));
+        }
         Ok(exit)
     }
 
     /// Medians and the like, of single reads one after the other.
-    async fn times(&mut self, client: &Client, at: Found, out: &mut Out) -> Result<Vec<Duration>, String> {
+    async fn times(&mut self, client: &mut Client, at: Found, out: &mut Out) -> Vec<Duration> {
         let range = Range { table: self.table, start: at.first, count: 1 };
         let mut times = vec![];
         for n in 0..TIMED.min(self.budget) {
             out.progress(&format!("answer times: {n} of {TIMED}"));
             self.budget -= 1;
             let began = Instant::now();
-            let reply = client.read(self.unit, range).await.map_err(|error| error.to_string())?;
-            if reply.is_answer() {
-                times.push(began.elapsed());
+            match client.read(self.unit, range).await {
+                Ok(reply) if reply.is_answer() => times.push(began.elapsed()),
+                Ok(_) => {}
+                Err(_) => match self.dial().await {
+                    Ok(new) => *client = new,
+                    Err(_) => break, // what is found so far is told
+                },
             }
         }
         times.sort();
-        Ok(times)
+        times
+    }
+
+    /// Another connection where one was lost; some devices want a pause before it.
+    async fn dial(&self) -> Result<Client, String> {
+        tokio::time::sleep(REST).await;
+        Client::open(&self.target.device, self.timeout).await
     }
 
     fn report(&self, survey: &Survey, times: &[Duration]) -> String {
@@ -160,20 +181,42 @@ impl Probe {
             bits: bits.then_some(count),
             ..ModbusLimits::default()
         });
-        let avoid: Vec<ModbusAvoid> = survey
-            .inner_holes()
+        let mut holes: Vec<Found> = survey.inner_holes().collect();
+        let all = holes.len();
+        holes.sort_by_key(|hole| std::cmp::Reverse(hole.count()));
+        holes.truncate(MOST_AVOIDED);
+        holes.sort_by_key(|hole| hole.first);
+        let avoid: Vec<ModbusAvoid> = holes
+            .iter()
             .map(|hole| ModbusAvoid { table: self.table, first: hole.first.into(), last: hole.last.into() })
             .collect();
-        let mut fields = serde_json::Map::new();
-        let mut put =
-            |name: &str, value: Option<serde_json::Value>| fields.extend(value.map(|value| (name.to_owned(), value)));
-        put("pipeline", depth.map(|depth| depth.best().into()).filter(|best| *best != serde_json::json!(1)));
-        put("limits", limits.and_then(|limits| serde_json::to_value(limits).ok()));
-        put("avoid", Some(avoid).filter(|list| !list.is_empty()).and_then(|list| serde_json::to_value(list).ok()));
-        if fields.is_empty() {
-            return "\nnothing to set: the defaults fit\n".into();
+        let put = |fields: &mut serde_json::Map<_, _>, name: &str, value: Option<serde_json::Value>| {
+            fields.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        let (mut shared, mut own) = (serde_json::Map::new(), serde_json::Map::new());
+        put(
+            &mut shared,
+            "pipeline",
+            depth.map(|depth| depth.best().into()).filter(|best| *best != serde_json::json!(1)),
+        );
+        put(&mut shared, "limits", limits.and_then(|limits| serde_json::to_value(limits).ok()));
+        let avoid = Some(avoid).filter(|list| !list.is_empty()).and_then(|list| serde_json::to_value(list).ok());
+        put(&mut own, "avoid", avoid);
+        let mut text = String::from("\n");
+        if !shared.is_empty() {
+            text += "# for spec.protocol.modbus of the Device or its Channel\n";
+            text += &super::yaml::document(&shared);
         }
-        format!("\n# for spec.protocol.modbus\n{}", super::yaml::document(&fields))
+        if !own.is_empty() {
+            let widest =
+                if all > MOST_AVOIDED { format!(", the {MOST_AVOIDED} widest of {all}") } else { String::new() };
+            text.extend(["# for spec.protocol.modbus of the Device", &widest, "\n"]);
+            text += &super::yaml::document(&own);
+        }
+        if shared.is_empty() && own.is_empty() {
+            text += "nothing to set: the defaults fit\n";
+        }
+        text
     }
 }
 

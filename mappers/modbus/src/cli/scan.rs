@@ -22,11 +22,11 @@ Examples:
   pollux-modbus scan rtu:/dev/ttyUSB0,9600,8N1 --units 1-32
   pollux-modbus scan tcp://10.0.0.5 --yaml > line.yaml  a Channel and a Device for each unit
 
-Each unit is asked once, one after the other, by a read of one register (a coil with --at coil 0). An exception is an answer, but 10
+Each unit is asked once (once more where the connection was lost), one after the other, by a read of one register (a coil with --at coil 0). An exception is an answer, but 10
 and 11: those are the gateway's own. A scan takes at most units × time-out. Nothing is ever written to a device.";
 /// Between two questions on a serial line, so that others on it come to their turn.
 const GENTLE: Duration = Duration::from_millis(20);
-/// So many new connections in a row, each lost at its first question: there is nothing to be scanned.
+/// Units in a row that lost two connections each: the one they were asked on and a new one. Then there is nothing to be scanned.
 const MAX_LOST: u32 = 3;
 const HEAD: &str = "unit  time     answer";
 
@@ -125,17 +125,14 @@ impl Scan {
         for unit in first..=last {
             out.progress(&progress(unit, self.units, found.len()));
             let began = Instant::now();
-            let reply = match client.read(unit, self.range).await {
-                Ok(reply) => reply,
-                Err(error) => {
-                    losses += 1;
-                    if losses >= MAX_LOST {
-                        return Err(format!("unit {unit}: {error}; given up after {losses} lost connections in a row"));
-                    }
-                    out.remark(&format!("unit {unit}: {error}; the connection is made anew"));
-                    client = Client::open(&self.target.device, self.timeout).await?;
-                    continue;
+            let Some(reply) = self.ask(&mut client, unit, out).await? else {
+                losses += 1;
+                if losses >= MAX_LOST {
+                    return Err(format!(
+                        "unit {unit}: given up after {losses} units that lost the connection twice each"
+                    ));
                 }
+                continue;
             };
             losses = 0;
             if reply.is_answer() {
@@ -151,6 +148,18 @@ impl Scan {
             }
         }
         Ok(Exit::Ok)
+    }
+
+    /// Once more on a new connection where the first was lost: it may have been another's doing. None: that one is lost too.
+    async fn ask(&self, client: &mut Client, unit: u8, out: &mut Out) -> Result<Option<Reply>, String> {
+        for _ in 0..2 {
+            match client.read(unit, self.range).await {
+                Ok(reply) => return Ok(Some(reply)),
+                Err(error) => out.remark(&format!("unit {unit}: {error}; the connection is made anew")),
+            }
+            *client = Client::open(&self.target.device, self.timeout).await?;
+        }
+        Ok(None)
     }
 
     fn line(&self, unit: u8, took: Duration, reply: &Reply) -> String {

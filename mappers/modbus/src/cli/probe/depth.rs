@@ -1,5 +1,5 @@
 //! How many requests may be under way at once: as many reads as that, of different lengths, so that an answer that is another's shows.
-use super::{Client, Found, Probe, ranges::Survey};
+use super::{Client, Found, Probe, REST, ranges::Survey};
 use crate::{
     cli::{client::Reply, scan::millis, table::aligned},
     plan::Range,
@@ -54,12 +54,19 @@ impl Depth {
 
 impl Probe {
     /// A connection of its own for each depth; ends at the first that loses an answer.
-    pub(super) async fn depths(&mut self, survey: &Survey, out: &mut Out) -> Result<Depth, String> {
+    pub(super) async fn depths(&mut self, survey: &Survey, out: &mut Out) -> Depth {
         let mut depths = Depth::default();
         let mut depth = 1;
         while depth <= self.deepest {
             out.progress(&format!("pipeline of {depth}"));
-            let Some(tried) = self.depth(depth, survey).await? else { break };
+            let tried = match self.depth(depth, survey).await {
+                Ok(Some(tried)) => tried,
+                Ok(None) => break,
+                Err(error) => {
+                    out.remark(&format!("no pipeline of {depth} was tried: {error}"));
+                    break;
+                }
+            };
             let right = tried.is_right();
             depths.0.push(tried);
             if !right {
@@ -67,7 +74,7 @@ impl Probe {
             }
             depth *= 2;
         }
-        Ok(depths)
+        depths
     }
 
     /// None: too few requests are left.
@@ -79,7 +86,12 @@ impl Probe {
         }
         self.budget -= asked;
         let device = ModbusDevice { pipeline: i32::try_from(depth).ok(), ..self.target.device.clone() };
-        let client = Client::open(&device, self.timeout).await?;
+        let mut client = Client::open(&device, self.timeout).await;
+        if client.is_err() {
+            tokio::time::sleep(REST).await; // it may take one connection only, and still hold the last
+            client = Client::open(&device, self.timeout).await;
+        }
+        let client = client?;
         let (began, mut right) = (Instant::now(), 0);
         for _ in 0..ROUNDS {
             let reads = (0..depth).map(|n| self.one(&client, row, survey.largest, n));

@@ -1,5 +1,5 @@
 //! What of a range can be read, and how much at once: halves of what was refused are asked for, down to single addresses.
-use super::{Client, Probe};
+use super::{Client, MAX_LOST, Probe};
 use crate::{
     cli::{client::Reply, place},
     frame::is_refused_range,
@@ -42,6 +42,8 @@ pub(super) struct Survey {
     too_much: Option<u16>,
     /// What was said where something was refused, the last time.
     refusal: Option<Reply>,
+    /// Why it is no more than a part.
+    pub(super) cut: Option<String>,
 }
 
 impl Survey {
@@ -49,7 +51,8 @@ impl Survey {
         self.there.first().copied()
     }
     pub(super) fn why_not(&self) -> String {
-        self.refusal.as_ref().map_or("no answer".into(), Reply::to_string)
+        let refusal = self.refusal.as_ref().map(Reply::to_string);
+        refusal.or_else(|| self.cut.clone()).unwrap_or_else(|| "no answer".into())
     }
     /// What one read may ask for, where less than the standard allows.
     pub(super) fn limit(&self) -> Option<u16> {
@@ -84,8 +87,16 @@ impl Survey {
 
 impl Probe {
     /// Left to right, so that neighbours meet.
-    pub(super) async fn survey(&mut self, client: &Client, out: &mut Out) -> Result<Survey, String> {
+    pub(super) async fn survey(&mut self, client: &mut Client, out: &mut Out) -> Survey {
         let mut survey = Survey::default();
+        if let Err(cut) = self.look(client, &mut survey, out).await {
+            survey.cut = Some(cut);
+        }
+        survey
+    }
+
+    /// Err: why no more is known.
+    async fn look(&mut self, client: &mut Client, survey: &mut Survey, out: &mut Out) -> Result<(), String> {
         let cap = place::most(self.table);
         let mut open: Vec<Found> = (self.first..=self.last)
             .step_by(cap.into())
@@ -94,8 +105,7 @@ impl Probe {
         open.reverse();
         while let Some(part) = open.pop() {
             out.progress(&format!("looking at address {} of {} to {}", part.first, self.first, self.last));
-            let Some(reply) = self.ask(client, part).await? else { break };
-            match reply {
+            match self.sure(client, part).await? {
                 Reply::Data(_) => {
                     survey.largest = survey.largest.max(part.count());
                     survey.note(part, true);
@@ -105,8 +115,10 @@ impl Probe {
                     survey.note(part, false);
                 }
                 Reply::Exception(code) if !is_refused_range(code) => {
+                    let reply = Reply::Exception(code);
+                    let why = format!("at {}: {reply}", part.shown(self.table));
                     survey.refusal = Some(reply);
-                    return Ok(survey); // halves would be refused alike
+                    return Err(why); // halves would be refused alike
                 }
                 refused => {
                     survey.refusal = Some(refused);
@@ -116,39 +128,61 @@ impl Probe {
                 }
             }
         }
-        self.limit(client, &mut survey, out).await?;
-        Ok(survey)
+        self.limit(client, survey, out).await
     }
 
     /// The most of what is there without a hole: more than one read has answered so far, up to the standard's limit.
-    async fn limit(&mut self, client: &Client, survey: &mut Survey, out: &mut Out) -> Result<(), String> {
+    async fn limit(&mut self, client: &mut Client, survey: &mut Survey, out: &mut Out) -> Result<(), String> {
         let Some(row) = survey.there.iter().copied().max_by_key(|part| part.count()) else { return Ok(()) };
         let (mut fits, mut above) = (survey.largest, row.count().min(place::most(self.table)).saturating_add(1));
         while above - fits > 1 {
             let count = if survey.too_much.is_none() { above - 1 } else { fits + (above - fits) / 2 };
             out.progress(&format!("the largest read: {count}"));
-            let Some(reply) = self.ask(client, Found { first: row.first, last: row.first + (count - 1) }).await? else {
-                break;
-            };
-            if let Reply::Data(_) = reply {
-                fits = count;
-            } else {
-                survey.too_much = Some(count);
-                above = count;
+            match self.sure(client, Found { first: row.first, last: row.first + (count - 1) }).await {
+                Ok(Reply::Data(_)) => fits = count,
+                Ok(Reply::Exception(code)) if !is_refused_range(code) => break, // busy: it says nothing of the length
+                Ok(_) => {
+                    survey.too_much = Some(count);
+                    above = count;
+                }
+                Err(error) => {
+                    survey.largest = fits;
+                    return Err(error);
+                }
             }
+            survey.largest = fits;
         }
-        survey.largest = fits;
         Ok(())
     }
 
-    /// None: no request is left.
-    async fn ask(&mut self, client: &Client, part: Found) -> Result<Option<Reply>, String> {
-        if self.budget == 0 {
-            return Ok(None);
+    /// Silence, a lost connection and a device that is busy are believed when they are said twice.
+    async fn sure(&mut self, client: &mut Client, part: Found) -> Result<Reply, String> {
+        match self.ask(client, part).await? {
+            sure @ Reply::Data(_) => Ok(sure),
+            Reply::Exception(code) if is_refused_range(code) => Ok(Reply::Exception(code)),
+            _ => self.ask(client, part).await,
         }
-        self.budget -= 1;
+    }
+
+    /// A connection that is lost is made anew: there are devices that close it where others refuse.
+    async fn ask(&mut self, client: &mut Client, part: Found) -> Result<Reply, String> {
+        let Some(left) = self.budget.checked_sub(1) else { return Err("all requests are used up".into()) };
+        self.budget = left;
         let range = Range { table: self.table, start: part.first, count: part.count() };
-        client.read(self.unit, range).await.map(Some).map_err(|error| format!("at {}: {error}", part.shown(self.table)))
+        let told = |error: String| format!("at {}: {error}", part.shown(self.table));
+        let error = match client.read(self.unit, range).await {
+            Ok(reply) => {
+                self.lost = 0;
+                return Ok(reply);
+            }
+            Err(error) => error.to_string(),
+        };
+        self.lost += 1;
+        if self.lost >= MAX_LOST {
+            return Err(told(format!("{error}; given up after {MAX_LOST} lost connections in a row")));
+        }
+        *client = self.dial().await.map_err(told)?;
+        Ok(Reply::Nonsense(error))
     }
 }
 
