@@ -13,6 +13,25 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
 }
 
+/// A model that is an example and not a ready one: what its frames have of the modules is made up.
+const EXAMPLE: &str = "sunspec-mppt-160";
+
+/// Where a model of that name stands.
+pub(crate) fn path(name: &str) -> PathBuf {
+    if name == EXAMPLE {
+        root().join("../examples/sunspec-mppt/model.yaml")
+    } else {
+        root().join(format!("{name}.yaml"))
+    }
+}
+
+pub(crate) fn example() -> (Model, Frames) {
+    let (model, frames) = (path(EXAMPLE), format!("tests/models/{EXAMPLE}.yaml"));
+    let text = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let frames = text(&Path::new(env!("CARGO_MANIFEST_DIR")).join(frames));
+    (one("model.yaml".into(), text(&model)), read(&format!("{EXAMPLE}.yaml"), &frames))
+}
+
 pub(crate) struct Model {
     pub(crate) name: String,
     pub(crate) file: String,
@@ -26,14 +45,15 @@ pub(crate) fn load(object: &Json) -> Object {
 }
 
 pub(crate) fn models() -> Vec<Model> {
-    let all = texts(&root()).into_iter().map(|(file, text)| {
-        let documents = yaml::read(&text).unwrap_or_else(|error| panic!("{file}: {error:?}"));
-        let [document] = documents.as_slice() else { panic!("{file}: one model a file") };
-        let Object::DeviceModel(object) = load(&document.value) else { panic!("{file}: not a DeviceModel") };
-        let name = object.metadata.name.clone().expect("a name");
-        Model { name, file, text, spec: object.spec.clone(), object: *object }
-    });
-    all.collect()
+    texts(&root()).into_iter().map(|(file, text)| one(file, text)).collect()
+}
+
+fn one(file: String, text: String) -> Model {
+    let documents = yaml::read(&text).unwrap_or_else(|error| panic!("{file}: {error:?}"));
+    let [document] = documents.as_slice() else { panic!("{file}: one model a file") };
+    let Object::DeviceModel(object) = load(&document.value) else { panic!("{file}: not a DeviceModel") };
+    let name = object.metadata.name.clone().expect("a name");
+    Model { name, file, text, spec: object.spec.clone(), object: *object }
 }
 
 fn texts(folder: &Path) -> Vec<(String, String)> {

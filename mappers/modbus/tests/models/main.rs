@@ -4,7 +4,7 @@
 mod files;
 mod peer;
 
-use files::{Frames, Model, frames, models, root};
+use files::{Frames, Model, frames, models};
 use pollux_crds::{ModbusBinding, ModbusTable, Source, offline::yaml, resolve};
 use serde_json::{Value as Json, json};
 use std::{collections::BTreeSet, fs, process::Command};
@@ -22,7 +22,7 @@ enum Wanted<'a> {
 /// The program's reading of a Device of the model behind `port`.
 fn read(frames: &Frames, port: u16, wanted: Wanted<'_>) -> String {
     let folder = tempfile::tempdir().expect("a folder");
-    fs::copy(root().join(format!("{}.yaml", frames.model)), folder.path().join("model.yaml")).expect("copied");
+    fs::copy(files::path(&frames.model), folder.path().join("model.yaml")).expect("copied");
     let device = device(frames, port, wanted);
     fs::write(folder.path().join("device.yaml"), device.to_string()).expect("written");
     let mut program = Command::new(env!("CARGO_BIN_EXE_pollux-modbus"));
@@ -32,7 +32,8 @@ fn read(frames: &Frames, port: u16, wanted: Wanted<'_>) -> String {
 }
 
 fn device(frames: &Frames, port: u16, wanted: Wanted<'_>) -> Json {
-    let model = models().into_iter().find(|model| model.name == frames.model).expect("a model of that name");
+    let all = models().into_iter().chain([files::example().0]);
+    let model = all.into_iter().find(|model| model.name == frames.model).expect("a model of that name");
     let switched = model.spec.properties.iter().filter_map(|property| match wanted {
         Wanted::Usual => None,
         Wanted::All => property.disabled.map(|_| json!({"name": property.name, "disabled": false})),
@@ -81,6 +82,18 @@ fn every_model_reads_its_documents_own_frames_as_the_document_does() {
         named.iter().map(String::as_str).collect(),
         "a model without example frames, or the reverse"
     );
+}
+
+#[test]
+fn the_example_of_several_trackers_reads_what_its_frames_are_made_for() {
+    let (model, frames) = files::example();
+    let table = read(&frames, peer::serve(&frames).port, Wanted::All);
+    for frame in &frames.all {
+        assert_eq!(missing(&table, &frame.values), Vec::<&(String, String)>::new(), "{}:\n{table}", frames.model);
+    }
+    let table = read(&frames, peer::serve(&frames).port, Wanted::Usual);
+    assert!(table.contains("Good") && !table.contains("Bad") && !table.contains("NotGood"), "{table}");
+    assert!(places(&model).iter().all(|(_, table, _, end)| *table == ModbusTable::Holding && *end <= 50));
 }
 
 #[test]
@@ -172,7 +185,6 @@ fn no_property_stands_outside_of_what_its_document_lists() {
             "lovato-dmg" => &[(ModbusTable::Input, 1, 0x5A), (ModbusTable::Input, 0x1B1F, 0x1B2F)],
             "sunspec-inverter-103" => &[(ModbusTable::Holding, 40_002, 40_122)],
             "sunspec-inverter-103-65" => &[(ModbusTable::Holding, 40_002, 40_121)],
-            "sunspec-mppt-160" => &[(ModbusTable::Holding, 0, 50)],
             other => panic!("{other}: say what its document lists"),
         };
         for (name, table, from, end) in places(model) {
