@@ -132,8 +132,9 @@ impl Mapper {
         };
         let (reply, applied) = oneshot::channel();
         commands.send(Command::Apply { spec, reply }).await.expect("it runs");
-        applied.await.expect("answered").expect("valid");
-        Self { commands, status, values: BTreeMap::new(), known: None, stop }
+        let layout = applied.await.expect("answered").expect("valid");
+        let known = Some(Modbus.knowledge(&layout.unit)); // what was known before is told with the layout
+        Self { commands, status, values: BTreeMap::new(), known, stop }
     }
     fn take(&mut self, News { changes, known, .. }: News) {
         for change in changes {
@@ -223,7 +224,6 @@ async fn what_was_learned_before_holds_from_the_first_request_and_until_it_is_fo
     let kept =
         json!({"version": 1, "apart": [{"table": "holding", "address": 37, "count": 1, "why": {"exception": 2}}]});
     let mut mapper = Mapper::start(address, &addresses, Some(kept.clone())).await;
-    mapper.until("it is told", |mapper| mapper.known.is_some()).await;
     assert_eq!(mapper.learned(), ["holding 37: refused (exception 2), read alone"]);
     mapper.until("all values are read", |mapper| mapper.values.len() == 100).await;
     let sent = peer.take();
