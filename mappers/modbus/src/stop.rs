@@ -54,8 +54,8 @@ impl Stop {
     }
     /// True: a plan made now is another one.
     pub(crate) fn answered(&mut self, asked: Range) -> bool {
-        if self.probe.is_some_and(|probe| asked.holds(probe)) {
-            self.doublings = self.doublings.saturating_add(1);
+        if self.stopped {
+            self.doublings = self.doublings.saturating_add(1); // whatever it answers: it does not refuse everything
         }
         if self.merged.take_if(|merged| asked.holds(*merged)).is_some() {
             self.doublings = 0; // all of it is there: it was no alarm for nothing

@@ -89,6 +89,22 @@ fn a_gap_that_the_device_does_not_have_is_learned_at_once() {
     assert_eq!((good.len(), bad.len(), sent), (2, 0, 2));
 }
 
+/// What answers beside it ends the alarm each time, and must not begin the search anew with it.
+#[test]
+fn a_long_stretch_that_is_missing_is_learned_beside_what_answers() {
+    for missing in [32, 40, 100_u16] {
+        let (there, beside) = (missing..missing + 10, missing + 200..missing + 210);
+        let blocks: Vec<Range> = (0..there.end).chain(beside).map(|at| holding(at, 1)).collect();
+        let device = Device { missing: (0..missing).collect(), most: 125 };
+        let (mut learned, mut last) = (Learned::default(), Cycle::default());
+        for _ in 0..6 {
+            last = cycle(&device, &blocks, &mut learned);
+        }
+        assert_eq!((last.0.len(), last.1.len()), (20, missing.into()), "{missing}: no good neighbour is lost");
+        assert!(last.2 <= usize::from(missing) + 3, "{missing}: {} requests: it is searched once", last.2);
+    }
+}
+
 #[test]
 fn what_was_learned_is_put_to_the_test_again_less_and_less_often() {
     let blocks: Vec<Range> = (0..8).map(|at| holding(at, 1)).collect();
