@@ -177,7 +177,17 @@ fn group(points: &[Point<'_, ModbusBinding>], items: &mut [Item], rules: &Rules)
     let mut errors = vec![];
     for (name, members) in groups {
         let ranges: Vec<Range> = members.iter().filter_map(|at| items.get(*at)).map(|item| item.range).collect();
-        match span(&ranges, rules) {
+        let alone = || {
+            let others = points.iter().zip(&*items).filter(|(point, _)| point.read_group != Some(name));
+            others
+                .filter(|(point, _)| point.address.alone.unwrap_or(false))
+                .map(|(point, item)| (point.name, item.range))
+        };
+        let span = span(&ranges, rules).and_then(|block| match read_along(block, &ranges, rules, alone()) {
+            Some(text) => Err(text),
+            None => Ok(block),
+        });
+        match span {
             Ok(block) => members.iter().for_each(|at| {
                 if let Some(item) = items.get_mut(*at) {
                     item.block = block;
@@ -208,6 +218,27 @@ fn span(ranges: &[Range], rules: &Rules) -> Result<Range, String> {
         Ok(count) if count <= rules.cap(table) => Ok(Range { table, start, count }),
         _ => Err(format!("spans {count} {}, {}", counted(table), limit(rules, table))),
     }
+}
+
+/// What this block would read along that is never to be: in words.
+fn read_along<'a>(
+    block: Range,
+    members: &[Range],
+    rules: &Rules,
+    mut alone: impl Iterator<Item = (&'a str, Range)>,
+) -> Option<String> {
+    let brings = |range: &Range| {
+        let at = |at: u32| u16::try_from(at).ok().map(|start| Range { start, count: 1, ..block });
+        let (first, last) = (range.start.max(block.start), range.end().min(block.end()));
+        range.meets(block)
+            && (u32::from(first)..last).filter_map(at).any(|one| !members.iter().any(|member| member.meets(one)))
+    };
+    if let Some(avoid) = rules.avoid.iter().find(|avoid| brings(avoid)) {
+        let (table, last) = (table_name(avoid.table), avoid.end() - 1);
+        return Some(format!("would read {table} {} to {last} along, which avoid forbids", avoid.start));
+    }
+    let (name, _) = alone.find(|(_, range)| brings(range))?;
+    Some(format!("would read {name} along, which is read alone"))
 }
 
 pub(crate) fn table_name(table: Table) -> &'static str {

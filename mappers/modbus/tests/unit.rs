@@ -74,6 +74,26 @@ fn a_read_group_is_one_request_or_refused_by_its_name() {
     assert_eq!(Modbus.plan(&unit, &[2])[0].request, whole, "whole, even for one");
 }
 
+#[test]
+fn a_read_group_reads_nothing_along_that_is_never_to_be() {
+    let clock = Some("clock");
+    let word = |at| registers(Holding, at, Uint16);
+    let alone = |at| ModbusBinding { alone: Some(true), ..word(at) };
+    let told = errors(&[(word(0), false, clock), (word(3), false, clock), (alone(1), false, None)]);
+    assert_eq!(told, [(Some(0), "readGroup clock (p0, p1) would read p2 along, which is read alone".into())]);
+    assert!(errors(&[(word(0), false, clock), (word(3), false, clock), (alone(4), false, None)]).is_empty());
+    assert!(errors(&[(word(0), false, clock), (alone(1), false, clock)]).is_empty());
+    let avoiding = |first, last| {
+        let avoid = vec![pollux_crds::ModbusAvoid { table: Holding, first, last }];
+        let config = pollux_crds::ModbusDevice { avoid, ..device(anywhere(), 1) };
+        let two = [(word(0), false, clock), (word(3), false, clock)];
+        common::unit_of(&config, &two).err().map(|errors| errors[0].text.clone())
+    };
+    let text = "readGroup clock (p0, p1) would read holding 1 to 2 along, which avoid forbids";
+    assert_eq!(avoiding(1, 2).as_deref(), Some(text));
+    assert_eq!([avoiding(4, 9), avoiding(3, 3)], [None, None], "a member that stands there is wanted");
+}
+
 /// The device's own limits, not the standard's; and where its map counts from 1.
 #[test]
 fn limits_and_offset_of_the_device_decide_what_can_be_read() {
