@@ -50,7 +50,7 @@ async fn a_slow_device_acknowledges_a_bit_in_time() {
     let (link, values, mut out) = (Link::new(ours, None), [(0, Value::Bool(true))], Written::new(1));
     let until = Instant::now() + patience(&values);
     let device = async {
-        for pdu in [&[3, 2, 0, 0][..], &[6, 0, 4, 0, 8]] {
+        for pdu in [&[0x96, 1][..], &[3, 2, 0, 0], &[6, 0, 4, 0, 8]] {
             let (id, ..) = request(&mut peer).await;
             sleep(TIMEOUT * 7 / 10).await;
             answer(&mut peer, id, 1, pdu).await;
