@@ -78,7 +78,7 @@ impl Link {
             Answer::Data(data) => Ok(Ok(data)),
             Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit: id, code })),
             Answer::Exception(code) => Ok(Err(code)),
-            Answer::Written => Ok(Ok(Box::default())),
+            Answer::Written => Err(no_data(id)),
         }
     }
 
@@ -87,7 +87,14 @@ impl Link {
         let Step { values, what } = step;
         let (id, manners) = (unit.id, unit.patience.manners);
         let turn = self.wire.turn(id, true, until).await?;
-        if let Some(request) = what.mask().filter(|_| unit.masks()) {
+        let mask = what.mask().filter(|_| unit.masks());
+        if !self.wire.tells_echoes()
+            && let Some(range) = what.repeated(mask.is_some(), unit.writing)
+        {
+            // As long as no read has told whether this line echoes, an echo would pass for the acknowledgement.
+            drop(self.fetch(Some(&turn), unit, range, part(until, 2)).await?);
+        }
+        if let Some(request) = mask {
             let third = part(until, 3);
             let sending = || values.iter().for_each(|at| out.sending(*at));
             let ask = Ask { unit: id, request: &request, until: third, manners };
@@ -114,7 +121,7 @@ impl Link {
             What::Bits { address, .. } => {
                 let range = Range { table: Table::Holding, start: *address, count: 1 };
                 match self.fetch(Some(&turn), unit, range, part(until, 2)).await? {
-                    Ok(data) => data.first_chunk().map_or(0, |pair| u16::from_be_bytes(*pair)),
+                    Ok(data) => data.first_chunk().map(|pair| u16::from_be_bytes(*pair)).ok_or_else(|| no_data(id))?,
                     Err(code) => return Ok(refuse(values, code, out)),
                 }
             }
@@ -130,6 +137,8 @@ impl Link {
     fn remark(&self, unit: &Unit) {
         if self.wire.has_fallen_back() {
             unit.told.remark("pipeline", FALLEN_BACK);
+        } else {
+            unit.told.no_remark("pipeline"); // of another connection
         }
         if self.wire.echoes() {
             unit.told.remark("echo", ECHOES);
@@ -165,6 +174,11 @@ fn told(unit: u8, values: &[usize], answer: &Answer, out: &mut Written) -> Resul
 fn part(until: Instant, of: u32) -> Instant {
     let now = Instant::now();
     now + until.saturating_duration_since(now) / of
+}
+
+/// Cannot happen: a read is answered by data of the length that was asked for. Nothing is made up of it.
+fn no_data(unit: u8) -> Fault<Error> {
+    Fault::Device(Error::Silent { unit, late: false })
 }
 
 fn refuse(values: &[usize], code: ExceptionCode, out: &mut Written) -> bool {

@@ -48,20 +48,26 @@ impl Patience {
         }
     }
 
+    /// How long a late answer to what was asked before may keep another request of its form from being sent, in time-outs.
+    fn held(&self) -> u32 {
+        if self.before.1 { (self.manners.retries + 1).max(2) } else { 0 }
+    }
+
     fn each(&self, timeout: Duration) -> Duration {
         let (times, delay) = self.manners.busy;
         timeout + delay * times + self.between
     }
 
     pub fn read(&self, timeout: Duration) -> Duration {
-        let (_, nameless) = self.before;
-        self.opening + self.each(timeout) + timeout * (self.manners.retries + u32::from(nameless))
+        self.opening + self.each(timeout) + timeout * (self.manners.retries + self.held())
     }
 
     /// Of so many requests.
     pub fn write(&self, timeout: Duration, requests: u32) -> Duration {
         let (several, nameless) = self.before;
-        self.opening + self.each(timeout) * requests + timeout * (u32::from(several) + u32::from(nameless))
+        // On a line that is not known yet, a read tells whether it echoes.
+        let requests = requests + u32::from(nameless);
+        self.opening + self.each(timeout) * requests + timeout * (u32::from(several) + self.held())
     }
 
     pub fn attach(&self, timeout: Duration) -> Duration {

@@ -38,6 +38,13 @@ impl Told {
         }
         new
     }
+    /// It holds no more.
+    pub fn no_remark(&self, kind: &'static str) {
+        let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        if remarks.remove(kind).is_some() {
+            self.changes.fetch_add(1, Relaxed);
+        }
+    }
     /// Differs whenever any of it differs.
     pub fn changes(&self) -> u64 {
         self.changes.load(Relaxed)

@@ -1,6 +1,7 @@
 //! Values of one group to write requests: adjacent ones leave in one function 15 or 16. Pure.
 use crate::{
     frame::{MAX_WRITE_BITS, MAX_WRITE_REGISTERS, Request},
+    plan::Range,
     unit::Item,
     values::Encoded,
 };
@@ -72,6 +73,10 @@ impl Writing {
         self.function == WriteFunction::Auto
     }
 
+    fn may_single(self) -> bool {
+        self.function != WriteFunction::Multiple
+    }
+
     fn merged(self, most: u16) -> u16 {
         if self.function == WriteFunction::Single { 1 } else { most }
     }
@@ -80,7 +85,7 @@ impl Writing {
 impl What {
     /// `current`: what the register of bits holds; of no meaning to the others.
     pub fn request(&self, current: u16, writing: Writing) -> Request<'_> {
-        let single = writing.function != WriteFunction::Multiple;
+        let single = writing.may_single();
         match self {
             Self::Coils(at, coils) => match coils.as_slice() {
                 [one] if single => Request::WriteSingleCoil(*at, *one),
@@ -107,6 +112,17 @@ impl What {
             Self::Bits { address, set, clear } => Some(Request::MaskWriteRegister(*address, !(set | clear), *set)),
             Self::Coils(..) | Self::Words(..) => None,
         }
+    }
+
+    /// What it writes first, where that is acknowledged by a repetition of the request (5, 6, 22).
+    pub fn repeated(&self, mask: bool, writing: Writing) -> Option<Range> {
+        let (table, start) = match self {
+            Self::Bits { address, .. } if mask => (Table::Holding, *address),
+            Self::Coils(at, coils) if coils.len() == 1 && writing.may_single() => (Table::Coil, *at),
+            Self::Words(at, words) if words.len() == 1 && writing.may_single() => (Table::Holding, *at),
+            _ => return None, // bits are read before they are written
+        };
+        Some(Range { table, start, count: 1 })
     }
 
     /// Requests that it takes at most: of bits a function 22 that is refused, a read and a write.

@@ -97,7 +97,7 @@ async fn pauses_are_kept_after_connecting_and_between_requests() {
 /// Connections that were opened, newest last; their far ends.
 type Opened = Arc<Mutex<Vec<DuplexStream>>>;
 
-fn sleeper() -> (Wire, Opened) {
+fn sleeper_with(pacing: Pacing) -> (Wire, Opened) {
     let opened = Opened::default();
     let dial = {
         let opened = opened.clone();
@@ -107,10 +107,12 @@ fn sleeper() -> (Wire, Opened) {
             Dialled { stream: Box::new(ours), peer: None }
         }
     };
-    let pacing = Pacing { close_after_idle: Some(SECOND * 5), ..Pacing::default() };
     let first = dial().stream;
     let redial: pollux_modbus::Redial = Box::new(move || Box::pin(std::future::ready(Ok(dial().stream))));
     (Wire::with(first, Settings { pacing, redial: Some(redial), ..Settings::default() }), opened)
+}
+fn sleeper() -> (Wire, Opened) {
+    sleeper_with(Pacing { close_after_idle: Some(SECOND * 5), ..Pacing::default() })
 }
 /// Takes the newest connection and answers one request on it.
 async fn serve_one(opened: &Opened) -> DuplexStream {
@@ -140,6 +142,55 @@ async fn a_connection_that_nobody_uses_is_closed_and_opened_for_the_next_request
         sleep(SECOND).await;
         let (result, _peer) = tokio::join!(ask(&wire, &ONE), serve_one(&opened));
         assert!(result.is_ok());
+    };
+    tokio::select! {
+        error = wire.pump() => panic!("{error}"),
+        () = life => {}
+    }
+}
+
+/// A gateway that needs a pause after each connecting, and has few connections.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_after_connecting_is_not_idle() {
+    let pacing = Pacing { after_connect: SECOND * 2, close_after_idle: Some(SECOND), between_requests: Duration::ZERO };
+    let (wire, opened) = sleeper_with(pacing);
+    let life = async {
+        for _ in 0..2 {
+            let (result, mut peer) = tokio::join!(ask(&wire, &ONE), serve_one(&opened));
+            assert_eq!(result, Ok(Answer::Data([0, 7].into())));
+            assert_eq!(peer.read(&mut [0]).await.ok(), Some(0), "closed when nothing is asked");
+        }
+    };
+    tokio::select! {
+        error = wire.pump() => panic!("{error}"),
+        () = life => {}
+    }
+}
+
+/// A device that is suspected to be away has less time than a dial takes; the others behind that gateway have theirs.
+#[tokio::test(start_paused = true)]
+async fn a_dial_that_takes_longer_than_one_may_wait_costs_the_connection_nothing() {
+    let (ours, theirs) = duplex(4096);
+    drop(theirs);
+    let redial: pollux_modbus::Redial = Box::new(move || {
+        Box::pin(async {
+            sleep(SECOND).await;
+            let (ours, mut peer) = duplex(4096);
+            tokio::spawn(async move {
+                let (id, ..) = request(&mut peer).await;
+                answer(&mut peer, id, 1, &[3, 2, 0, 7]).await;
+                sleep(SECOND * 10).await;
+            });
+            Ok(Dialled { stream: Box::new(ours), peer: None }.stream)
+        })
+    });
+    let pacing = Pacing { close_after_idle: Some(SECOND * 5), ..Pacing::default() };
+    let wire = Wire::with(ours, Settings { pacing, redial: Some(redial), ..Settings::default() });
+    let short = Ask { unit: 2, request: &ONE, until: Instant::now() + SECOND / 10, manners: MANNERS };
+    let life = async {
+        sleep(Duration::from_millis(10)).await; // the end of the first is seen
+        assert_eq!(wire.ask(&short, || ()).await, Err(Fault::Device(Error::NoTurn { unit: 2 })));
+        assert_eq!(ask(&wire, &ONE).await, Ok(Answer::Data([0, 7].into())));
     };
     tokio::select! {
         error = wire.pump() => panic!("{error}"),

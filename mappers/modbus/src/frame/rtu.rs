@@ -89,6 +89,8 @@ pub struct Scanner {
     buffer: Vec<u8>,
     /// This line brings back what is sent, before any answer.
     echoes: bool,
+    /// Whether it does is known.
+    known: bool,
     seen: Seen,
 }
 
@@ -131,10 +133,17 @@ impl Scanner {
         self.echoes
     }
 
+    /// Whether an answer that repeats its request can be told from an echo of it.
+    pub fn tells_echoes(&self) -> bool {
+        self.known
+    }
+
     /// What came instead of the answer; and whether it ends in what may be the beginning of the answer.
     pub fn seen(&mut self, awaited: &Awaited<'_>) -> (Seen, bool) {
         let half = matches!(ours(&self.buffer, awaited), Ours::Open) && !self.buffer.is_empty();
         self.seen.noise |= !self.buffer.is_empty() && !half;
+        let nothing = self.seen == Seen::default() && !half;
+        self.known |= self.seen.echo || (nothing && !awaited.shape.is_echo() && !awaited.sent.is_empty());
         (std::mem::take(&mut self.seen), half)
     }
 
@@ -154,6 +163,7 @@ impl Scanner {
             match ours(rest, awaited) {
                 Ours::Answer(answer, length) => {
                     self.buffer.drain(..at + length);
+                    self.known |= answer != Answer::Written || !awaited.shape.is_echo();
                     return Some(Ok(answer));
                 }
                 Ours::Mismatch(error, length) => {

@@ -46,6 +46,7 @@ struct Open {
     shape: Shape,
     exceptions: bool,
     timeout: Duration,
+    begun: Instant,
     waker: Option<Waker>,
 }
 
@@ -206,22 +207,26 @@ impl Line {
         let exceptions = !self.losses.has(unit, shape.function(), sent, now);
         self.sent.clear();
         self.sent.extend_from_slice(sent);
-        self.open = Some(Open { id, unit, shape, exceptions, timeout, waker: None });
+        self.open = Some(Open { id, unit, shape, exceptions, timeout, begun: now, waker: None });
         self.dirty = false;
         Some(id)
     }
 
     fn feed(&mut self, bytes: &[u8], told: &mut Vec<Told>, now: Instant) -> Fed {
-        let Some(Open { id, unit, shape, exceptions, waker, .. }) = &self.open else { return Fed::default() };
+        let Some(Open { id, unit, shape, exceptions, timeout, begun, waker }) = &self.open else {
+            return Fed::default();
+        };
         self.scanner.push(bytes);
         let awaited = Awaited { unit: *unit, shape: *shape, sent: &self.sent, exceptions: *exceptions };
         let Some(found) = self.scanner.find(&awaited) else { return Fed::default() };
         let (id, unit) = (*id, *unit);
         waker.iter().for_each(Waker::wake_by_ref);
         if found.is_ok() {
-            self.losses.answered(unit, *shape, now);
+            self.losses.answered(unit, *shape, *begun, now);
         } else {
             (self.dirty, self.wrong_crcs) = (true, self.wrong_crcs + 1);
+            // It may have been noise that begins as the answer does.
+            self.losses.gave_up(unit, *shape, &self.sent, *timeout, *begun, now);
         }
         self.open = None;
         told.push((id, found.map_err(|_| Error::Crc { unit })));
@@ -230,9 +235,9 @@ impl Line {
 
     /// Its answer may still come.
     fn give_up(&mut self, id: u16, now: Instant) {
-        if let Some(Open { unit, shape, timeout, .. }) = self.open.take_if(|open| open.id == id) {
+        if let Some(Open { unit, shape, timeout, begun, .. }) = self.open.take_if(|open| open.id == id) {
             self.dirty = true;
-            self.losses.gave_up(unit, shape, &self.sent, timeout, now);
+            self.losses.gave_up(unit, shape, &self.sent, timeout, begun, now);
         }
     }
 
@@ -254,5 +259,8 @@ impl Line {
     /// Whether this line was found to bring back what is sent.
     pub(super) fn echoes(&self) -> bool {
         self.scanner.echoes()
+    }
+    pub(super) fn tells_echoes(&self) -> bool {
+        self.scanner.tells_echoes()
     }
 }

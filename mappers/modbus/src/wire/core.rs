@@ -197,10 +197,14 @@ impl Core {
                 if upto + ask.manners.timeout / 2 > ask.until {
                     return Err(Fault::Device(Error::Held { unit: ask.unit }));
                 }
-                from = from.max(upto);
+                from = from.max(upto + line.timing.settle); // what comes at the last moment is heard first
             }
         }
-        Ok(if from > now { Before::Wait(from) } else { Before::Go })
+        if from <= now {
+            return Ok(Before::Go);
+        }
+        self.times.used = from; // who waits for his pause is not idle
+        Ok(Before::Wait(from))
     }
 
     /// Puts the request on its way. Nothing leaves before `sending` was called.
@@ -365,6 +369,10 @@ impl Core {
         if let Codec::Rtu(line) = &self.codec { line.echoes() } else { false }
     }
 
+    pub(super) fn tells_echoes(&self) -> bool {
+        if let Codec::Rtu(line) = &self.codec { line.tells_echoes() } else { true }
+    }
+
     /// A request ended, however. If it ended half-sent, the connection is dead.
     pub(super) fn end(&mut self, Begun { id, mark }: Begun) {
         let now = Instant::now();
@@ -378,7 +386,7 @@ impl Core {
     }
 
     /// Somebody else reads from now on.
-    fn hand_over(&mut self) {
+    pub(super) fn hand_over(&mut self) {
         if self.codec.under_way() == 0 {
             self.pump.iter().for_each(Waker::wake_by_ref);
         } else if let Some(waker) = self.codec.reader() {

@@ -171,9 +171,10 @@ impl Wire {
                     () = listen => {}
                     () = std::future::ready(()) => return Ok(()),
                 },
-                Before::Dial => self.dial(ask.until).await?,
+                Before::Dial => self.dial(ask).await?,
                 Before::Wait(at) if at >= ask.until => {
                     sleep_until(ask.until).await;
+                    self.core().hand_over(); // it listened, and does no more
                     return Err(Fault::Device(Error::NoTurn { unit: ask.unit }));
                 }
                 Before::Wait(at) => tokio::select! {
@@ -184,7 +185,7 @@ impl Wire {
         }
     }
 
-    async fn dial(&self, until: Instant) -> Result<(), Fault<Error>> {
+    async fn dial(&self, ask: &Ask<'_>) -> Result<(), Fault<Error>> {
         let dialling = async {
             let _alone = self.dialling.lock().await;
             match &self.settings.redial {
@@ -193,10 +194,9 @@ impl Wire {
                 None => Err(Error::Closed),
             }
         };
-        let now = Instant::now();
-        let dialled = timeout_at(until, dialling).await;
-        let dialled = dialled.unwrap_or_else(|_| Err(Error::ConnectTimeout(until.saturating_duration_since(now))));
-        dialled.map_err(|error| {
+        // Whoever has less time than a dial may take says nothing of the others that want this connection.
+        let no_turn = |_| Fault::Device(Error::NoTurn { unit: ask.unit });
+        timeout_at(ask.until, dialling).await.map_err(no_turn)?.map_err(|error| {
             self.core().die(&error);
             Fault::Link(error)
         })
@@ -237,6 +237,11 @@ impl Wire {
     /// Whether this line brings back what is sent on it.
     pub fn echoes(&self) -> bool {
         self.core().echoes()
+    }
+
+    /// False: an echo of a write would pass for its acknowledgement.
+    pub fn tells_echoes(&self) -> bool {
+        self.core().tells_echoes()
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {
