@@ -34,6 +34,7 @@ class Uart:
         self.ended = False
         self.plug()
         self.fd = os.open(node, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        fcntl.ioctl(self.fd, termios.TIOCNXCL)  # the console has it open too, so what an earlier run claimed stands
         self.before = termios.tcgetattr(self.fd)
         self.raw()
 

@@ -6,7 +6,7 @@ use crate::{
 use pollux_crds::{ModbusParity, ModbusRs485, ModbusRts, ModbusRtu};
 use rustix::{
     fs::{FlockOperation, flock, fstat, major, minor},
-    termios::{ControlModes, OptionalActions, ioctl_tiocexcl, tcgetattr, tcsetattr},
+    termios::{ControlModes, OptionalActions, ioctl_tiocexcl, ioctl_tiocnxcl, tcgetattr, tcsetattr},
 };
 use serial2::{
     CharSize, FlowControl, KeepSettings, Parity, SerialPort, Settings, StopBits,
@@ -96,6 +96,13 @@ fn mode(rs485: &ModbusRs485) -> TransceiverMode {
 /// The port, as tokio wants it.
 #[derive(Debug)]
 struct Port(AsyncFd<SerialPort>);
+
+/// Where something else holds the port open, a console for one, it would stay closed to all, and to our own next life.
+impl Drop for Port {
+    fn drop(&mut self) {
+        ioctl_tiocnxcl(self.0.get_ref()).ok(); // a port that was unplugged has nothing to give back
+    }
+}
 
 #[expect(unsafe_code, reason = "tokio asks for a promise that the type system cannot give")]
 fn registered(port: SerialPort) -> io::Result<AsyncFd<SerialPort>> {
