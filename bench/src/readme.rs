@@ -8,7 +8,8 @@ pub(crate) fn write() -> Result<()> {
     let mut text = fs::read_to_string(&path)?;
     for row in ROWS {
         if let Ok(table) = kept(row) {
-            text = between(&text, row.name, &(row.summary)(&table)?)?;
+            let plot = format!("![{0}](results/{0}.svg)", row.name);
+            text = between(&text, row.name, &format!("{plot}\n\n{}", (row.summary)(&table)?))?;
         }
     }
     if let Ok(machine) = fs::read_to_string(folder().join("machine.txt")) {
