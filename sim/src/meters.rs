@@ -1,14 +1,11 @@
 //! Energy meters behind one gateway: units 1 to N, each with the input registers of an Eastron SDM630, for which
 //! `models/eastron-sdm630.yaml` is the model. What the meter refuses is refused: odd addresses, more than 40 values, other functions.
-use std::{collections::BTreeMap, f32::consts::TAU, future, io, net::SocketAddr, time::Instant};
-use tokio::net::{TcpListener, TcpStream};
+use crate::server::{Answers, Framing, answering};
+use std::{collections::BTreeMap, f32::consts::TAU, io, time::Instant};
+use tokio::net::TcpListener;
 use tokio_modbus::{
     ExceptionCode::{self, GatewayTargetDevice, IllegalDataAddress, IllegalDataValue, IllegalFunction},
     Request, Response, SlaveRequest,
-    server::{
-        Service,
-        tcp::{Server, accept_tcp_connection},
-    },
 };
 
 /// Behind the last register of the table (30381).
@@ -30,7 +27,7 @@ impl Meters {
         Self { count, time_lapse, since: Instant::now() }
     }
 
-    fn answer(self, SlaveRequest { slave, request }: &SlaveRequest<'_>) -> Result<Response, ExceptionCode> {
+    fn respond(self, SlaveRequest { slave, request }: &SlaveRequest<'_>) -> Result<Response, ExceptionCode> {
         if !(1..=self.count).contains(slave) {
             return Err(GatewayTargetDevice);
         }
@@ -93,26 +90,15 @@ fn values(unit: u8, seconds: f32) -> BTreeMap<u16, f32> {
     out
 }
 
-impl Service for Meters {
-    type Request = SlaveRequest<'static>;
-    type Response = Response;
-    type Exception = ExceptionCode;
-    type Future = future::Ready<Result<Response, ExceptionCode>>;
-
-    fn call(&self, request: Self::Request) -> Self::Future {
-        future::ready(self.answer(&request))
+impl Answers for Meters {
+    fn answer(&self, request: &SlaveRequest<'_>) -> Result<Option<Response>, ExceptionCode> {
+        self.respond(request).map(Some)
     }
 }
 
 /// Answers until it is dropped.
 pub async fn serve_meters(listener: TcpListener, meters: Meters) -> io::Result<()> {
-    let service = move |_: SocketAddr| Ok(Some(meters));
-    let service = &service;
-    let connected = |stream: TcpStream, peer| async move {
-        stream.set_nodelay(true)?;
-        accept_tcp_connection(stream, peer, service)
-    };
-    Server::new(listener).serve(&connected, |_| {}).await
+    answering(listener, meters, Framing::Tcp).await
 }
 
 #[cfg(test)]
@@ -122,7 +108,7 @@ mod tests {
     #[test]
     fn a_meter_answers_as_the_document_has_it() {
         let meters = Meters::new(2, 1.0);
-        let ask = |slave, request| meters.answer(&SlaveRequest { slave, request });
+        let ask = |slave, request| meters.respond(&SlaveRequest { slave, request });
         for (request, refused) in [
             (Request::ReadInputRegisters(1, 2), IllegalDataAddress),
             (Request::ReadInputRegisters(0, 3), IllegalDataValue),

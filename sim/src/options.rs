@@ -1,5 +1,5 @@
 //! The command line.
-use crate::{Dead, Line, Meters, WriteRecord, serve, serve_meters};
+use crate::{Dead, Framing, Line, Meters, Registers, WriteRecord, serve, serve_meters, serve_registers};
 use anyhow::Context;
 use std::{
     fs::OpenOptions,
@@ -33,6 +33,12 @@ pub struct Options {
     /// So many energy meters (Eastron SDM630) instead of the boilers, units 1 to N: those of examples/meters.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=247), conflicts_with_all = ["seed", "dead_unit", "log_writes"])]
     pub meters: Option<u8>,
+    /// A plain device instead, unit 1: 65,536 coils, discrete inputs, input and holding registers that hold what is written to them.
+    #[arg(long, conflicts_with_all = ["seed", "speed", "dead_unit", "meters"])]
+    pub plain: bool,
+    /// With --plain: RTU frames over TCP (`rtuOverTcp`), as a serial device server has them.
+    #[arg(long, requires = "plain")]
+    pub rtu: bool,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -52,8 +58,15 @@ fn dead_unit(text: &str) -> Result<(u8, Dead), String> {
 impl Options {
     /// Serves until SIGTERM or Ctrl-C, and then ends at once.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { listen, seed, speed, dead_unit, log_writes, meters } = self;
-        let line = Line::new(seed, speed, writer(log_writes.as_deref())?);
+        let Self { listen, seed, speed, dead_unit, log_writes, meters, plain, rtu } = self;
+        let on_write = writer(log_writes.as_deref())?;
+        if plain {
+            let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+            let (scheme, framing) = if rtu { ("rtu+tcp", Framing::Rtu) } else { ("tcp", Framing::Tcp) };
+            println!("Plain registers on {scheme}://{}/1, all zero", listener.local_addr()?);
+            return ending(serve_registers(listener, Registers::new(on_write), framing)).await;
+        }
+        let line = Line::new(seed, speed, on_write);
         for (unit, how) in dead_unit {
             line.set_dead(unit, Some(how));
         }

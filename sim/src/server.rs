@@ -1,5 +1,5 @@
-//! The gateway: units behind tokio-modbus' server, and a record of every write that came in.
-use crate::{Boiler, map};
+//! The gateway: units behind tokio-modbus' server, in frames of TCP or of RTU, and a record of every write that came in.
+use crate::{Boiler, Registers, map};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -11,10 +11,7 @@ use std::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_modbus::{
     ExceptionCode, Request, Response, SlaveRequest,
-    server::{
-        Service,
-        tcp::{Server, accept_tcp_connection},
-    },
+    server::{Service, rtu_over_tcp, tcp},
 };
 
 /// How a dead unit looks from outside.
@@ -34,10 +31,26 @@ pub struct WriteRecord {
     pub unit: u8,
     pub function: u8,
     pub address: u16,
-    /// Registers, or coils as 0 and 1.
+    /// Registers, or coils as 0 and 1; of function 22 both masks.
     pub values: Vec<u16>,
     /// Number of the exception; none: done.
     pub exception: Option<u8>,
+}
+
+impl WriteRecord {
+    /// None: it is no write.
+    pub(crate) fn of(unit: u8, request: &Request<'_>, refused: Option<&ExceptionCode>) -> Option<Self> {
+        let (address, values) = match request {
+            Request::WriteSingleCoil(at, on) => (*at, vec![u16::from(*on)]),
+            Request::WriteMultipleCoils(at, on) => (*at, on.iter().map(|on| u16::from(*on)).collect()),
+            Request::WriteSingleRegister(at, word) => (*at, vec![*word]),
+            Request::WriteMultipleRegisters(at, words) => (*at, words.to_vec()),
+            Request::MaskWriteRegister(at, and, or) => (*at, vec![*and, *or]),
+            _ => return None,
+        };
+        let (time, function) = (jiff::Timestamp::now().to_string(), request.function_code().value());
+        Some(Self { time, unit, function, address, values, exception: refused.map(|code| u8::from(*code)) })
+    }
 }
 
 type OnWrite = Box<dyn FnMut(WriteRecord) + Send>;
@@ -98,45 +111,76 @@ impl State {
             (Some(Dead::Silent), _) => Ok(None),
             (None, Some(boiler)) => {
                 let answer = map::answer(boiler, request);
-                self.record(*slave, request, &answer);
+                if let Some(record) = WriteRecord::of(*slave, request, answer.as_ref().err()) {
+                    (self.on_write)(record);
+                }
                 answer.map(Some)
             }
             (Some(Dead::Exception), _) | (None, None) => Err(ExceptionCode::GatewayTargetDevice),
         }
     }
+}
 
-    fn record(&mut self, unit: u8, request: &Request<'_>, answer: &Result<Response, ExceptionCode>) {
-        let (address, values) = match request {
-            Request::WriteSingleCoil(at, on) => (*at, vec![u16::from(*on)]),
-            Request::WriteMultipleCoils(at, on) => (*at, on.iter().map(|on| u16::from(*on)).collect()),
-            Request::WriteSingleRegister(at, word) => (*at, vec![*word]),
-            Request::WriteMultipleRegisters(at, words) => (*at, words.to_vec()),
-            _ => return,
-        };
-        let exception = answer.as_ref().err().map(|code| u8::from(*code));
-        let (time, function) = (jiff::Timestamp::now().to_string(), request.function_code().value());
-        (self.on_write)(WriteRecord { time, unit, function, address, values, exception });
+impl Answers for Line {
+    fn answer(&self, request: &SlaveRequest<'_>) -> Result<Option<Response>, ExceptionCode> {
+        self.with(|state| state.answer(request))
     }
 }
 
-impl Service for Line {
+/// Units that answer at once. None: nothing is said.
+pub(crate) trait Answers: Clone + Send + Sync + 'static {
+    fn answer(&self, request: &SlaveRequest<'_>) -> Result<Option<Response>, ExceptionCode>;
+}
+
+/// What goes over the TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Modbus TCP.
+    Tcp,
+    /// RTU frames, as a serial device server has them: a unit that is not there stays silent.
+    Rtu,
+}
+
+#[derive(Clone)]
+struct Units<A> {
+    answers: A,
+    framing: Framing,
+}
+
+impl<A: Answers> Service for Units<A> {
     type Request = SlaveRequest<'static>;
     type Response = Option<Response>;
     type Exception = ExceptionCode;
     type Future = future::Ready<Result<Option<Response>, ExceptionCode>>;
 
     fn call(&self, request: Self::Request) -> Self::Future {
-        future::ready(self.with(|state| state.answer(&request)))
+        let answer = match (self.answers.answer(&request), self.framing) {
+            (Err(ExceptionCode::GatewayTargetDevice), Framing::Rtu) => Ok(None),
+            (answer, _) => answer,
+        };
+        future::ready(answer)
     }
 }
 
 /// Answers until it is dropped.
-pub async fn serve(listener: TcpListener, line: Line) -> io::Result<()> {
-    let service = move |_: SocketAddr| Ok(Some(line.clone()));
-    let service = &service;
-    let connected = |stream: TcpStream, peer| async move {
+pub(crate) async fn answering(listener: TcpListener, answers: impl Answers, framing: Framing) -> io::Result<()> {
+    let units = &Units { answers, framing };
+    let connected = |stream: TcpStream, _: SocketAddr| async move {
         stream.set_nodelay(true)?;
-        accept_tcp_connection(stream, peer, service)
+        Ok(Some((units.clone(), stream)))
     };
-    Server::new(listener).serve(&connected, |_| {}).await
+    match framing {
+        Framing::Tcp => tcp::Server::new(listener).serve(&connected, |_| {}).await,
+        Framing::Rtu => rtu_over_tcp::Server::new(listener).serve(&connected, |_| {}).await,
+    }
+}
+
+/// The boilers, until it is dropped.
+pub async fn serve(listener: TcpListener, line: Line) -> io::Result<()> {
+    answering(listener, line, Framing::Tcp).await
+}
+
+/// What holds what it is given, until it is dropped.
+pub async fn serve_registers(listener: TcpListener, registers: Registers, framing: Framing) -> io::Result<()> {
+    answering(listener, registers, framing).await
 }
