@@ -7,6 +7,7 @@
 #![allow(clippy::panic, clippy::unwrap_in_result, reason = "a test")]
 #[path = "../common/mod.rs"]
 mod common;
+mod formats;
 mod mutator;
 mod targets;
 
