@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""pymodbus_server.py HOST PORT: a Modbus TCP device by pymodbus (with --rtu: RTU frames over TCP), which shares no code with Pollux. Its log of requests is the oracle of the tests.
+"""pymodbus_server.py HOST PORT: a Modbus TCP device by pymodbus (with --rtu: RTU frames over TCP; with --serial instead of HOST PORT:
+RTU on a serial port), which shares no code with Pollux. Its log of requests is the oracle of the tests.
 
 Every unit has 1000 addresses in each of the tables coil, discrete, input, holding. At the start: holding 0..99 = 100+i,
 but 20 and 21 hold float32 21.5 (ABCD); input i = 7*i; coil and discrete alternate. Writes to holding and coil 900..999
@@ -30,7 +31,7 @@ from collections import Counter, deque
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
 from pymodbus.framer import FramerType
-from pymodbus.server import ModbusTcpServer, ModbusTlsServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 import lines
@@ -181,14 +182,18 @@ class Store:
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("host")
-    p.add_argument("port", type=int, help="0 chooses a free one")
+    p.add_argument("host", nargs="?")
+    p.add_argument("port", nargs="?", type=int, default=0, help="0 chooses a free one")
+    p.add_argument("--serial", metavar="PATH", help="RTU on this port, 115200 8N1")
     p.add_argument("--unit", type=int, action="append", help="a unit id that exists (default: 1 and 5)")
     p.add_argument("--absent", default="11", help="exception code of an absent unit, or silent (default 11)")
     p.add_argument("--tls", nargs=3, metavar=("CRT", "KEY", "CA"), help="speak TLS with this certificate, to clients from CA alone")
     p.add_argument("--rtu", action="store_true", help="RTU frames over TCP")
     p.add_argument("--stay", action="store_true", help="go on when stdin ends")
-    return p.parse_args()
+    a = p.parse_args()
+    if (a.host is None) == (a.serial is None):
+        p.error("HOST PORT or --serial PATH")
+    return a
 
 
 def secure(certificate, key, ca):
@@ -200,17 +205,26 @@ def secure(certificate, key, ca):
     return {"sslctx": context, "framer": FramerType.SOCKET}
 
 
+def transport(a):
+    """The server's class, and what it is made with."""
+    if a.serial:
+        return ModbusSerialServer, {"port": a.serial, "baudrate": 115200, "framer": FramerType.RTU}
+    address = {"address": (a.host, a.port)}
+    if a.tls:
+        return ModbusTlsServer, {**address, **secure(*a.tls)}
+    return ModbusTcpServer, {**address, "framer": FramerType.RTU if a.rtu else FramerType.SOCKET}
+
+
 async def main():
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # refusals are what the tests are about
     a = arguments()
     store = Store(a.unit or [1, 5], SILENT if a.absent == "silent" else int(a.absent))
     unused = SimDevice(0, simdata=[SimData(0, datatype=DataType.REGISTERS)])  # replaced by `store` below
-    framer = FramerType.RTU if a.rtu else FramerType.SOCKET
-    kind, how = (ModbusTlsServer, secure(*a.tls)) if a.tls else (ModbusTcpServer, {"framer": framer})
-    server = kind(unused, address=(a.host, a.port), trace_pdu=store.trace, ignore_missing_devices=True, **how)
+    kind, how = transport(a)
+    server = kind(unused, trace_pdu=store.trace, ignore_missing_devices=True, **how)
     server.context = store
     await server.serve_forever(background=True)
-    port = server.transport.sockets[0].getsockname()[1]
+    port = None if a.serial else server.transport.sockets[0].getsockname()[1]
     lines.say(ready=True, port=port, units=store.device_ids())
     await lines.serve(store.command, a.stay)
     await server.shutdown()

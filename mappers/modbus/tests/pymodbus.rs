@@ -3,124 +3,28 @@
 #![allow(clippy::panic, clippy::unwrap_in_result, reason = "a test")]
 mod common;
 
-use common::{bits, cli::run, device, registers, unit};
+use common::{
+    bits,
+    cli::run,
+    device, device_of_rtu_over_tcp,
+    drive::{read, write},
+    peer::Peer,
+    registers, unit,
+};
 use pollux_crds::{
     ModbusBinding,
     ModbusDataType::{Float32, Int64, Uint16},
-    ModbusRtuOverTcp,
+    ModbusDevice,
     ModbusTable::{Coil, Discrete, Holding, Input},
 };
-use pollux_mapper::{
-    Cx, Done, Exit, Fault, Instant, Link as _, PointFault, Protocol, Samples, Slot, Value, Written, Wrote,
-};
+use pollux_mapper::{Cx, Exit, Fault, Instant, Link as _, PointFault, Protocol, Samples, Value, Wrote};
 use pollux_modbus::{Link, Modbus, Unit};
 use serde_json::Value as Json;
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader, Write},
-    net::SocketAddr,
-    path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
-struct Peer {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    address: SocketAddr,
-    rtu: bool,
-}
-
-impl Peer {
-    fn start() -> Self {
-        Self::by("pymodbus_server.py", &["127.0.0.1", "0"])
-    }
-    /// With RTU frames, over TCP all the same.
-    fn rtu() -> Self {
-        let mut peer = Self::by("pymodbus_server.py", &["127.0.0.1", "0", "--rtu"]);
-        peer.rtu = true;
-        peer
-    }
-    fn by(script: &str, arguments: &[&str]) -> Self {
-        let python = std::env::var_os("POLLUX_PYTHON").expect("POLLUX_PYTHON is set");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/peers").join(script);
-        let mut child = Command::new(python)
-            .arg(script)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("POLLUX_PYTHON starts");
-        let input = child.stdin.take().expect("piped");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        let mut peer = Self { child, input, output, address: common::anywhere(), rtu: false };
-        let port = peer.line()["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
-        peer.address.set_port(port);
-        peer
-    }
-    fn line(&mut self) -> Json {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("readable");
-        serde_json::from_str(&line).expect("a line of JSON")
-    }
-    fn command(&mut self, words: &str) -> Json {
-        writeln!(self.input, "{words}").expect("it listens");
-        let answer = self.line();
-        assert_eq!(answer["ok"], true, "{words}: {answer}");
-        answer
-    }
-    async fn connect(&self) -> Link {
-        let mut config = device(self.address, 1);
-        if self.rtu {
-            let (host, port) = (self.address.ip().to_string(), self.address.port().into());
-            (config.tcp, config.rtu_over_tcp) = (None, Some(ModbusRtuOverTcp { host, port }));
-        }
-        let endpoint = Modbus.endpoint(&config).expect("valid");
-        Modbus.connect(&endpoint, &Cx::default()).await.expect("connected")
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        self.child.kill().ok(); // it may have ended by itself
-        self.child.wait().ok();
-    }
-}
-
-fn until() -> Instant {
-    Instant::now() + Duration::from_secs(2)
-}
-
-async fn read(link: &Link, unit: &Unit) -> BTreeMap<u32, Result<Value, PointFault>> {
-    let mut due: Vec<usize> = (0..unit.items.len()).collect();
-    let mut out = BTreeMap::new();
-    for _ in 0..64 {
-        let mut again = vec![];
-        for exchange in Modbus.plan(unit, &due) {
-            let mut samples = Samples::default();
-            match link.read(unit, &exchange, until(), &mut samples).await {
-                Ok(Done::Ok) => {}
-                Ok(Done::Replan) => again.extend(&exchange.points),
-                Err(Fault::Point(fault)) => {
-                    out.extend(exchange.points.iter().map(|at| (unit.items[*at].slot.0, Err(fault.clone()))));
-                }
-                Err(fault) => panic!("{fault:?}"),
-            }
-            out.extend(samples.readings().map(|(Slot(slot), value, _)| (slot, value)));
-        }
-        due = again;
-        if due.is_empty() {
-            break;
-        }
-    }
-    out
-}
-
-async fn write(link: &Link, unit: &Unit, values: &[(usize, Value)]) -> Vec<Wrote> {
-    let mut out = Written::new(values.len());
-    link.write(unit, values, until(), &mut out).await.expect("answered");
-    out.results()
+async fn connect(device: ModbusDevice) -> Link {
+    let endpoint = Modbus.endpoint(&device).expect("valid");
+    Modbus.connect(&endpoint, &Cx::default()).await.expect("connected")
 }
 
 fn prepared(bindings: &[(ModbusBinding, bool, Option<&str>)]) -> Unit {
@@ -130,17 +34,21 @@ fn prepared(bindings: &[(ModbusBinding, bool, Option<&str>)]) -> Unit {
 #[tokio::test]
 #[ignore = "a part of its own: needs POLLUX_PYTHON"]
 async fn pymodbus_reads_as_it_was_set_and_holds_what_was_written() {
-    is_read_and_written(Peer::start()).await;
+    let peer = Peer::pymodbus(&[]);
+    let device = device(peer.address(), 1);
+    is_read_and_written(peer, device).await;
 }
 
 #[tokio::test]
 #[ignore = "a part of its own: needs POLLUX_PYTHON"]
 async fn pymodbus_understands_rtu_as_we_do() {
-    is_read_and_written(Peer::rtu()).await;
+    let peer = Peer::pymodbus(&["--rtu"]);
+    let device = device_of_rtu_over_tcp(peer.address(), 1);
+    is_read_and_written(peer, device).await;
 }
 
-async fn is_read_and_written(mut peer: Peer) {
-    let link = peer.connect().await;
+async fn is_read_and_written(mut peer: Peer, device: ModbusDevice) {
+    let link = connect(device).await;
     let unit = prepared(&[
         (registers(Holding, 20, Float32), true, None),
         (registers(Holding, 7, Uint16), true, None),
@@ -180,8 +88,8 @@ async fn is_read_and_written(mut peer: Peer) {
 #[tokio::test]
 #[ignore = "a part of its own: needs POLLUX_PYTHON"]
 async fn pymodbus_refuses_in_the_words_of_the_standard() {
-    let mut peer = Peer::start();
-    let link = peer.connect().await;
+    let mut peer = Peer::pymodbus(&[]);
+    let link = connect(device(peer.address(), 1)).await;
     let unit =
         prepared(&[(registers(Holding, 998, Uint16), true, None), (registers(Holding, 999, Float32), false, None)]);
     let values = read(&link, &unit).await;
@@ -206,7 +114,7 @@ async fn pymodbus_refuses_in_the_words_of_the_standard() {
 #[ignore = "a part of its own: needs POLLUX_PYTHON"]
 async fn the_holes_of_a_map_are_found_and_no_value_is_lost() {
     let mut peer = Peer::by("pymodbus_sparse.py", &[]);
-    let link = peer.connect().await;
+    let link = connect(device(peer.address(), 1)).await;
     let there: Vec<i32> = [0..=5, 8..=9, 20..=27, 100..=109].into_iter().flatten().collect();
     let illegal = [6, 15, 110];
     let addresses: Vec<i32> = there.iter().copied().chain(illegal).collect();
@@ -231,8 +139,8 @@ async fn the_holes_of_a_map_are_found_and_no_value_is_lost() {
 #[tokio::test]
 #[ignore = "a part of its own: needs POLLUX_PYTHON"]
 async fn a_person_reads_in_every_byte_order_and_is_told_of_the_neighbours() {
-    let mut peer = Peer::start();
-    let url = format!("tcp://{}", peer.address);
+    let mut peer = Peer::pymodbus(&[]);
+    let url = format!("tcp://{}", peer.address());
     for (words, shown) in [
         ("1 holding 20 float32", "holding 20 (40021)  float32  21.5\n"),
         ("1 40008 uint16 --count 2", "holding 7 (40008)  uint16  107\nholding 8 (40009)  uint16  108\n"),
@@ -258,9 +166,9 @@ async fn a_person_reads_in_every_byte_order_and_is_told_of_the_neighbours() {
 #[ignore = "a part of its own: needs POLLUX_PYTHON"]
 async fn scan_finds_the_units_of_a_gateway_and_of_a_silent_bus() {
     for absent in ["11", "silent"] {
-        let mut peer = Peer::by("pymodbus_server.py", &["127.0.0.1", "0", "--absent", absent]);
+        let mut peer = Peer::pymodbus(&["--absent", absent]);
         peer.command("unit 5 2");
-        let done = run(&format!("scan tcp://{} --units 1-7 --timeout 150ms", peer.address)).await;
+        let done = run(&format!("scan tcp://{} --units 1-7 --timeout 150ms", peer.address())).await;
         assert_eq!((done.exit, done.err.as_str()), (Exit::Ok, "2 of 7 units answered: 1, 5\n"), "{absent}");
         assert!(done.out.contains("ms  holding 0 (40001) = 0x0064\n"), "{}", done.out);
         assert!(done.out.contains("ms  Modbus exception 2: illegal data address\n"), "{}", done.out);
@@ -278,9 +186,9 @@ fn depth(line: &str) -> Option<[u32; 3]> {
 #[tokio::test]
 #[ignore = "a part of its own: needs POLLUX_PYTHON"]
 async fn probe_finds_limits_and_holes_that_are_there() {
-    let mut peer = Peer::start();
+    let mut peer = Peer::pymodbus(&[]);
     peer.command("cap 1 60");
-    let url = format!("tcp://{}/1", peer.address);
+    let url = format!("tcp://{}/1", peer.address());
     let done = run(&format!("probe {url} --range holding 0-199 --pipeline 8 --requests 400")).await;
     assert_eq!(done.exit, Exit::Ok, "{}", done.err);
     assert!(done.out.contains("largest read  60 registers (61 are refused though all are there)\n"), "{}", done.out);
@@ -296,7 +204,7 @@ async fn probe_finds_limits_and_holes_that_are_there() {
     assert_eq!(peer.command("writes")["writes"], Json::Array(vec![]));
 
     let peer = Peer::by("pymodbus_sparse.py", &[]);
-    let done = run(&format!("probe tcp://{}/1 --range holding 0-120", peer.address)).await;
+    let done = run(&format!("probe tcp://{}/1 --range holding 0-120", peer.address())).await;
     assert_eq!(done.exit, Exit::Ok, "{}", done.err);
     let holes = "holding 6 to 7 (40007-40008), holding 10 to 19 (40011-40020), holding 28 to 99 (40029-40100), holding 110 to 120";
     assert!(done.out.contains(holes), "{}", done.out);

@@ -4,37 +4,15 @@
 mod common;
 mod pki;
 
-use common::{registers, unit};
+use common::{peer::Peer, registers, unit};
 use pollux_crds::{ModbusDataType::Float32, ModbusTable::Holding};
 use pollux_mapper::{Cx, Done, Instant, Link as _, Protocol, Samples, Slot, Value};
 use pollux_modbus::Modbus;
-use std::{
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{path::Path, process::Command, time::Duration};
 
-struct Peer(Child);
-impl Drop for Peer {
-    fn drop(&mut self) {
-        self.0.kill().ok(); // it may have ended by itself
-        self.0.wait().ok();
-    }
-}
-
-fn serve(folder: &Path) -> (Peer, SocketAddr) {
-    let python = std::env::var_os("POLLUX_PYTHON").expect("POLLUX_PYTHON is set");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/peers/pymodbus_server.py");
-    let mut command = Command::new(python);
-    command.arg(script).args(["127.0.0.1", "0", "--tls", "server.crt", "server.key", "ca.crt"]).current_dir(folder);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("POLLUX_PYTHON starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
-    let said: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
-    let port = said["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
-    (Peer(child), SocketAddr::from(([127, 0, 0, 1], port)))
+fn serve(folder: &Path) -> Peer {
+    let path = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    Peer::pymodbus(&["--tls", &path("server.crt"), &path("server.key"), &path("ca.crt")])
 }
 
 /// As docs/how-to/modbus-tls.md has it.
@@ -69,7 +47,8 @@ async fn pymodbus_is_read_over_tls_and_lets_nobody_in_whom_it_does_not_know() {
     let role = "1.3.6.1.4.1.50316.802.1=ASN1:UTF8String:Operator";
     make(folder, "client", &[&OF_CA[..], &["-days", "30", "-subj", "/CN=pollux", "-addext", role]].concat());
     make(folder, "stranger", &["-days", "30", "-subj", "/CN=stranger"]);
-    let (_peer, address) = serve(folder);
+    let peer = serve(folder);
+    let address = peer.address();
 
     let endpoint = Modbus.endpoint(&pki::device(address)).expect("valid");
     let unit = unit(1, &[(registers(Holding, 20, Float32), false, None)]).expect("valid");

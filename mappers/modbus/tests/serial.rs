@@ -1,14 +1,13 @@
 //! RTU on a serial port: a pty, whose far end is served by hand. The contract of every driver holds there too.
 mod common;
 
-use common::{registers, rtu};
-use pollux_crds::{ModbusBinding, ModbusDataType::Uint16, ModbusDevice, ModbusParity, ModbusRtu, ModbusTable::Holding};
+use common::{cable::pty, device_on, registers, rtu};
+use pollux_crds::{ModbusBinding, ModbusDataType::Uint16, ModbusDevice, ModbusTable::Holding};
 use pollux_mapper::{
     Cx, DriverError, ErrorKind, Interval, Link as _, PointSpec, Protocol, Value,
     testing::conformance::{Harness, Peer, check},
 };
 use pollux_modbus::Modbus;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::{
     collections::BTreeMap,
     fs,
@@ -21,26 +20,6 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
-
-/// The far end of a pty, and the path of ours.
-fn pty() -> (OwnedFd, PathBuf) {
-    let far = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pty");
-    rustix::io::ioctl_fionbio(&far, true).expect("set");
-    grantpt(&far).expect("granted");
-    unlockpt(&far).expect("unlocked");
-    let name = ptsname(&far, vec![]).expect("a name").into_string().expect("ASCII");
-    (far, name.into())
-}
-fn port(path: &Path, unit_id: i32) -> ModbusDevice {
-    let rtu = ModbusRtu {
-        path: path.to_str().expect("UTF-8").to_owned(),
-        baud_rate: Some(115_200),
-        parity: Some(ModbusParity::None), // a pty has none
-        stop_bits: None,
-        rs485: None,
-    };
-    ModbusDevice { rtu: Some(rtu), unit_id, ..ModbusDevice::default() }
-}
 
 #[derive(Debug, Default)]
 struct Devices {
@@ -144,7 +123,7 @@ impl Harness for Bus {
         Modbus
     }
     fn device(&self, number: usize) -> ModbusDevice {
-        port(&self.path(), if number == 0 { 1 } else { 2 })
+        device_on(&self.path(), if number == 0 { 1 } else { 2 })
     }
     fn points(&self) -> Vec<PointSpec<ModbusBinding>> {
         let point = |n: i32| PointSpec {
@@ -181,7 +160,7 @@ async fn modbus_keeps_the_contract_of_a_driver_on_a_serial_port() {
 }
 
 async fn open(path: &Path) -> Result<pollux_modbus::Link, pollux_modbus::Error> {
-    Modbus.connect(&Modbus.endpoint(&port(path, 1)).expect("valid"), &Cx::default()).await
+    Modbus.connect(&Modbus.endpoint(&device_on(path, 1)).expect("valid"), &Cx::default()).await
 }
 
 #[tokio::test]

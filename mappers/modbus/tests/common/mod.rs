@@ -1,11 +1,17 @@
 //! What several tests need: bindings in a line, and a peer whose every byte a test decides.
 #![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(clippy::panic, reason = "tests")]
+pub(crate) mod cable;
 pub(crate) mod cli;
+pub(crate) mod drive;
+pub(crate) mod peer;
 
-use pollux_crds::{ModbusBinding, ModbusDataType, ModbusDevice, ModbusTable, ModbusTcp};
+use pollux_crds::{
+    ModbusBinding, ModbusDataType, ModbusDevice, ModbusParity, ModbusRtu, ModbusRtuOverTcp, ModbusTable, ModbusTcp,
+};
 use pollux_mapper::{Interval, Point, Slot, Value};
 use pollux_modbus::{Modbus, Unit};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 pub(crate) fn bits(table: ModbusTable, address: i32) -> ModbusBinding {
@@ -17,6 +23,22 @@ pub(crate) fn registers(table: ModbusTable, address: i32, kind: ModbusDataType) 
 pub(crate) fn device(address: SocketAddr, unit_id: i32) -> ModbusDevice {
     let tcp = ModbusTcp { host: address.ip().to_string(), port: address.port().into() };
     ModbusDevice { tcp: Some(tcp), unit_id, ..ModbusDevice::default() }
+}
+/// The same with RTU frames.
+pub(crate) fn device_of_rtu_over_tcp(address: SocketAddr, unit_id: i32) -> ModbusDevice {
+    let (host, port) = (address.ip().to_string(), address.port().into());
+    ModbusDevice { rtu_over_tcp: Some(ModbusRtuOverTcp { host, port }), unit_id, ..ModbusDevice::default() }
+}
+/// On a serial port, which in tests is a pty.
+pub(crate) fn device_on(port: &Path, unit_id: i32) -> ModbusDevice {
+    let rtu = ModbusRtu {
+        path: port.to_str().expect("UTF-8").to_owned(),
+        baud_rate: Some(115_200),
+        parity: Some(ModbusParity::None), // a pty has none
+        stop_bits: None,
+        rs485: None,
+    };
+    ModbusDevice { rtu: Some(rtu), unit_id, ..ModbusDevice::default() }
 }
 pub(crate) fn anywhere() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 502))
