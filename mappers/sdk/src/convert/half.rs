@@ -1,4 +1,5 @@
 //! IEEE 754 binary16, which Rust has no type for.
+use super::number::reparse;
 
 const SIGN: u16 = 0x8000;
 const INFINITE: u16 = 0x7C00;
@@ -39,8 +40,8 @@ pub fn to_half(value: f64) -> u16 {
 pub fn shortest_half(value: f64) -> f64 {
     const DIGITS: usize = 5;
     let bits = to_half(value);
-    let short = (0..DIGITS).filter_map(|digits| format!("{value:.digits$e}").parse::<f64>().ok());
-    short.into_iter().find(|short| to_half(*short) == bits).unwrap_or(value)
+    let mut short = (0..DIGITS).map(|digits| reparse(value, format_args!("{value:.digits$e}")));
+    short.find(|short| to_half(*short) == bits).unwrap_or(value)
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! Numbers: exact where the wire is exact, and printed as a person would write them.
-use super::half::{from_half, shortest_half, to_half};
+use super::{
+    half::{from_half, shortest_half, to_half},
+    scaled::Scaled,
+};
 use crate::{Precision, Value};
 use pollux_crds::Value as Twin;
 use serde_json::Value as Json;
+use std::fmt::{self, Write as _};
 
 /// Integers up to here are JSON numbers; beyond, doubles have holes and a string is exact.
-const EXACT: i128 = 1 << 53;
+pub(super) const EXACT: i128 = 1 << 53;
 /// Most decimals that a scale is believed to mean; more is a fraction such as 1/3.
 const DECIMALS: usize = 12;
 /// Digits that survive a few operations on doubles.
@@ -44,24 +48,12 @@ impl Raw {
             Self::Real(real) => exactly(real),
         }
     }
-    pub(super) fn double(self) -> Option<f64> {
-        match self {
-            Self::Whole(whole) => Some(whole as f64),
-            Self::Real(real) => Some(real).filter(|r| r.is_finite()),
-        }
-    }
-    /// A whole number, in JSON: digits in a string where doubles have holes.
-    pub(super) fn integer(self) -> Option<Json> {
-        let whole = self.whole()?;
-        let small = i64::try_from(whole).ok().filter(|_| whole.abs() <= EXACT);
-        Some(small.map_or_else(|| whole.to_string().into(), Json::from))
-    }
     /// raw × scale + offset.
-    pub(super) fn scaled(self, scale: f64, offset: f64, precision: Precision) -> Self {
+    pub(super) fn scaled(self, scale: f64, offset: f64, precision: Precision) -> Scaled {
         if let (Self::Whole(raw), Some(scale), Some(offset)) = (self, exactly(scale), exactly(offset))
             && let Some(exact) = raw.checked_mul(scale).and_then(|n| n.checked_add(offset))
         {
-            return Self::Whole(exact);
+            return Scaled::Whole(exact);
         }
         let real = match self {
             Self::Whole(whole) => whole as f64,
@@ -70,21 +62,21 @@ impl Raw {
         };
         let plain = scale.to_bits() == 1.0_f64.to_bits() && offset == 0.0;
         let value = if plain { real } else { real * scale + offset };
-        Self::Real(match (self, precision) {
-            (Self::Real(_), Precision::Single) => shortest_single(value),
-            (Self::Real(_), _) if plain => value,
-            (Self::Real(_), _) => tidy(value),
-            (Self::Whole(_), _) => match (decimals(scale), decimals(offset)) {
-                (Some(a), Some(b)) => reparse(value, &format!("{value:.*}", a.max(b))),
+        match (self, precision) {
+            (Self::Real(_), Precision::Single) => Scaled::single(value),
+            (Self::Real(_), _) if plain => Scaled::Real(value),
+            (Self::Real(_), _) => Scaled::Real(tidy(value)),
+            (Self::Whole(_), _) => Scaled::Real(match (decimals(scale), decimals(offset)) {
+                (Some(a), Some(b)) => rounded(value, a.max(b)),
                 _ => tidy(value),
-            },
-        })
+            }),
+        }
     }
 }
 
 /// Without the noise that arithmetic on doubles leaves: 0.30000000000000004 is 0.3.
 pub fn tidy(value: f64) -> f64 {
-    reparse(value, &format!("{value:.*e}", DIGITS - 1))
+    reparse(value, format_args!("{value:.*e}", DIGITS - 1))
 }
 
 /// The same number, or nearly: raw values that a person's decimal leads to (21.3 ÷ 0.1 is 213).
@@ -94,7 +86,7 @@ pub(super) fn snapped(value: f64) -> f64 {
 }
 
 /// A number in JSON, whole numbers without a point: 21, not 21.0.
-pub(crate) fn plain(value: f64) -> Json {
+pub(super) fn plain(value: f64) -> Json {
     let small = exactly(value).filter(|n| n.abs() <= EXACT).and_then(|n| i64::try_from(n).ok());
     small.map_or_else(|| value.into(), Json::from)
 }
@@ -136,22 +128,81 @@ fn single(value: f64) -> f64 {
     f64::from(value as f32)
 }
 /// The double of the shortest decimal that means this 32-bit float.
-#[expect(clippy::cast_possible_truncation, reason = "to round is the purpose")]
-fn shortest_single(value: f64) -> f64 {
-    reparse(value, &(value as f32).to_string())
+pub(super) fn shortest_single(single: f32) -> f64 {
+    reparse(single.into(), format_args!("{single:e}"))
 }
-fn reparse(value: f64, text: &str) -> f64 {
-    let read = text.parse::<f64>().ok().filter(|n| n.is_finite()).unwrap_or(value);
-    if read == 0.0 { 0.0 } else { read }
+/// To so many decimals. Powers of ten up to 10^22 and whole numbers below 2^53 are doubles, so their quotient is the double of the
+/// decimal; text decides where the product is too near to the middle between two of them.
+fn rounded(value: f64, decimals: usize) -> f64 {
+    const SURE: f64 = 8_796_093_022_208.0; // 2^43: there the product is off by 2^-10 at most
+    let power = power_of_ten(decimals);
+    let (product, whole) = (value * power, (value * power).round());
+    if whole.abs() < SURE && (product - whole).abs() < 0.49 {
+        return positive_zero(whole / power);
+    }
+    reparse(value, format_args!("{value:.decimals$}"))
+}
+/// What the text means, where that is finite; a zero is positive.
+pub(super) fn reparse(value: f64, text: fmt::Arguments<'_>) -> f64 {
+    let mut short = Short::default();
+    let read = match short.write_fmt(text) {
+        Ok(()) => short.text().parse::<f64>().ok(),
+        Err(fmt::Error) => text.to_string().parse().ok(), // only huge numbers with decimals are so long
+    };
+    positive_zero(read.filter(|n| n.is_finite()).unwrap_or(value))
+}
+fn positive_zero(number: f64) -> f64 {
+    if number == 0.0 { 0.0 } else { number }
 }
 /// Digits after the point in the shortest way to write it.
 fn decimals(number: f64) -> Option<usize> {
+    const SURE: f64 = 4_503_599_627_370_496.0; // 2^52: up to here the product rounds to the digits themselves
+    for count in 0..=DECIMALS {
+        let power = power_of_ten(count);
+        let digits = (number * power).round();
+        if digits.abs() >= SURE {
+            break;
+        }
+        if (digits / power).to_bits() == number.to_bits() {
+            return Some(count);
+        }
+        if count == DECIMALS {
+            return None;
+        }
+    }
     let text = number.to_string();
     let count = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     (count <= DECIMALS).then_some(count)
 }
+/// Exact up to 10^22.
+fn power_of_ten(exponent: usize) -> f64 {
+    (0..exponent).fold(1.0, |power, _| power * 10.0)
+}
+
+/// Room for a number in digits.
+#[derive(Default)]
+struct Short {
+    bytes: [u8; 32],
+    length: usize,
+}
+impl Short {
+    fn text(&self) -> &str {
+        self.bytes.get(..self.length).and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
 
 /// The number that a value is, for comparing with a tolerance.
 pub(crate) fn number_of(value: &Twin) -> Option<f64> {
-    value.0.as_f64().or_else(|| json_whole(&value.0).map(|whole| whole as f64))
+    number_of_json(&value.0)
+}
+pub(super) fn number_of_json(json: &Json) -> Option<f64> {
+    json.as_f64().or_else(|| json_whole(json).map(|whole| whole as f64))
 }

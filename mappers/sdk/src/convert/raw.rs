@@ -1,5 +1,8 @@
 //! From a desired value to what goes on the wire.
-use super::number::{self, exactly, json_whole, snapped, tidy};
+use super::{
+    number::{self, exactly, json_whole, snapped, tidy},
+    scaled::Scaled,
+};
 use crate::{ErrorKind, PointFault, Precision, Value};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use pollux_crds::{EffectiveProperty, PropertyType, Value as Twin, check_step, check_value};
@@ -32,9 +35,9 @@ pub fn to_raw_scaled(property: &EffectiveProperty, value: &Twin, scale: f64) -> 
 pub(crate) fn within_limits(property: &EffectiveProperty, encoded: &Value, scale: f64) -> Result<(), PointFault> {
     let numeric = matches!(property.type_, PropertyType::Integer | PropertyType::Number);
     let (Value::Int(_) | Value::Uint(_), true) = (encoded, numeric) else { return Ok(()) };
-    let step = number::Raw::of(encoded).and_then(|raw| raw.scaled(scale, property.offset, Precision::Integer).double());
-    let Some(step) = step else { return Ok(()) };
-    check_step(property, step).map_err(|text| PointFault::new(ErrorKind::Config, text))
+    let step = number::Raw::of(encoded).map(|raw| raw.scaled(scale, property.offset, Precision::Integer));
+    let Some(step) = step.filter(Scaled::is_finite) else { return Ok(()) };
+    check_step(property, step.double()).map_err(|text| PointFault::new(ErrorKind::Config, text))
 }
 
 fn bytes(bytes: Vec<u8>) -> Value {
