@@ -1,4 +1,5 @@
 //! Where the runtime leaves the newest state of each device, and where reporter, local API and command line read it.
+use crate::{Snapshot, snapshot::same_device};
 use pollux_crds::{DeviceStatus, EffectiveDevice, SliceChannel};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,10 +15,17 @@ const BEHIND: usize = 1024;
 pub struct DeviceView {
     /// What it shall be.
     pub device: Arc<EffectiveDevice>,
-    /// What it is: the mapper's part of status only (no nodeName, Accepted, Scheduled, Ready), ready to be applied.
-    pub status: DeviceStatus,
+    /// What it is.
+    pub snapshot: Snapshot,
     /// Grows with each publication of this hub; two views of one device with equal versions are the same.
     pub version: u64,
+}
+
+impl DeviceView {
+    /// What it is, as people know it: the mapper's part of status, ready to be applied.
+    pub fn status(&self) -> DeviceStatus {
+        self.snapshot.status()
+    }
 }
 
 /// Latest state only: bounded by the number of devices, whoever reads it or does not.
@@ -43,16 +51,16 @@ impl Default for Hub {
 
 impl Hub {
     /// The newest state of a device; nothing happens where it is what was published last.
-    pub fn publish(&self, device: &Arc<EffectiveDevice>, status: DeviceStatus) {
+    pub fn publish(&self, device: &Arc<EffectiveDevice>, snapshot: Snapshot) {
         let mut inner = self.lock();
         if let Some(old) = inner.devices.get(&device.uid)
-            && old.status == status
-            && old.device == *device
+            && same_device(&old.device, device)
+            && old.snapshot == snapshot
         {
             return;
         }
         let version = *self.version.borrow() + 1;
-        let view = Arc::new(DeviceView { device: device.clone(), status, version });
+        let view = Arc::new(DeviceView { device: device.clone(), snapshot, version });
         inner.devices.insert(device.uid.clone(), view.clone());
         self.version.send_replace(version);
         drop(inner);

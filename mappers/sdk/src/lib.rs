@@ -21,6 +21,7 @@ mod port;
 pub mod report;
 mod runtime;
 mod secrets;
+mod snapshot;
 pub mod source;
 mod store;
 #[cfg(any(test, feature = "testing"))]
@@ -46,6 +47,7 @@ pub use outbox::{Connected, Known, LinkState, News, Status, Telemetry, Telemetry
 pub use port::{Port, Quality, Samples};
 pub use runtime::{EngineStats, Engines};
 pub use secrets::Secrets;
+pub use snapshot::Snapshot;
 pub use store::{Loaded, Store, StoreError};
 /// The clock of `until`: tokio's, so that tests can pause it.
 pub use tokio::time::Instant;

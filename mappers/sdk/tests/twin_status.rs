@@ -93,7 +93,7 @@ impl Rig {
     fn report(&mut self) -> Option<DeviceStatus> {
         let now = self.now();
         self.twin.step(&Floats, now);
-        self.twin.report(now)
+        self.twin.report(now).map(|snapshot| snapshot.status())
     }
     fn after(&mut self, ms: u64) -> Option<DeviceStatus> {
         self.ms += ms;
@@ -102,7 +102,7 @@ impl Rig {
     fn status(&mut self) -> DeviceStatus {
         let now = self.now();
         self.twin.step(&Floats, now);
-        self.twin.status(now)
+        self.twin.status()
     }
 }
 
@@ -262,12 +262,12 @@ fn a_refusal_of_the_configuration_is_not_connected_and_ends_with_it() {
     assert!(rig.report().is_some());
     let now = rig.now();
     rig.twin.refused("EndpointConflict", "/dev/ttyS0 is open with 9600 baud for plant/other", now);
-    let said = condition(&rig.twin.status(now).conditions, CONNECTED).cloned().unwrap();
+    let said = condition(&rig.twin.status().conditions, CONNECTED).cloned().unwrap();
     assert_eq!((said.status.as_str(), said.reason.as_str()), ("False", "EndpointConflict"));
     assert_eq!(said.observed_generation, 3);
     let device = rig.twin.device().clone();
     rig.twin.configure(device, Writes::Enabled, now);
-    let said = condition(&rig.twin.status(now).conditions, CONNECTED).cloned().unwrap();
+    let said = condition(&rig.twin.status().conditions, CONNECTED).cloned().unwrap();
     assert_eq!(said.status, "Unknown");
 }
 

@@ -65,7 +65,7 @@ impl Bench {
         let (mut asked, hub) = (self.asked.take().unwrap(), self.hub.clone());
         tokio::spawn(async move {
             while let Some(Asked::Read { uid, reply }) = asked.recv().await {
-                hub.publish(&device(&uid, 1), status(99.0, "True"));
+                hub.publish(&device(&uid, 1), status(99.0, "True").into());
                 reply.send(answer.clone()).ok();
             }
         });
@@ -115,7 +115,7 @@ async fn a_device_is_shown_as_the_api_server_would_have_it() {
     let bench = Bench::new();
     let properties = vec![property("setpoint")];
     let known = pollux_crds::EffectiveDevice { properties, ..(*device("a", 4)).clone() };
-    bench.hub.publish(&Arc::new(known), status(21.5, "True"));
+    bench.hub.publish(&Arc::new(known), status(21.5, "True").into());
     let one = bench.json("/v1/devices/plant/device-a").await;
     assert_eq!((&one["apiVersion"], &one["kind"]), (&json!("pollux.rs/v1alpha1"), &json!("Device")));
     let metadata = json!({"namespace": "plant", "name": "device-a", "uid": "a", "generation": 4});
@@ -138,7 +138,7 @@ async fn a_device_is_shown_as_the_api_server_would_have_it() {
 #[tokio::test(start_paused = true)]
 async fn with_files_a_device_is_shown_as_its_file_has_it() {
     let mut bench = Bench::new();
-    bench.hub.publish(&device("a", 4), status(21.5, "True"));
+    bench.hub.publish(&device("a", 4), status(21.5, "True").into());
     let spec = json!({"model": "boiler", "protocol": {"modbus": {"channel": "line", "unitId": 1}}, "mode": "Control"});
     let mut own = pollux_crds::Device::new("device-a", serde_json::from_value(spec.clone()).unwrap());
     own.metadata.generation = Some(5); // refused, so that the mapper goes on by the one before
@@ -171,12 +171,12 @@ async fn read_answers_with_what_was_read_or_with_why_not() {
         (Err(ControlError::NoSuchDevice), 404),
     ] {
         let mut bench = Bench::new();
-        bench.hub.publish(&device("a", 1), status(1.0, "True"));
+        bench.hub.publish(&device("a", 1), status(1.0, "True").into());
         bench.reads(answer);
         assert_eq!(bench.problem(Method::POST, "/v1/devices/plant/device-a/read").await.0, expected);
     }
     let mut bench = Bench::new();
-    bench.hub.publish(&device("a", 1), status(1.0, "True"));
+    bench.hub.publish(&device("a", 1), status(1.0, "True").into());
     assert_eq!(bench.problem(Method::POST, "/v1/devices/plant/device-a/read").await.0, 504, "nobody answers");
     bench.reads(Ok(()));
     let (code, _, body) = bench.ask(Method::POST, "/v1/devices/plant/device-a/read").await;
@@ -195,13 +195,13 @@ async fn probes_tell_living_from_ready() {
 #[tokio::test(start_paused = true)]
 async fn a_listener_hears_how_things_stand_then_every_change_then_that_a_device_is_gone() {
     let bench = Bench::new();
-    bench.hub.publish(&device("a", 1), status(1.0, "True"));
+    bench.hub.publish(&device("a", 1), status(1.0, "True").into());
     let mut listener = bench.listen(None).await;
     assert_eq!(listener.told().await, ("device device-a".into(), json!(1.0)));
     for value in [2.0, 3.0] {
-        bench.hub.publish(&device("a", 1), status(value, "True"));
+        bench.hub.publish(&device("a", 1), status(value, "True").into());
     }
-    bench.hub.publish(&device("b", 1), status(4.0, "True"));
+    bench.hub.publish(&device("b", 1), status(4.0, "True").into());
     assert_eq!(listener.told().await, ("device device-a".into(), json!(2.0)));
     assert_eq!(listener.told().await, ("device device-a".into(), json!(3.0)));
     assert_eq!(listener.told().await, ("device device-b".into(), json!(4.0)));
@@ -214,13 +214,13 @@ async fn a_listener_hears_how_things_stand_then_every_change_then_that_a_device_
 async fn a_listener_that_comes_back_hears_only_what_it_missed() {
     let bench = Bench::new();
     for uid in ["a", "b"] {
-        bench.hub.publish(&device(uid, 1), status(1.0, "True"));
+        bench.hub.publish(&device(uid, 1), status(1.0, "True").into());
     }
     let mut listener = bench.listen(None).await;
     listener.next().await;
     let (_, last, _) = listener.next().await;
     drop(listener);
-    bench.hub.publish(&device("a", 1), status(2.0, "True"));
+    bench.hub.publish(&device("a", 1), status(2.0, "True").into());
     let mut again = bench.listen(Some(&last)).await;
     assert_eq!(again.told().await, ("device device-a".into(), json!(2.0)));
     let mut of_another_process = bench.listen(Some("0-999")).await;
@@ -230,15 +230,15 @@ async fn a_listener_that_comes_back_hears_only_what_it_missed() {
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_falls_behind_is_told_and_hears_the_newest() {
     let bench = Bench::new();
-    bench.hub.publish(&device("a", 1), status(0.0, "True"));
+    bench.hub.publish(&device("a", 1), status(0.0, "True").into());
     let mut listener = bench.listen(None).await;
     listener.told().await;
     for value in 1..=3000 {
-        bench.hub.publish(&device("a", 1), status(f64::from(value), "True"));
+        bench.hub.publish(&device("a", 1), status(f64::from(value), "True").into());
     }
     assert_eq!(listener.next().await.0, "lagged");
     assert_eq!(listener.told().await, ("device device-a".into(), json!(3000.0)));
-    bench.hub.publish(&device("a", 1), status(-1.0, "True"));
+    bench.hub.publish(&device("a", 1), status(-1.0, "True").into());
     assert_eq!(listener.told().await, ("device device-a".into(), json!(-1.0)), "nothing older, and nothing twice");
 }
 
@@ -310,7 +310,7 @@ async fn it_serves_on_a_port_until_it_is_told_to_stop_even_with_listeners() {
 #[tokio::test]
 async fn what_was_learned_is_forgotten_for_who_is_on_this_machine() {
     let mut bench = Bench::new();
-    bench.hub.publish(&device("a", 1), status(0.0, "True"));
+    bench.hub.publish(&device("a", 1), status(0.0, "True").into());
     let mut asked = bench.asked.take().unwrap();
     let path = "/v1/devices/plant/device-a/learned";
     let (code, why) = bench.problem(Method::DELETE, path).await;
@@ -373,7 +373,7 @@ async fn a_listener_that_stops_reading_loses_its_place() {
     assert_eq!(bench.api.listeners.available_permits(), LISTENERS - 1);
     let given_back = async {
         for value in 0.. {
-            bench.hub.publish(&device("a", 1), status(f64::from(value), "True"));
+            bench.hub.publish(&device("a", 1), status(f64::from(value), "True").into());
             tokio::time::sleep(Duration::from_secs(1)).await;
             if bench.api.listeners.available_permits() == LISTENERS {
                 return;

@@ -42,7 +42,7 @@ impl Specs {
                 "generation": generation,
             },
             "spec": spec,
-            "status": view.status,
+            "status": view.status(),
         })
     }
     /// A Device that says itself what its model and Channel said: valid, and the same to a mapper.

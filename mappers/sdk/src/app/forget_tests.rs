@@ -17,8 +17,8 @@ async fn mapper() -> (SocketAddr, Arc<std::sync::Mutex<Vec<String>>>) {
     let (hub, (control, mut asked)) = (Arc::<Hub>::default(), control());
     let mut learned = status(0.0, "True");
     learned.learned = vec![Note("at most 64 registers in one request".into())];
-    hub.publish(&device("a", 1), learned);
-    hub.publish(&device("b", 1), status(0.0, "True"));
+    hub.publish(&device("a", 1), learned.into());
+    hub.publish(&device("b", 1), status(0.0, "True").into());
     let specs = Specs::Slices { class: "toy".into(), node: "edge-3".into() };
     let api = Api::new(hub.clone(), specs, control, Metrics::new(vec![]), watch::channel(true).1);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -131,10 +131,8 @@ fn looked_at(device: &EffectiveDevice) -> Arc<EffectiveDevice> {
 /// Every property that can be read has a value or a reason, or the device does not answer.
 pub(super) fn was_read(view: &DeviceView) -> bool {
     let gone =
-        pollux_crds::condition(&view.status.conditions, pollux_crds::CONNECTED).is_some_and(|c| c.status == "False");
-    let read = |name: &str| {
-        let reason = view.status.quality_reason.get(name);
-        reason.map_or(view.status.reported.contains_key(name), |reason| reason != NOT_READ)
-    };
-    gone || view.device.properties.iter().filter(|p| p.access != Access::WriteOnly).all(|p| read(&p.name))
+        pollux_crds::condition(view.snapshot.conditions(), pollux_crds::CONNECTED).is_some_and(|c| c.status == "False");
+    gone || view.snapshot.states().all(|(property, has_value, reason)| {
+        property.access == Access::WriteOnly || reason.map_or(has_value, |reason| reason != NOT_READ)
+    })
 }

@@ -43,7 +43,7 @@ pub(super) async fn changes(hub: Arc<Hub>, stop: CancellationToken) {
 
 /// `boiler-1  temperature=21.4 °C setpoint=21.5→22`, and what is wrong.
 pub(super) fn line(view: &DeviceView, width: usize) -> String {
-    let summary = view.status.summary.as_deref().unwrap_or_default();
+    let summary = view.snapshot.summary().unwrap_or_default();
     let mut line = format!("{:width$}  {summary}", view.device.name);
     if let Some(trouble) = trouble(view) {
         line.push_str(if summary.is_empty() { "" } else { "  " });
@@ -55,7 +55,7 @@ pub(super) fn line(view: &DeviceView, width: usize) -> String {
 /// The first condition that is not as it should be, in its own words. What is merely on its way is no trouble.
 pub(super) fn trouble(view: &DeviceView) -> Option<String> {
     const UNDER_WAY: [&str; 2] = ["Writing", "NotRead"];
-    let conditions = [CONNECTED, HEALTHY, IN_SYNC].into_iter().filter_map(|t| condition(&view.status.conditions, t));
+    let conditions = [CONNECTED, HEALTHY, IN_SYNC].into_iter().filter_map(|t| condition(view.snapshot.conditions(), t));
     let mut bad = conditions.filter(|c| c.status == "False" && !UNDER_WAY.contains(&c.reason.as_str()));
     bad.next().map(|c| format!("[{}: {}]", c.reason, c.message))
 }
@@ -66,7 +66,7 @@ const HEAD: [&str; 5] = ["PROPERTY", "VALUE", "UNIT", "QUALITY", "TIME"];
 
 /// PROPERTY VALUE UNIT QUALITY TIME, a table per device.
 pub(super) fn table(view: &DeviceView, out: &mut impl Write) -> io::Result<()> {
-    let status = &view.status;
+    let status = view.status();
     let readable = view.device.properties.iter().filter(|p| p.access != pollux_crds::Access::WriteOnly);
     let rows = readable.map(|p| {
         let value = status.reported.get(&p.name).map(|v| v.0.as_str().map_or_else(|| v.0.to_string(), str::to_owned));
@@ -108,7 +108,7 @@ mod tests {
         status.reported = [("serial".to_owned(), pollux_crds::Value(json!("A\x1b]0;B\x07\r")))].into();
         status.quality = [("serial".to_owned(), "Bad".to_owned())].into();
         status.quality_reason = [("serial".to_owned(), "no\x1b[31m".to_owned())].into();
-        let view = DeviceView { device: Arc::new(device), status, version: 1 };
+        let view = DeviceView { device: Arc::new(device), snapshot: status.into(), version: 1 };
         let mut out = vec![];
         table(&view, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap() + &line(&view, 8);

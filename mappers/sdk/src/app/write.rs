@@ -76,12 +76,14 @@ async fn write(once: &Once, device: &EffectiveDevice, desired: Values, yes: bool
     let Some(now) = views.first().filter(|view| was_read(view)) else {
         return say(&format!("{}: it could not be read in time; nothing was written", device.name), Exit::Fault);
     };
-    if let Some(connected) = condition(&now.status.conditions, pollux_crds::CONNECTED).filter(|c| c.status == "False") {
+    if let Some(connected) =
+        condition(now.snapshot.conditions(), pollux_crds::CONNECTED).filter(|c| c.status == "False")
+    {
         return say(&format!("{}: {}; nothing was written", device.name, connected.message), Exit::Fault);
     }
     let mut out = stdout();
     for (name, new) in &desired {
-        let old = now.status.reported.get(name).map_or("?".into(), Value::short);
+        let old = now.snapshot.value(name).map_or("?".into(), |value| value.short());
         let unit = device.property(name).and_then(|(_, p)| p.unit.clone()).unwrap_or_default();
         let line = format!("{} {name}: {old} → {} {unit}", device.name, new.short());
         writeln!(out, "{}", printable(line.trim_end())).ok(); // the answer decides, not the show
@@ -116,7 +118,7 @@ fn settling(property: &EffectiveProperty) -> Duration {
     }
 }
 fn ended(view: &DeviceView, generation: i64) -> bool {
-    condition(&view.status.conditions, IN_SYNC)
+    condition(view.snapshot.conditions(), IN_SYNC)
         .filter(|c| c.observed_generation >= generation)
         .is_some_and(|c| c.status == "True" || FINAL.contains(&c.reason.as_str()))
 }
@@ -124,9 +126,9 @@ fn ended(view: &DeviceView, generation: i64) -> bool {
 fn tell(view: &DeviceView, desired: &Values, generation: i64) -> Exit {
     let mut exit = Exit::Ok;
     for (name, new) in desired {
-        let pending = view.status.pending.get(name);
-        let confirmed =
-            pending.is_none() && view.status.applied.contains_key(name) && view.device.generation >= generation;
+        let pending = view.snapshot.pending().get(name);
+        let acknowledged = view.snapshot.applied().contains_key(name);
+        let confirmed = pending.is_none() && acknowledged && view.device.generation >= generation;
         let (text, ended) = match pending.map(|p| p.error.clone().unwrap_or_else(|| "not confirmed in time".into())) {
             Some(error) => (error, Exit::Fault),
             None if confirmed => (format!("{} confirmed", new.short()), Exit::Ok),

@@ -12,13 +12,13 @@ impl MetricsSource for Hub {
         devices.sort_by_key(|view| view.version); // of one name the newest is shown
         sheet.count(catalog::DEVICES, &[], devices.len() as u64);
         for view in devices {
-            let (labels, status) = ([view.device.namespace.as_str(), view.device.name.as_str()], &view.status);
+            let (labels, state) = ([view.device.namespace.as_str(), view.device.name.as_str()], &view.snapshot);
             for (doc, type_) in CONDITIONS {
-                let is = condition(&status.conditions, type_).is_some_and(|c| c.status == "True");
+                let is = condition(state.conditions(), type_).is_some_and(|c| c.status == "True");
                 sheet.add(doc, &labels, f64::from(u8::from(is)));
             }
-            sheet.count(catalog::DEVICE_PENDING, &labels, status.pending.len() as u64);
-            sheet.count(catalog::DEVICE_NOT_GOOD, &labels, status.quality.len() as u64);
+            sheet.count(catalog::DEVICE_PENDING, &labels, state.pending().len() as u64);
+            sheet.count(catalog::DEVICE_NOT_GOOD, &labels, state.not_good() as u64);
         }
         for channel in self.channels() {
             let open = f64::from(u8::from(channel.state.connected));

@@ -16,8 +16,8 @@ fn names_are_unique_end_in_what_they_measure_and_are_explained() {
 #[test]
 fn a_scrape_shows_each_device_as_it_stands_and_nothing_of_one_that_is_gone() {
     let hub = Arc::new(Hub::default());
-    hub.publish(&testing::device("a", 1), testing::status(1.0, "True"));
-    hub.publish(&testing::device("b", 1), testing::status(1.0, "False"));
+    hub.publish(&testing::device("a", 1), testing::status(1.0, "True").into());
+    hub.publish(&testing::device("b", 1), testing::status(1.0, "False").into());
     let metrics = Metrics::new(vec![hub.clone()]);
     let text = metrics.encode().unwrap();
     assert!(text.contains("# TYPE pollux_devices gauge\npollux_devices 2.0\n"), "{text}");
@@ -32,7 +32,7 @@ fn a_device_made_anew_is_shown_once_as_the_newer_stands() {
     let hub = Arc::new(Hub::default());
     for (uid, connected) in [("z", "False"), ("a", "True")] {
         let device = pollux_crds::EffectiveDevice { name: "same".into(), ..(*testing::device(uid, 1)).clone() };
-        hub.publish(&Arc::new(device), testing::status(1.0, connected));
+        hub.publish(&Arc::new(device), testing::status(1.0, connected).into());
     }
     let text = Metrics::new(vec![hub.clone()]).encode().unwrap();
     let series: Vec<_> = text.lines().filter(|line| line.starts_with("pollux_device_connected{")).collect();

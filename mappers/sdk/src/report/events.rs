@@ -1,11 +1,11 @@
 //! Kubernetes Events: a condition of a device turned. Only transitions, only a few: an event lost is no state lost.
 use super::bucket::Bucket;
-use crate::{DeviceView, Hub, Instant};
+use crate::{DeviceView, Hub, Instant, snapshot::Head};
 use kube::{
     Client, Resource,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
-use pollux_crds::{CONNECTED, Condition, Device, HEALTHY, IN_SYNC};
+use pollux_crds::{CONNECTED, Condition, Device, HEALTHY, IN_SYNC, condition};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -72,16 +72,23 @@ impl Teller {
     }
 }
 
-type Known = BTreeMap<String, Vec<Condition>>;
+type Known = BTreeMap<String, Arc<Head>>;
 
 /// What turned since the last look. A device seen first has not turned.
 fn turned(known: &mut Known, views: &BTreeMap<String, Arc<DeviceView>>) -> Vec<(Arc<DeviceView>, Event)> {
     known.retain(|uid, _| views.contains_key(uid));
     let mut events = Vec::new();
     for (uid, view) in views {
-        let new = &view.status.conditions;
-        let old = known.insert(uid.clone(), new.clone());
-        let fresh = new.iter().filter_map(|c| event(old.as_ref()?.iter().find(|o| o.type_ == c.type_)?, c));
+        let new = view.snapshot.head();
+        let old = match known.get_mut(uid) {
+            Some(known) if Arc::ptr_eq(known, new) => continue,
+            Some(known) => std::mem::replace(known, new.clone()),
+            None => {
+                known.insert(uid.clone(), new.clone());
+                continue;
+            }
+        };
+        let fresh = new.conditions.iter().filter_map(|c| event(condition(&old.conditions, &c.type_)?, c));
         events.extend(fresh.map(|event| (view.clone(), event)));
     }
     events

@@ -169,17 +169,11 @@ fn landed(pacer: &mut Pacer, stats: &ReportStats, view: &DeviceView, result: &Re
 }
 
 /// The mapper's whole part of the status: what is not in it is dropped from the object, so nothing of an older state stays. The
-/// operator's fields are left out whatever stands in the view: claimed once, they could never be taken away again. `status.uid` is
+/// operator's conditions are left out whatever stands in the view: claimed once, they could never be taken away again. `status.uid` is
 /// what an admission policy compares with the object's; `metadata.uid` would be no precondition here (tried).
 fn body(view: &DeviceView) -> Json {
     let device = &view.device;
-    let mut status = DeviceStatus {
-        observed_generation: None,
-        node_name: None,
-        mapper_class: None,
-        uid: Some(device.uid.clone()),
-        ..view.status.clone()
-    };
+    let mut status = DeviceStatus { uid: Some(device.uid.clone()), ..view.status() };
     status
         .conditions
         .retain(|c| [pollux_crds::CONNECTED, pollux_crds::HEALTHY, pollux_crds::IN_SYNC].contains(&&*c.type_));

@@ -1,7 +1,8 @@
 //! Which device's status goes out next, and when. Pure: no clock, no IO. It holds the newest state of each device and the one
 //! that the API server took last; what is equal is not sent, and what was overtaken is never sent.
 use super::{backoff::backoff, bucket::Bucket, server::Refusal};
-use crate::{DeviceView, Instant};
+use crate::{DeviceView, Instant, snapshot::same_device};
+use pollux_crds::Condition;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Writes under way at once; one that the API server is slow with holds up no other.
@@ -171,9 +172,9 @@ impl Entry {
         if !back && Arc::ptr_eq(&self.newest, view) && (self.waiting.is_some() || told.is_some()) {
             return;
         }
-        let differs = told.is_none_or(|told| told.status != view.status);
+        let differs = told.is_none_or(|told| told.snapshot != view.snapshot);
         let urgent = told.is_none_or(|told| is_urgent(told, view));
-        if self.newest.device != view.device {
+        if !same_device(&self.newest.device, &view.device) {
             (self.not_before, self.failures) = (None, 0); // the slice changed: what was refused may be right now
         }
         self.newest = view.clone();
@@ -213,7 +214,7 @@ impl Entry {
         say(&mut self.said, refusal)
     }
     fn unsent(&self) -> bool {
-        self.sent.as_ref().is_none_or(|sent| sent.status != self.newest.status)
+        self.sent.as_ref().is_none_or(|sent| sent.snapshot != self.newest.snapshot)
     }
 }
 
@@ -230,14 +231,15 @@ fn over(said: &mut Option<String>) -> Option<String> {
 
 /// What somebody may be waiting for: the answer to an edit, or a change of health.
 fn is_urgent(told: &DeviceView, view: &DeviceView) -> bool {
-    let (old, new) = (&told.status, &view.status);
-    let quick = |s: &pollux_crds::DeviceStatus| {
-        s.conditions.iter().map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone())).collect::<Vec<_>>()
-    };
-    old.pending != new.pending || old.applied != new.applied || quick(old) != quick(new)
+    let (old, new) = (told.snapshot.head(), view.snapshot.head());
+    let quick = |c: &Condition| (c.type_.clone(), c.status.clone(), c.reason.clone());
+    !Arc::ptr_eq(old, new)
+        && (old.pending != new.pending
+            || old.applied != new.applied
+            || !old.conditions.iter().map(quick).eq(new.conditions.iter().map(quick)))
 }
 fn cost(view: &DeviceView) -> f64 {
-    (view.status.reported.len() as f64 / PROPERTIES_PER_WRITE).max(1.0)
+    (view.snapshot.reported() as f64 / PROPERTIES_PER_WRITE).max(1.0)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ impl Bench {
     fn publish(&mut self, uid: &str, generation: i64, status: DeviceStatus) {
         let device: Arc<EffectiveDevice> = device(uid, generation);
         let version = self.views.values().map(|v| v.version).max().unwrap_or(0) + 1;
-        self.views.insert(uid.into(), Arc::new(DeviceView { device, status, version }));
+        self.views.insert(uid.into(), Arc::new(DeviceView { device, snapshot: status.into(), version }));
         self.pacer.observe(&self.views, self.now);
     }
     /// A device whose state the server has.
@@ -69,7 +69,7 @@ fn what_was_overtaken_is_never_sent_and_what_is_equal_neither() {
     assert!(bench.sends().is_empty(), "one is under way");
     bench.done("a", Ok(()));
     let Step::Send(view) = bench.next() else { panic!() };
-    assert_eq!(view.status, status(3.0, "True"));
+    assert_eq!(view.snapshot, status(3.0, "True").into());
     bench.publish("a", 2, status(3.0, "True"));
     bench.done("a", Ok(()));
     assert!(bench.sends().is_empty(), "a new generation with an equal status");
@@ -249,7 +249,7 @@ proptest! {
                 Move::Pass(ms) => bench.pass(f64::from(ms) / 1000.0),
                 Move::Send => if let Step::Send(view) = bench.next() {
                     sent += 1;
-                    prop_assert_eq!(&view.status, &bench.views[&view.device.uid].status);
+                    prop_assert_eq!(&view.snapshot, &bench.views[&view.device.uid].snapshot);
                     let again = flying.iter().any(|f| f.device.uid == view.device.uid);
                     prop_assert!(!again, "two writes of one device under way");
                     prop_assert!(flying.len() < IN_FLIGHT);
@@ -259,7 +259,7 @@ proptest! {
                     let view = flying.remove(n.into());
                     let result = answer(kind);
                     if result.is_ok() {
-                        server.insert(view.device.uid.clone(), view.status.clone());
+                        server.insert(view.device.uid.clone(), view.status());
                     }
                     bench.done(&view.device.uid, result.as_ref().copied());
                 },
@@ -269,7 +269,7 @@ proptest! {
         }
         for _ in 0..2_000 {
             for view in flying.drain(..) {
-                server.insert(view.device.uid.clone(), view.status.clone());
+                server.insert(view.device.uid.clone(), view.status());
                 bench.done(&view.device.uid, Ok(()));
             }
             match bench.next() {
@@ -279,7 +279,7 @@ proptest! {
             }
         }
         for (uid, view) in &bench.views {
-            prop_assert_eq!(server.get(uid), Some(&view.status));
+            prop_assert_eq!(server.get(uid), Some(&view.status()));
         }
     }
 }

@@ -59,7 +59,7 @@ impl Bench {
         Self { hub, stats, arrived, stop, task, _config: set }
     }
     fn publish(&self, uid: &str, value: f64) {
-        self.hub.publish(&device(uid, 1), status(value, "True"));
+        self.hub.publish(&device(uid, 1), status(value, "True").into());
     }
     async fn arrives(&mut self) -> Arrived {
         tokio::time::timeout(Duration::from_mins(5), self.arrived.recv()).await.expect("within five minutes").unwrap()
@@ -87,7 +87,7 @@ async fn one_forced_apply_of_the_mappers_whole_part_and_of_nothing_else() {
     let mut said = status(21.5, "True");
     said.conditions.push(pollux_crds::Condition { type_: "Ready".into(), ..said.conditions[0].clone() });
     (said.node_name, said.observed_generation) = (Some("edge-1".into()), Some(7));
-    bench.hub.publish(&device("a", 1), said);
+    bench.hub.publish(&device("a", 1), said.into());
     let one = bench.arrives().await;
     assert_eq!(one.path, "/apis/pollux.rs/v1alpha1/namespaces/plant/devices/device-a/status");
     let query: Vec<_> = one.query.split('&').filter(|q| !q.is_empty()).collect();
@@ -95,7 +95,7 @@ async fn one_forced_apply_of_the_mappers_whole_part_and_of_nothing_else() {
     assert_eq!(one.body["metadata"], json!({"namespace": "plant", "name": "device-a"}));
     assert_eq!(one.body["status"]["uid"], "a", "of whom it speaks");
     let status = one.body["status"].as_object().unwrap();
-    assert_eq!(status.keys().collect::<Vec<_>>(), ["conditions", "reported", "uid"]);
+    assert_eq!(status.keys().collect::<Vec<_>>(), ["conditions", "reported", "timestamps", "uid"]);
     assert_eq!(status["conditions"].as_array().unwrap().len(), 1, "Ready is the operator's");
     assert!(bench.all(Duration::from_mins(10)).await.is_empty(), "an idle device costs no write");
     assert_eq!(bench.stats.writes(), [("ok", 1)].into());

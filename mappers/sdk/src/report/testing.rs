@@ -1,10 +1,18 @@
 //! Devices for the tests of this crate's reporter, sources and API.
+use crate::{
+    Quality, Snapshot,
+    convert::Cell,
+    snapshot::{Doubt, Head, Shown},
+};
 use pollux_crds::{
     Access, Condition, DeviceStatus, EffectiveDevice, EffectiveProperty, EffectiveReport, EffectiveVerify, Enforce,
     Interval, Mode, PropertyType, Source, Span,
 };
 use serde_json::json;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// When all of it began.
+const SINCE: &str = "2026-01-01T00:00:00Z";
 
 pub(crate) fn device(uid: &str, generation: i64) -> Arc<EffectiveDevice> {
     Arc::new(EffectiveDevice {
@@ -59,11 +67,36 @@ pub(crate) fn status(value: f64, connected: &str) -> DeviceStatus {
         reason: "Test".into(),
         message: String::new(),
         observed_generation: 1,
-        last_transition_time: "2026-01-01T00:00:00Z".into(),
+        last_transition_time: SINCE.into(),
     };
     DeviceStatus {
         reported: [("temperature".to_owned(), pollux_crds::Value(json!(value)))].into(),
+        timestamps: [("temperature".to_owned(), SINCE.to_owned())].into(),
         conditions: if connected.is_empty() { vec![] } else { vec![condition] },
         ..DeviceStatus::default()
+    }
+}
+
+/// What this status says, of a device that has just the properties that it names.
+impl From<DeviceStatus> for Snapshot {
+    fn from(status: DeviceStatus) -> Self {
+        let DeviceStatus { uid, reported, quality, quality_reason, pending, applied, identification, learned, .. } =
+            status;
+        let names: BTreeSet<&String> = reported.keys().chain(quality.keys()).collect();
+        let properties: Vec<_> = names.iter().map(|name| property(name)).collect();
+        let shown = |name: &&String| Shown {
+            value: reported.get(*name).map_or(Cell::None, |value| value.0.clone().into()),
+            since_ms: SINCE.parse::<jiff::Timestamp>().unwrap().as_millisecond(),
+        };
+        let doubt = |(position, name): (usize, &&String)| {
+            let quality = if quality.get(*name)? == "Bad" { Quality::Bad } else { Quality::Uncertain };
+            let reason = quality_reason.get(*name).cloned().unwrap_or_default().into();
+            Some(Doubt { position: u32::try_from(position).unwrap(), quality, reason })
+        };
+        let (values, doubts) =
+            (names.iter().map(shown).collect(), names.iter().enumerate().filter_map(doubt).collect());
+        let device = EffectiveDevice { properties, ..(*device(&uid.unwrap_or_default(), 1)).clone() };
+        let head = Head { pending, applied, identification, learned, conditions: status.conditions };
+        Self::new(device.into(), head.into(), values, doubts, status.summary.map(Into::into))
     }
 }

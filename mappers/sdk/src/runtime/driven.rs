@@ -111,7 +111,7 @@ impl<P: Protocol> Driven<P> {
     /// The twin wants to write these properties.
     pub(super) fn takes_off(&mut self, ticket: u64, values: Vec<(usize, Value)>, now: Now) {
         let name = |p: usize| self.device.properties.get(p).map(|p| p.name.clone()).unwrap_or_default();
-        let before = values.iter().map(|(p, _)| (name(*p), self.twin.raw(*p).cloned())).collect();
+        let before = values.iter().map(|(p, _)| (name(*p), self.twin.raw(*p))).collect();
         let values = values.into_iter().filter_map(|(p, v)| Some((self.points.point(p)?, v))).collect();
         let (device, writes, began) = (self.device.clone(), self.writes, now.mono);
         self.flight = Some(Flight { ticket, values, withdrawn: false, device, writes, began, before });

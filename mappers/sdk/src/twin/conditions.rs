@@ -1,6 +1,6 @@
 //! Connected, Healthy and InSync, and since when.
 use super::{point::bounded, write::Verdict};
-use jiff::Timestamp;
+use crate::snapshot::timestamp;
 use pollux_crds::{CONNECTED, Condition, HEALTHY, IN_SYNC};
 use std::time::Duration;
 
@@ -99,11 +99,6 @@ impl Conditions {
 pub(super) fn seconds(unix_ms: i64) -> String {
     timestamp(unix_ms.div_euclid(1000).saturating_mul(1000))
 }
-/// RFC 3339.
-pub(super) fn timestamp(unix_ms: i64) -> String {
-    Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
-}
-
 /// Status, reason and words of a verdict. `held`: why nothing is written.
 pub(super) fn in_sync(worst: Verdict, held: Option<(&'static str, String)>) -> (&'static str, &'static str, String) {
     match worst {

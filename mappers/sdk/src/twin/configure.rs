@@ -1,6 +1,6 @@
 //! A new configuration: what it means for what is known, desired and under way.
 use super::{Formula, Now, Point, Twin, Wanted};
-use crate::convert::same;
+use crate::{convert::same, snapshot::Shown};
 use pollux_crds::{EffectiveDevice, EffectiveProperty, Writes};
 use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ impl Twin {
             self.link = super::Link::Unknown;
         }
         if old.properties != self.device.properties {
-            self.carry_points(&old, now);
+            self.carry_points(&old);
         }
         self.desire(now);
         if conduct {
@@ -33,19 +33,21 @@ impl Twin {
         self.wake = Some(now.mono);
     }
     /// Readings of properties that stand where they stood are kept.
-    fn carry_points(&mut self, old: &EffectiveDevice, now: Now) {
-        let names = old.properties.iter().zip(mem::take(&mut self.points));
-        let mut known: HashMap<&str, (&EffectiveProperty, Point)> =
-            names.map(|(property, point)| (property.name.as_str(), (property, point))).collect();
+    fn carry_points(&mut self, old: &EffectiveDevice) {
+        let points = old.properties.iter().zip(mem::take(&mut self.points)).enumerate();
+        let mut known: HashMap<&str, (&EffectiveProperty, Point, Shown)> = points
+            .map(|(at, (property, point))| (property.name.as_str(), (property, point, self.reporter.value(at))))
+            .collect();
         let carry = |property: &EffectiveProperty| match known.remove(property.name.as_str()) {
-            Some((old, point)) if old.wiring == property.wiring && old.source == property.source => {
-                let mut point = point;
+            Some((old, mut point, reported)) if old.wiring == property.wiring && old.source == property.source => {
                 point.outdated |= old != property;
-                point
+                (point, reported)
             }
-            _ => Point::new(now.mono),
+            _ => (Point::default(), Shown::default()),
         };
-        self.points = self.device.properties.iter().map(carry).collect();
+        let (points, reported): (Vec<_>, Vec<_>) = self.device.properties.iter().map(carry).unzip();
+        self.points = points.into();
+        self.reporter.values = reported.into();
         self.link_exponents();
         self.outdated = true;
         self.formulas = Formula::all(&self.device);
@@ -78,7 +80,7 @@ impl Twin {
     }
     /// What was read until now is not decided upon; what is missing is asked for at `ask_at`.
     pub(super) fn read_first(&mut self, epoch: Duration, ask_at: Duration) {
-        self.points.iter_mut().for_each(|point| point.epoch = point.epoch.max(epoch));
+        self.epoch = self.epoch.max(epoch);
         self.wanted.iter_mut().for_each(|wanted| wanted.read_first(ask_at));
     }
     pub(super) fn reporter_first(&self) -> Option<Duration> {

@@ -1,8 +1,7 @@
 //! Properties whose decimal exponent another property holds, as SunSpec's scale factors do: value = raw × 10^exponent × scale +
 //! offset. Without a good exponent the value is not known, and nothing is written.
-use super::{Twin, point::Point};
-use crate::convert;
-use pollux_crds::EffectiveDevice;
+use super::Twin;
+use pollux_crds::{EffectiveDevice, EffectiveProperty};
 use std::ops::RangeInclusive;
 
 /// SunSpec Information Model, type sunssf.
@@ -11,67 +10,75 @@ const EXPONENTS: RangeInclusive<f64> = -10.0..=10.0;
 /// What raw values are multiplied with, or why that is not known, naming the exponent.
 pub(super) type Scale = Result<f64, String>;
 
-/// The scale that is in force for a property.
-pub(super) fn scale(device: &EffectiveDevice, points: &[Point], position: usize) -> Scale {
-    let property = device.properties.get(position);
-    let Some((property, name)) = property.and_then(|p| Some((p, p.scale_exponent_from.as_ref()?))) else {
-        return Ok(property.map_or(1.0, |p| p.scale));
-    };
-    let holder = points.get(position).and_then(|point| point.exponent).and_then(|at| points.get(at));
-    let why = match holder {
-        None => "NotRead".to_owned(),
-        Some(holder) if !holder.grade.is_good() => holder.grade.reason.clone().into_owned(),
-        Some(holder) => {
-            let exponent = holder.value.as_ref().and_then(|shown| convert::number_of(&shown.value));
-            let allowed = exponent.filter(|n| EXPONENTS.contains(n) && n.fract() == 0.0);
-            match (allowed.and_then(|n| shifted(property.scale, n)), exponent) {
-                (Some(scale), _) => return Ok(scale),
-                (None, Some(exponent)) => format!("exponent {exponent} is not from -10 to 10"),
-                (None, None) => "NotRead".to_owned(),
-            }
-        }
-    };
-    Err(format!("{name}: {why}"))
-}
+/// By position, where the exponent of a property stands. Empty where no property has one.
+#[derive(Debug, Default)]
+pub(super) struct Exponents(Vec<Option<usize>>);
 
-/// The scale that a write may be decided by: its exponent too was read since all is to be read first (design §3.1), for the
-/// device may be another one by now.
-pub(super) fn decidable(device: &EffectiveDevice, points: &[Point], position: usize, up: bool) -> Scale {
-    let scale = scale(device, points, position)?;
-    let holder = points.get(position).and_then(|point| points.get(point.exponent?));
-    match (device.properties.get(position).and_then(|p| p.scale_exponent_from.as_ref()), holder) {
-        (Some(name), Some(holder)) if holder.decidable(up).is_none() => Err(format!("{name}: NotRead")),
-        _ => Ok(scale),
+impl Exponents {
+    fn all(device: &EffectiveDevice) -> Self {
+        let holder = |property: &EffectiveProperty| Some(device.property(property.scale_exponent_from.as_ref()?)?.0);
+        let all: Vec<Option<usize>> = device.properties.iter().map(holder).collect();
+        if all.iter().any(Option::is_some) { Self(all) } else { Self::default() }
+    }
+    /// The position of the property that holds it.
+    pub(super) fn of(&self, position: usize) -> Option<usize> {
+        self.0.get(position).copied().flatten()
     }
 }
 
-/// The double of the shifted decimal: 0.1 by -1 is 0.01, not 0.010000000000000002.
-fn shifted(scale: f64, exponent: f64) -> Option<f64> {
-    format!("{scale}e{exponent}").parse().ok().filter(|scale: &f64| scale.is_finite() && *scale != 0.0)
-}
-
 impl Twin {
+    /// The scale that is in force for a property.
+    pub(super) fn scale(&self, position: usize) -> Scale {
+        let property = self.device.properties.get(position);
+        let Some((property, name)) = property.and_then(|p| Some((p, p.scale_exponent_from.as_ref()?))) else {
+            return Ok(property.map_or(1.0, |p| p.scale));
+        };
+        let why = match self.exponents.of(position).and_then(|at| self.points.get(at)) {
+            None => "NotRead".to_owned(),
+            Some(holder) if !holder.grade().is_good() => holder.reason().to_owned(),
+            Some(holder) => {
+                let exponent = holder.value().number();
+                let allowed = exponent.filter(|n| EXPONENTS.contains(n) && n.fract() == 0.0);
+                match (allowed.and_then(|n| shifted(property.scale, n)), exponent) {
+                    (Some(scale), _) => return Ok(scale),
+                    (None, Some(exponent)) => format!("exponent {exponent} is not from -10 to 10"),
+                    (None, None) => "NotRead".to_owned(),
+                }
+            }
+        };
+        Err(format!("{name}: {why}"))
+    }
+    /// The scale that a write may be decided by: its exponent too was read since all is to be read first (design §3.1), for the
+    /// device may be another one by now.
+    pub(super) fn decidable_scale(&self, position: usize, up: bool) -> Scale {
+        let scale = self.scale(position)?;
+        let holder = self.exponents.of(position).and_then(|at| self.points.get(at));
+        match (self.device.properties.get(position).and_then(|p| p.scale_exponent_from.as_ref()), holder) {
+            (Some(name), Some(holder)) if holder.decidable(up, self.epoch).is_none() => Err(format!("{name}: NotRead")),
+            _ => Ok(scale),
+        }
+    }
     /// Finds for each property the one that holds its exponent.
     pub(super) fn link_exponents(&mut self) {
-        let device = self.device.clone();
-        self.points.iter_mut().for_each(|point| (point.exponent, point.is_exponent) = (None, false));
-        for (position, property) in device.properties.iter().enumerate() {
-            let holder = property.scale_exponent_from.as_ref().and_then(|name| device.property(name));
-            let Some((at, _)) = holder else { continue };
-            if let Some(point) = self.points.get_mut(position) {
-                point.exponent = Some(at);
-            }
-            if let Some(holder) = self.points.get_mut(at) {
+        self.exponents = Exponents::all(&self.device);
+        self.points.iter_mut().for_each(|point| point.is_exponent = false);
+        for at in self.exponents.0.iter().flatten() {
+            if let Some(holder) = self.points.get_mut(*at) {
                 holder.is_exponent = true;
             }
         }
     }
     /// The exponent at this position is another one, or better or worse known: what it scales is converted anew.
     pub(super) fn rescale(&mut self, position: usize) {
-        for point in self.points.iter_mut().filter(|point| point.exponent == Some(position)) {
+        for (point, _) in self.points.iter_mut().zip(&self.exponents.0).filter(|(_, at)| **at == Some(position)) {
             (point.outdated, self.outdated) = (true, true);
         }
     }
+}
+
+/// The double of the shifted decimal: 0.1 by -1 is 0.01, not 0.010000000000000002.
+fn shifted(scale: f64, exponent: f64) -> Option<f64> {
+    format!("{scale}e{exponent}").parse().ok().filter(|scale: &f64| scale.is_finite() && *scale != 0.0)
 }
 
 #[cfg(test)]

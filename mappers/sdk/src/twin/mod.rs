@@ -18,6 +18,7 @@ pub use record::{Entry, Record, State};
 
 use crate::{ErrorKind, Knowledge, PointFault, Precision, Quality, Value, WriteReply, Wrote};
 use conditions::Conditions;
+use exponent::Exponents;
 use point::{Point, bounded};
 use pollux_crds::{EffectiveDevice, Mode, Note, Writes};
 use quality::{Formula, Grade};
@@ -119,7 +120,11 @@ pub struct Twin {
     link: Link,
     /// Its link is asked for more than it can carry; what would make it fit.
     overload: Option<String>,
-    points: Vec<Point>,
+    /// One for each property.
+    points: Box<[Point]>,
+    exponents: Exponents,
+    /// Readings asked for before this are not decided upon.
+    epoch: Duration,
     /// Some readings are to be converted again.
     outdated: bool,
     formulas: Vec<Formula>,
@@ -165,7 +170,9 @@ impl Twin {
             writes,
             link: Link::Unknown,
             overload: None,
-            points: vec![Point::new(now.mono); device.properties.len()],
+            points: vec![Point::default(); device.properties.len()].into(),
+            exponents: Exponents::default(),
+            epoch: now.mono,
             outdated: false,
             formulas: Formula::all(&device),
             wanted: vec![],
@@ -207,17 +214,16 @@ impl Twin {
         format: &dyn Format,
         now: Now,
     ) {
-        let scale = exponent::scale(&self.device, &self.points, property);
+        let (scale, scaled_by_another) = (self.scale(property), self.exponents.of(property).is_some());
         let (Some(point), Some(effective)) = (self.points.get_mut(property), self.device.properties.get(property))
         else {
             return;
         };
         point.take(result, asked_at, now);
+        point.outdated |= scaled_by_another;
         let is_exponent = point.is_exponent;
         if point.outdated && point.convert((property, effective), scale, format, now) {
-            if let Some(shown) = &point.value {
-                self.reporter.changed(effective, point.reported.as_ref(), &shown.value);
-            }
+            self.reporter.changed((property, effective), point.value());
             self.formulas.iter_mut().filter(|f| f.reads(property)).for_each(|f| f.due = true);
             if is_exponent {
                 self.rescale(property);
@@ -229,7 +235,7 @@ impl Twin {
     pub fn confirmed(&mut self, property: usize, asked_at: Duration, now: Now) {
         if let Some(point) = self.points.get_mut(property) {
             point.confirm(asked_at);
-            if !point.grade.is_good() {
+            if !point.grade().is_good() {
                 self.grade(property, now.mono);
             }
         }
@@ -251,7 +257,7 @@ impl Twin {
         self.link_is(link, now);
     }
     /// What the device said last, as the driver gave it.
-    pub fn raw(&self, property: usize) -> Option<&Value> {
+    pub fn raw(&self, property: usize) -> Option<Value> {
         self.points.get(property)?.raw()
     }
     /// It cannot be driven as it is configured: EndpointConflict, ConfigError. Nothing of it is under way.
@@ -330,7 +336,7 @@ impl Twin {
         let Some((position, property)) = self.device.property(&flight.name) else { return };
         let sent = !matches!(result, Wrote::Refused(_) | Wrote::NotSent);
         if sent && let Some(point) = self.points.get_mut(position) {
-            point.epoch = point.epoch.max(now); // readings from before it say nothing any more
+            point.written(now);
         }
         let Some(wanted) = self.wanted.iter_mut().find(|w| w.property == position && w.edit == flight.edit) else {
             return; // set again meanwhile: that edit is decided upon by itself

@@ -1,16 +1,20 @@
 //! The mapper's part of status, and when it is worth a write.
 use super::{
-    Link, Now, Twin, Wanted,
-    conditions::{self, BINDING_CHANGED, UNKNOWN_WRITTEN, Word, seconds, timestamp},
-    point::bounded,
-    quality::word,
+    Entry, Link, Now, Twin, Wanted,
+    conditions::{self, BINDING_CHANGED, UNKNOWN_WRITTEN, Word, seconds},
+    point::{Point, bounded},
     record::State,
     summary::{self, Shows},
     write::Verdict,
 };
-use crate::convert;
-use pollux_crds::{Applied, DeviceStatus, Mode, OVERLOADED, Pending, PropertyType, Value, Writes};
-use std::{collections::BTreeMap, time::Duration};
+use crate::{
+    convert::Cell,
+    snapshot::{Doubt, Head, Shown, Snapshot, same_head, word},
+};
+use pollux_crds::{
+    Applied, DeviceStatus, EffectiveDevice, EffectiveProperty, Mode, OVERLOADED, Pending, PropertyType, Writes,
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// After the device is there, the first report waits for all values, but no longer than this.
 pub(super) const FIRST_VALUES: Duration = Duration::from_secs(10);
@@ -20,9 +24,10 @@ const NAMES: usize = 5;
 /// What was reported last, and what is waiting.
 #[derive(Debug, Default)]
 pub(super) struct Reporter {
-    /// Without the values, which their points keep: maps of a thousand names are not copied for each report.
-    last: Option<DeviceStatus>,
-    /// How many values it had.
+    last: Option<Snapshot>,
+    /// The values that it had, by position of the properties that are in force now.
+    pub(super) values: Arc<[Shown]>,
+    /// How many they were.
     count: usize,
     last_at: Duration,
     /// Something changed that is worth a write at once.
@@ -36,82 +41,85 @@ impl Reporter {
     pub(super) fn is_new(&self) -> bool {
         self.last.is_none()
     }
-    /// A value changed; `old` was reported last.
-    pub(super) fn changed(&mut self, property: &pollux_crds::EffectiveProperty, old: Option<&Value>, new: &Value) {
-        if !property.is_reported() {
+    /// What was reported last of a property.
+    pub(super) fn value(&self, position: usize) -> Shown {
+        self.values.get(position).cloned().unwrap_or_default()
+    }
+    /// A value is another one.
+    pub(super) fn changed(&mut self, (position, property): (usize, &EffectiveProperty), new: &Cell) {
+        if self.at_once || !property.is_reported() {
             return;
         }
-        let Some(old) = old else {
+        let Some(old) = self.values.get(position).map(|shown| &shown.value).filter(|old| old.is_some()) else {
             self.at_once = true;
             return;
         };
-        if !beyond(property, old, new) {
+        let at = self.last_at + property.report.min_interval.duration();
+        if property.type_ != PropertyType::Boolean && self.soon.is_some_and(|soon| soon <= at) {
+            return; // sooner than that it will not be
+        }
+        if !old.beyond(new, property.report.deadband) {
             return;
         }
         if property.type_ == PropertyType::Boolean {
             self.at_once = true;
             return;
         }
-        let at = self.last_at + property.report.min_interval.duration();
-        self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
+        self.soon = Some(at);
     }
-}
-
-/// All but what follows from values.
-fn without_values(status: &DeviceStatus) -> DeviceStatus {
-    let DeviceStatus { uid, quality, quality_reason, pending, applied, identification, learned, conditions, .. } =
-        status;
-    DeviceStatus {
-        uid: uid.clone(),
-        quality: quality.clone(),
-        quality_reason: quality_reason.clone(),
-        pending: pending.clone(),
-        applied: applied.clone(),
-        identification: identification.clone(),
-        learned: learned.clone(),
-        conditions: conditions.clone(),
-        ..DeviceStatus::default() // what the operator writes, and values with their times and the line that shows them
-    }
-}
-
-fn beyond(property: &pollux_crds::EffectiveProperty, old: &Value, new: &Value) -> bool {
-    match (convert::number_of(old), convert::number_of(new)) {
-        (Some(a), Some(b)) if property.report.deadband > 0.0 => (a - b).abs() > property.report.deadband,
-        _ => old != new,
+    /// More than values within their dead-bands.
+    fn is_worth(&self, device: &EffectiveDevice, new: &Snapshot) -> bool {
+        let Some(old) = &self.last else { return true };
+        let differs = |((property, old), new): ((&EffectiveProperty, &Shown), &Shown)| {
+            old.value.is_some() != new.value.is_some() || old.value.beyond(&new.value, property.report.deadband)
+        };
+        !same_head(old.head(), new.head())
+            || !old.doubts_as(new)
+            || self.count != new.reported()
+            || device.properties.iter().zip(&*self.values).zip(&**new.values()).any(differs)
     }
 }
 
 impl Twin {
     /// The newest state, whether or not it is worth a write.
-    pub fn status(&self, _now: Now) -> DeviceStatus {
-        let mut status = DeviceStatus { uid: Some(self.device.uid.clone()), ..DeviceStatus::default() };
-        for (property, point) in self.device.properties.iter().zip(&self.points) {
-            if !property.is_shown() || property.report.never {
-                continue;
-            }
-            let name = &property.name;
-            if let Some(shown) = point.value.as_ref().filter(|_| property.is_reported()) {
-                status.reported.insert(name.clone(), shown.value.clone());
-                status.timestamps.insert(name.clone(), timestamp(shown.since_ms));
-            }
-            if !point.grade.is_good() {
-                status.quality.insert(name.clone(), word(point.grade.quality).into());
-                status.quality_reason.insert(name.clone(), point.grade.reason.clone().into_owned());
-            }
-        }
-        status.pending = self.pending();
-        let applied = self.record.values.iter().filter(|(_, entry)| entry.state == State::Acknowledged);
-        status.applied = applied
-            .map(|(name, e)| (name.clone(), Applied { value: e.value.clone(), binding: e.wiring.clone() }))
-            .collect();
+    pub fn snapshot(&self) -> Snapshot {
+        let known = || self.device.properties.iter().zip(&self.points);
+        let shown = |(property, point): (&EffectiveProperty, &Point)| {
+            let has = property.is_reported() && point.value().is_some();
+            if has { point.shown() } else { Shown::default() }
+        };
+        let doubted = |(position, (property, point)): (usize, (&EffectiveProperty, &Point))| {
+            let (grade, position) = (point.grade(), u32::try_from(position).ok()?);
+            let told = property.is_shown() && !property.report.never && !grade.is_good();
+            told.then(|| Doubt { position, quality: grade.quality(), reason: point.reason_kept() })
+        };
         let pending = |position| self.open_of(position).map(|wanted| &wanted.value);
-        status.summary = summary::line(&self.device, &self.points, pending);
-        (status.learned, status.identification) = (self.learned.clone(), self.identification.clone());
-        status.conditions = self.conditions.list(self.device.generation);
-        status
+        let summary = summary::line(&self.device, &self.points, pending).map(Arc::from);
+        let (values, doubts) = (known().map(shown).collect(), known().enumerate().filter_map(doubted).collect());
+        Snapshot::new(self.device.clone(), self.head(), values, doubts, summary)
+    }
+    /// What changes seldom: that of the last report, if it is the same.
+    fn head(&self) -> Arc<Head> {
+        let acknowledged = |(name, entry): (&String, &Entry)| {
+            let applied = || Applied { value: entry.value.clone(), binding: entry.wiring.clone() };
+            (entry.state == State::Acknowledged).then(|| (name.clone(), applied()))
+        };
+        let head = Head {
+            pending: self.pending(),
+            applied: self.record.values.iter().filter_map(acknowledged).collect(),
+            identification: self.identification.clone(),
+            learned: self.learned.clone(),
+            conditions: self.conditions.list(self.device.generation),
+        };
+        let last = self.reporter.last.as_ref().map(Snapshot::head).filter(|last| ***last == head);
+        last.cloned().unwrap_or_else(|| Arc::new(head))
+    }
+    /// The newest state as people know it.
+    pub fn status(&self) -> DeviceStatus {
+        self.snapshot().status()
     }
     /// Some when something is worth a status write. Call after `step`.
-    pub fn report(&mut self, now: Now) -> Option<DeviceStatus> {
+    pub fn report(&mut self, now: Now) -> Option<Snapshot> {
         if self.waits_for_first_values(now.mono) {
             return None;
         }
@@ -120,30 +128,16 @@ impl Twin {
         if !first && !self.reporter.at_once && !soon {
             return None;
         }
-        let status = self.status(now);
-        let worth = first || self.worth(&status);
+        let snapshot = self.snapshot();
+        let worth = self.reporter.is_worth(&self.device, &snapshot);
         (self.reporter.at_once, self.reporter.soon) = (false, None);
         self.rewake();
         if !worth {
             return None;
         }
-        (self.reporter.last, self.reporter.last_at) = (Some(without_values(&status)), now.mono);
-        self.reporter.count = status.reported.len();
-        for (property, point) in self.device.properties.iter().zip(&mut self.points) {
-            point.reported = status.reported.get(&property.name).cloned();
-        }
-        Some(status)
-    }
-    /// More than values within their dead-bands.
-    fn worth(&self, new: &DeviceStatus) -> bool {
-        let Some(old) = &self.reporter.last else { return true };
-        let points = || self.device.properties.iter().zip(&self.points);
-        *old != without_values(new)
-            || self.reporter.count != new.reported.len()
-            || points().any(|(property, point)| match (&point.reported, new.reported.get(&property.name)) {
-                (Some(old), Some(new)) => beyond(property, old, new),
-                (old, new) => old.is_some() != new.is_some(),
-            })
+        (self.reporter.values, self.reporter.count) = (snapshot.values().clone(), snapshot.reported());
+        (self.reporter.last, self.reporter.last_at) = (Some(snapshot.clone()), now.mono);
+        Some(snapshot)
     }
     fn waits_for_first_values(&self, now: Duration) -> bool {
         let off = self.device.mode == Mode::Off;
@@ -152,8 +146,7 @@ impl Twin {
             && match &self.link {
                 Link::Unknown => now < self.first_by,
                 Link::Up => {
-                    let unheard =
-                        |(p, point): (&pollux_crds::EffectiveProperty, &super::Point)| p.is_read() && !point.heard;
+                    let unheard = |(p, point): (&EffectiveProperty, &Point)| p.is_read() && !point.heard;
                     now < self.first_by && self.device.properties.iter().zip(&self.points).any(unheard)
                 }
                 Link::Down { .. } | Link::Refused { .. } => false,
@@ -205,10 +198,10 @@ impl Twin {
                 if wanted.waiting.is_some() {
                     return wanted.waiting.clone();
                 }
-                let fault = point.and_then(super::Point::fault);
+                let fault = point.and_then(Point::fault);
                 let fault = fault.map_or_else(|| "no answer".to_owned(), |fault| format!("cannot be read: {fault}"));
                 let unverified = wanted.unverified().then(|| format!("acknowledged, and not read back since: {fault}"));
-                wanted.error.clone().or(unverified).or(point.and_then(super::Point::fault).map(|_| fault))
+                wanted.error.clone().or(unverified).or(point.and_then(Point::fault).map(|_| fault))
             }
             _ => wanted.error.clone(),
         }
@@ -254,23 +247,24 @@ impl Twin {
         self.conditions.connected(word, urgent, now);
     }
     pub(super) fn say_healthy(&mut self, now: Now) {
-        let judged: Vec<_> = self.device.properties.iter().zip(&self.points).filter(|(p, _)| p.is_shown()).collect();
-        let poor: Vec<_> = judged.iter().filter(|(_, point)| !point.grade.is_good()).collect();
+        let judged = || self.device.properties.iter().zip(&self.points).filter(|(p, _)| p.is_shown());
+        let poor = || judged().filter(|(_, point)| !point.grade().is_good());
         let starting = self.link == Link::Unknown || (self.link == Link::Up && now.mono < self.first_by);
+        let (all, bad) = (judged().count(), poor().count());
         let word = if self.device.mode == Mode::Off {
             Word::new("Unknown", "Off", "mode is Off: the device is not asked")
-        } else if poor.is_empty() {
-            Word::new("True", "Good", &format!("{} properties are Good", judged.len()))
-        } else if starting && poor.iter().all(|(_, point)| point.grade.reason.ends_with("NotRead")) {
+        } else if bad == 0 {
+            Word::new("True", "Good", &format!("{all} properties are Good"))
+        } else if starting && poor().all(|(_, point)| point.reason().ends_with("NotRead")) {
             Word::new("Unknown", "NotRead", "not every property was read yet")
         } else {
-            let item = |(property, point): &&(&pollux_crds::EffectiveProperty, &super::Point)| {
-                format!("{} {} ({})", property.name, word(point.grade.quality), point.grade.reason)
+            let item = |(property, point): (&EffectiveProperty, &Point)| {
+                format!("{} {} ({})", property.name, word(point.grade().quality()), point.reason())
             };
-            let one = poor.iter().all(|(_, point)| point.grade.reason == "NotConnected");
-            let list: Vec<String> = poor.iter().take(NAMES).map(item).collect();
-            let more = if poor.len() > NAMES { ", …" } else { "" };
-            let text = format!("{} of {} properties are not Good: {}{more}", poor.len(), judged.len(), list.join(", "));
+            let one = poor().all(|(_, point)| point.reason() == "NotConnected");
+            let list: Vec<String> = poor().take(NAMES).map(item).collect();
+            let more = if bad > NAMES { ", …" } else { "" };
+            let text = format!("{bad} of {all} properties are not Good: {}{more}", list.join(", "));
             Word::new("False", if one { "NotConnected" } else { "NotGood" }, &text)
         };
         self.conditions.healthy(word, now.unix_ms);

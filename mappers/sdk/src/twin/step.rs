@@ -1,6 +1,6 @@
 //! What is to be done now.
 use super::{
-    Action, Entry, Flight, Format, Grade, Link, Now, State, Twin, Wanted, exponent,
+    Action, Entry, Flight, Format, Grade, Link, Now, State, Twin, Wanted,
     write::{Facts, Next},
 };
 use crate::{Value, convert::same};
@@ -56,16 +56,16 @@ impl Twin {
                 item.verdict = item.under_way();
             } else {
                 let entry = self.record.values.get(&property.name).filter(|entry| same(&entry.value, &item.value));
-                let scale = exponent::decidable(&self.device, &self.points, position, up);
-                let holder = point.exponent.and_then(|at| self.points.get(at));
-                let protocol = self.device.protocol;
+                let exponent = self.exponents.of(position);
                 let facts = Facts {
                     position,
                     property,
-                    protocol,
+                    protocol: self.device.protocol,
                     point,
-                    scale,
-                    holder,
+                    epoch: self.epoch,
+                    scale: self.decidable_scale(position, up),
+                    exponent,
+                    holder: exponent.and_then(|at| self.points.get(at)),
                     entry,
                     format,
                     up,
@@ -128,7 +128,7 @@ impl Twin {
         }
     }
     fn convert_one(&mut self, position: usize, format: &dyn Format, now: Now) {
-        let scale = exponent::scale(&self.device, &self.points, position);
+        let scale = self.scale(position);
         let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position))
         else {
             return;
@@ -155,7 +155,7 @@ impl Twin {
     /// Values that are made of others.
     fn compute(&mut self, now: Now) {
         for formula in self.formulas.iter_mut().filter(|f| f.due) {
-            let (value, grade) = formula.evaluate(&self.device, &self.points);
+            let (value, grade, reason) = formula.evaluate(&self.device, &self.points);
             let position = formula.position;
             let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position))
             else {
@@ -163,14 +163,12 @@ impl Twin {
             };
             if let Some(value) = value {
                 point.heard = true;
-                if point.show(value.clone(), now.unix_ms) {
-                    self.reporter.changed(property, point.reported.as_ref(), &value);
+                if point.show(value, now.unix_ms) {
+                    self.reporter.changed((position, property), point.value());
                 }
             }
-            if point.grade != grade {
-                point.grade = grade;
-                self.touched = true;
-            }
+            point.because(reason);
+            self.touched |= point.graded(grade);
         }
     }
     /// How good the value of one property is now.
@@ -183,17 +181,16 @@ impl Twin {
             return;
         }
         let grade = match &self.link {
-            _ if self.device.mode == Mode::Off => Grade::bad("Off"),
+            _ if self.device.mode == Mode::Off => Grade::Off,
             Link::Up => point.assess(property, now),
-            Link::Unknown if !point.heard => Grade::default(),
-            Link::Unknown | Link::Down { .. } | Link::Refused { .. } => Grade::bad("NotConnected"),
+            Link::Unknown if !point.heard => Grade::NotRead,
+            Link::Unknown | Link::Down { .. } | Link::Refused { .. } => Grade::NotConnected,
         };
-        if self.link == Link::Up && grade.reason != "Stale" {
+        if self.link == Link::Up && grade != Grade::Stale {
             let stale = point.stale_at(property).filter(|at| *at > now);
             self.stale_check = stale.map(|at| earlier(self.stale_check, at)).or(self.stale_check);
         }
-        if point.grade != grade {
-            point.grade = grade;
+        if point.graded(grade) {
             self.touched = true;
             self.formulas.iter_mut().filter(|f| f.reads(position)).for_each(|f| f.due = true);
             if point.is_exponent {

@@ -25,10 +25,10 @@ pub(super) fn line<'a>(
 ) -> Option<String> {
     let items = device.summary.iter().filter_map(|position| {
         let (property, point) = (device.properties.get(*position)?, points.get(*position)?);
-        let has = point.value.as_ref().map_or_else(|| "?".into(), |shown| bounded(&text(&shown.value), VALUE));
+        let has = point.value().value().map_or_else(|| "?".into(), |value| bounded(&text(&value), VALUE));
         let wanted = pending(*position).map(|value| format!("→{}", bounded(&text(value), VALUE)));
         let unit = property.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
-        let doubt = if point.grade.is_good() || !property.is_shown() { "" } else { "!" };
+        let doubt = if point.grade().is_good() || !property.is_shown() { "" } else { "!" };
         Some(format!("{}={has}{}{unit}{doubt}", property.name, wanted.unwrap_or_default()))
     });
     let mut line = String::new();

@@ -100,8 +100,12 @@ pub(super) struct Facts<'a> {
     pub(super) property: &'a EffectiveProperty,
     pub(super) protocol: &'a str,
     pub(super) point: &'a Point,
+    /// What was asked for before is not decided upon.
+    pub(super) epoch: Duration,
     /// Read since all is to be read first.
     pub(super) scale: Scale,
+    /// Position of the property that holds its exponent.
+    pub(super) exponent: Option<usize>,
     /// What holds its exponent.
     pub(super) holder: Option<&'a Point>,
     pub(super) entry: Option<&'a Entry>,
@@ -184,7 +188,9 @@ impl Wanted {
         if bound && once && facts.property.verify == EffectiveVerify::Acknowledgement {
             return decide(Verdict::Confirmed, Next::Rest);
         }
-        let Some(asked_at) = facts.point.decidable(facts.up) else { return self.unread(facts, facts.point) };
+        let Some(asked_at) = facts.point.decidable(facts.up, facts.epoch) else {
+            return self.unread(facts, facts.point);
+        };
         if let Err(why) = &facts.scale
             && self.written_as().is_none()
         {
@@ -242,7 +248,7 @@ impl Wanted {
         let decision = self.unread(facts, facts.holder.unwrap_or(facts.point));
         self.waiting = Some(format!("waits for its exponent, {why}"));
         let next = match decision.next {
-            Next::Ask(own) => Next::Ask(facts.point.exponent.unwrap_or(own)),
+            Next::Ask(own) => Next::Ask(facts.exponent.unwrap_or(own)),
             next => next,
         };
         Decision { next, ..decision }
@@ -254,7 +260,7 @@ impl Wanted {
         }
         let since = match self.phase {
             Phase::Verifying { until, .. } => until,
-            Phase::Open | Phase::Unverified | Phase::NotSticking => point.epoch,
+            Phase::Open | Phase::Unverified | Phase::NotSticking => point.epoch(facts.epoch),
         };
         let waits = facts.now < since + HOLDS_UP;
         if !waits && matches!(self.phase, Phase::Verifying { .. }) {
@@ -264,7 +270,8 @@ impl Wanted {
             Phase::Verifying { .. } => Verdict::Writing,
             Phase::Open | Phase::Unverified | Phase::NotSticking => Verdict::NoReading,
         };
-        let blocks = waits && !point.failed_since_epoch() && point.decidable(facts.up).is_none();
+        let silent = !point.failed_since(facts.epoch) && point.decidable(facts.up, facts.epoch).is_none();
+        let blocks = waits && silent;
         let look_again = waits.then_some(since + HOLDS_UP);
         Decision { verdict, next: self.ask(facts.now), blocks, look_again }
     }

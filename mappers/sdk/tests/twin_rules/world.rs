@@ -461,7 +461,7 @@ impl World {
         }
         let now = self.clock();
         if let Some(twin) = &mut self.twin
-            && let Some(status) = twin.report(now)
+            && let Some(status) = twin.report(now).map(|snapshot| snapshot.status())
         {
             check(&status, &self.config);
             self.reports += 1;

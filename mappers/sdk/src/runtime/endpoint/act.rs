@@ -27,8 +27,8 @@ impl<P: Protocol> Endpoint<P> {
         }
         let now = self.shared.clock.now();
         let Some(driven) = self.devices.get_mut(&key).filter(|_| !self.stopping) else { return };
-        if let Some(status) = driven.twin.report(now) {
-            self.shared.hub.publish(&driven.device, status);
+        if let Some(snapshot) = driven.twin.report(now) {
+            self.shared.hub.publish(&driven.device, snapshot);
         }
     }
     fn act(&mut self, key: DeviceKey, action: Action, now: Now) {
@@ -151,7 +151,7 @@ impl<P: Protocol> Endpoint<P> {
         self.settle(key);
         let Some(answer) = answer else { return };
         if let Some(driven) = self.devices.get(&key).filter(|_| result.is_ok() && !self.stopping) {
-            self.shared.hub.publish(&driven.device, driven.twin.status(now)); // whoever asks wants what was read, dead-band or not
+            self.shared.hub.publish(&driven.device, driven.twin.snapshot()); // whoever asks wants what was read, dead-band or not
         }
         let said = result.map(drop).map_err(|fault| ControlError::NotConnected(fault.text.into()));
         answer.send(said).ok(); // who asked may have left

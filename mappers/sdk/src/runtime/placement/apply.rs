@@ -142,7 +142,7 @@ impl<P: Protocol> Placement<P> {
                 if said.is_some() {
                     let now = self.shared.clock.now();
                     twin.configure(device.clone(), writes, now);
-                    self.shared.hub.publish(&device, twin.status(now)); // what was said of it holds no more
+                    self.shared.hub.publish(&device, twin.snapshot()); // what was said of it holds no more
                 }
                 known.place = Place::At(compiled.endpoint.clone());
                 return self.drive(known, device, writes, compiled, Some(twin)).await;
@@ -170,7 +170,7 @@ impl<P: Protocol> Placement<P> {
             Place::Parked(twin, _) => {
                 let now = self.shared.clock.now();
                 twin.edit_refused(refused.clone(), now);
-                self.shared.hub.publish(&known.device, twin.status(now));
+                self.shared.hub.publish(&known.device, twin.snapshot());
             }
             Place::Leaving(_) => return, // once it has come to rest
         }
@@ -188,7 +188,7 @@ impl<P: Protocol> Placement<P> {
             tracing::warn!(device = %device.key(), reason, message, "refused");
             twin.refused(reason, message, now);
         }
-        self.shared.hub.publish(&device, twin.status(now));
+        self.shared.hub.publish(&device, twin.snapshot());
         *said = Some(why);
         (known.device, known.writes) = (device, writes);
     }

@@ -91,7 +91,7 @@ fn forget_parked<P: Protocol>(shared: &Shared<P>, saver: &Saver, known: &mut Kno
     if let Place::Parked(twin, _) = &mut known.place {
         let now = shared.clock.now();
         twin.known(&Knowledge::default(), now);
-        shared.hub.publish(&known.device, twin.status(now));
+        shared.hub.publish(&known.device, twin.snapshot());
     }
 }
 

@@ -48,7 +48,7 @@ async fn connected_turns_at_most_once_in_thirty_seconds() {
     }
     let (mut turns, mut last) = (0, "True".to_owned());
     while let Ok(view) = news.try_recv() {
-        let now = status_of(&view.status, CONNECTED).0.to_owned();
+        let now = status_of(&view.status(), CONNECTED).0.to_owned();
         turns += usize::from(now != last);
         last = now;
     }
@@ -70,7 +70,7 @@ async fn a_reading_asked_for_is_read_and_shown_at_once() {
     script.set("a", "temperature", 21.0);
     assert_eq!(plant.control.read("uid-a").await, Ok(()));
     let view = plant.view("a").expect("published");
-    assert!(reports("temperature", 21.0)(&view.status), "within the dead-band too");
+    assert!(reports("temperature", 21.0)(&view.status()), "within the dead-band too");
     assert_eq!(plant.control.read("nobody").await, Err(ControlError::NoSuchDevice));
     assert!(matches!(plant.control.read("uid-off").await, Err(ControlError::NotConnected(_))));
     script.silent.lock().unwrap().insert("a".into());
@@ -92,7 +92,7 @@ async fn a_reading_that_a_newer_one_has_overtaken_is_no_news() {
     plant.until("a", reports("temperature", 21.0)).await;
     plant.pass(seconds(3)).await;
     let view = plant.view("a").expect("published");
-    assert!(reports("temperature", 21.0)(&view.status), "{:?}", view.status.reported);
+    assert!(reports("temperature", 21.0)(&view.status()), "{:?}", view.status().reported);
     plant.end().await;
 }
 
@@ -151,7 +151,7 @@ async fn a_line_that_is_asked_for_too_much_says_so_and_so_do_its_devices() {
         assert_eq!((state(&plant).utilisation, state(&plant).warning), (None, None), "nothing is asked of it now");
         for _ in 0..24 {
             plant.pass(Duration::from_millis(500)).await;
-            let status = plant.view("b").unwrap().status.clone();
+            let status = plant.view("b").unwrap().status();
             assert_ne!(status_of(&status, CONNECTED).1, "Answers", "what is wrong with it is wrong still");
         }
     }

@@ -196,8 +196,8 @@ impl<S: Debug> Plant<S> {
             let mut changed = self.hub.watch();
             loop {
                 changed.mark_unchanged();
-                if let Some(view) = self.view(name).filter(|view| so(&view.status)) {
-                    return view.status.clone();
+                if let Some(view) = self.view(name).filter(|view| so(&view.status())) {
+                    return view.status();
                 }
                 changed.changed().await.expect("the hub is there");
             }

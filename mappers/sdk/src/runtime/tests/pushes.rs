@@ -53,7 +53,7 @@ async fn a_write_is_confirmed_by_what_is_pushed_after_it() {
         .poll("written", |plant| plant.script.get("a", "setpoint").and_then(|value| value.as_f64()) == Some(22.0))
         .await;
     plant.pass(Duration::from_millis(100)).await;
-    let status = plant.view("a").expect("shown").status.clone();
+    let status = plant.view("a").expect("shown").status();
     assert!(is(IN_SYNC, "False", "Writing")(&status) && reports("setpoint", 20.0)(&status));
     broker.publish("a", "setpoint", 22.0);
     let status = plant.until("a", is(IN_SYNC, "True", "Confirmed")).await;

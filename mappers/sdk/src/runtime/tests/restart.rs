@@ -123,7 +123,7 @@ async fn that_the_mapper_stops_says_nothing_of_the_device() {
         plant.set(config([device("a"), on("other", device("b"))])); // so that not all parts hear of it at once
         plant.end().await;
         let last = hub.device("plant", "a").expect("shown");
-        assert_eq!(status_of(&last.status, pollux_crds::CONNECTED).0, "True");
+        assert_eq!(status_of(&last.status(), pollux_crds::CONNECTED).0, "True");
     }
 }
 

@@ -16,7 +16,7 @@ async fn a_new_secret_reaches_every_link_and_the_same_again_none() {
     plant.set(config([device("a"), on("other", device("b"))]));
     plant.until("b", reports("temperature", 20.0)).await;
     assert_eq!(*script.connects.lock().unwrap(), (4, 2), "a link that comes later has the newest");
-    let status = plant.view("a").expect("published").status.clone();
+    let status = plant.view("a").expect("published").status();
     assert_eq!(status_of(&status, pollux_crds::CONNECTED).0, "True");
     plant.end().await;
 }

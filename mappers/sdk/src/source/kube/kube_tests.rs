@@ -489,16 +489,16 @@ async fn the_operator_is_told_what_is_driven_and_nothing_twice() {
     server.operator_writes(&[vec![entry("a", 1, &model)], vec![entry("b", 1, &model)]]);
     let mut bench = Bench::on(&server);
     bench.becomes(&[("a", 1), ("b", 1)]).await;
-    bench.hub.publish(&testing::device("a", 1), testing::status(1.0, "True"));
+    bench.hub.publish(&testing::device("a", 1), testing::status(1.0, "True").into());
     sleep(Duration::from_secs(1)).await;
     assert_eq!((server.taken(0), server.taken(1)), (json!({"a": 1}), Json::Null));
     let version = server.lock().version;
     for value in 0..100 {
-        bench.hub.publish(&testing::device("a", 1), testing::status(f64::from(value), "True"));
+        bench.hub.publish(&testing::device("a", 1), testing::status(f64::from(value), "True").into());
         sleep(Duration::from_millis(500)).await;
     }
     assert_eq!(server.lock().version, version, "values are no news here");
-    bench.hub.publish(&testing::device("b", 1), testing::status(1.0, "True"));
+    bench.hub.publish(&testing::device("b", 1), testing::status(1.0, "True").into());
     bench.hub.release("a");
     sleep(Duration::from_secs(1)).await;
     assert_eq!((server.taken(0), server.taken(1)), (Json::Null, json!({"b": 1})));
@@ -506,7 +506,7 @@ async fn the_operator_is_told_what_is_driven_and_nothing_twice() {
 
     let version = server.lock().version;
     let again = Bench::on(&server);
-    again.hub.publish(&testing::device("b", 1), testing::status(1.0, "True"));
+    again.hub.publish(&testing::device("b", 1), testing::status(1.0, "True").into());
     sleep(Duration::from_mins(1)).await;
     assert_eq!(server.lock().version, version, "what the server has is not written again after a restart");
 }

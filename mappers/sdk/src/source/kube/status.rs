@@ -130,7 +130,7 @@ mod tests {
         let hub = Hub::default();
         for (uid, generation) in [("a", 3), ("d", 1), ("elsewhere", 9)] {
             let device = crate::report::testing::device(uid, generation);
-            hub.publish(&device, DeviceStatus::default());
+            hub.publish(&device, DeviceStatus::default().into());
         }
         let released = ["c", "d", "x"].map(String::from).into();
         let word = word(&spec, &hub.devices(), &released, &[]);

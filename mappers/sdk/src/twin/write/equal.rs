@@ -37,10 +37,10 @@ impl Wanted {
     pub(super) fn equal(&mut self, facts: &Facts<'_>) -> Result<bool, PointFault> {
         let (_, wanted) = self.goal(facts)?;
         let Some(raw) = facts.point.raw() else { return Ok(false) };
-        if same_bits(&wanted, raw) {
+        if same_bits(&wanted, &raw) {
             return Ok(true);
         }
-        if facts.format.encoded(facts.position, raw).is_ok_and(|read| same_bits(&wanted, &read)) {
+        if facts.format.encoded(facts.position, &raw).is_ok_and(|read| same_bits(&wanted, &read)) {
             return Ok(true);
         }
         let EffectiveVerify::ReadBack { tolerance, .. } = facts.property.verify else { return Ok(false) };

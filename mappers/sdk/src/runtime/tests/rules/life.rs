@@ -285,7 +285,7 @@ impl Life {
         self.disk(false);
         for (name, wanted) in DEVICES.iter().zip(&mut self.wanted) {
             if lost && let Some(view) = plant.view(name) {
-                wanted.applied.clone_from(&view.status.applied); // what the server knows
+                wanted.applied.clone_from(view.snapshot.applied()); // what the server knows
                 fs::remove_file(self.folder.path().join(format!("{RECORDS}/uid-{name}"))).ok();
             }
         }
@@ -326,12 +326,12 @@ impl Life {
                 sleep(Duration::from_secs(1)).await;
                 let views: Vec<_> = DEVICES.iter().filter_map(|name| plant.view(name)).collect();
                 let reason = |view: &Arc<crate::DeviceView>| {
-                    super::super::status_of(&view.status, pollux_crds::IN_SYNC).1.to_owned()
+                    super::super::status_of(&view.status(), pollux_crds::IN_SYNC).1.to_owned()
                 };
                 if views.len() == DEVICES.len() && views.iter().all(|view| reasons.contains(&reason(view).as_str())) {
                     return Ok(());
                 }
-                said = format!("{:#?}", views.iter().map(|view| &view.status).collect::<Vec<_>>());
+                said = format!("{:#?}", views.iter().map(|view| view.status()).collect::<Vec<_>>());
             }
             Err(said)
         })
@@ -363,7 +363,7 @@ impl Drop for Life {
 /// A value that was tried, and of which nothing left, is no longer the first in the order: so the status says.
 async fn listen(mut news: tokio::sync::broadcast::Receiver<Arc<crate::DeviceView>>, tape: Arc<Tape>) {
     while let Ok(view) = news.recv().await {
-        for (name, pending) in &view.status.pending {
+        for (name, pending) in view.snapshot.pending() {
             let error = pending.error.as_deref().unwrap_or_default();
             if let Ok(property) = name.trim_start_matches('p').parse()
                 && !error.is_empty()
