@@ -31,7 +31,7 @@ pub fn check_value(property: &EffectiveProperty, value: &Value) -> Result<(), St
 pub fn check_desired_value(protocol: &str, property: &EffectiveProperty, value: &Value) -> Result<(), String> {
     check_value(property, value)?;
     match &property.source {
-        Source::Binding(json) if protocol == "modbus" => match ModbusBinding::deserialize(json) {
+        Source::Binding(json) if protocol == "modbus" => match ModbusBinding::deserialize(json.value()) {
             Ok(binding) => wire::check(&binding, property, value),
             Err(_) => Ok(()), // never: it was written from one
         },

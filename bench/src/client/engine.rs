@@ -67,7 +67,7 @@ fn spec(load: Load, at: usize, unit: usize) -> Result<DeviceSpec<Modbus>> {
         name: format!("d{at}-{unit}"),
         wiring: 0,
         config: serde_json::from_value(config)?,
-        points,
+        points: points.into(),
         timeout: Duration::from_secs(1),
         offline_after: OFFLINE_AFTER,
     })

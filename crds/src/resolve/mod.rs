@@ -192,7 +192,7 @@ fn judge(
         generation: device.generation,
         mode: device.mode,
         protocol: name,
-        config: json,
+        config: json.into(),
         timeout,
         offline_after,
         channel: device.channel.clone(),

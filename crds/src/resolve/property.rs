@@ -2,7 +2,8 @@
 use super::{FieldError, Origin, exponent, modbus};
 use crate::{
     Access, Binding, Deadband, DeviceModelRevisionSpec, EffectiveProperty, EffectiveReport, EffectiveVerify,
-    Expression, Interval, ModbusDevice, Property, PropertyType, Protocol, ReportWhen, Source, Span, VerifyBy, hash,
+    Expression, Interval, ModbusDevice, Properties, Property, PropertyType, Protocol, ReportWhen, Source, Span,
+    VerifyBy, hash,
     parameters::{list, substitute},
     wire,
 };
@@ -41,10 +42,10 @@ pub(super) fn judge_all(
     values: &BTreeMap<&str, &Json>,
     origin: &Origin<'_>,
     errors: &mut Vec<FieldError>,
-) -> Vec<EffectiveProperty> {
+) -> Properties {
     let name = protocol.name().unwrap_or_default();
     let known: BTreeMap<&str, &Property> = revision.properties.iter().map(|p| (p.name.as_str(), p)).collect();
-    let judged: Vec<EffectiveProperty> = revision
+    let judged: Properties = revision
         .properties
         .iter()
         .filter_map(|property| {
@@ -69,8 +70,8 @@ fn wiring(
 ) -> String {
     let EffectiveProperty { type_, enum_, scale, offset, source, .. } = property;
     let wire = match source {
-        Source::Binding(json) => json,
-        Source::Expression(_) => &Json::Null,
+        Source::Binding(json) => Some(json),
+        Source::Expression(_) => None,
     };
     let own = hash(&(type_, enum_, scale, offset, wire));
     let shift = protocol.modbus.as_ref().and_then(|device| device.address_offset).filter(|shift| *shift != 0);
@@ -292,7 +293,7 @@ impl Judge<'_> {
             }
         }
         match wire_of(binding, values) {
-            Ok(json) => Some(Source::Binding(json)),
+            Ok(json) => Some(Source::Binding(json.into())),
             Err(message) => {
                 self.wrong(&format!(".binding.{found}"), message);
                 None

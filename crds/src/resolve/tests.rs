@@ -54,7 +54,7 @@ fn a_device_takes_what_its_model_and_channel_say() {
     let effective = &resolved.effective;
     assert_eq!(resolved.class, "modbus");
     assert_eq!(
-        effective.config,
+        effective.config.value(),
         json!({"tcp": {"host": "10.0.0.5", "port": 1502}, "unitId": 1, "timeout": "2s", "offlineAfter": 5})
     );
     assert_eq!(
@@ -220,8 +220,8 @@ fn parameters_reach_custom_bindings_with_their_type() {
         "properties": [{"name": "force", "type": "number", "binding": {"custom": {"at": "${base}", "tag": "p.${name}.${base}"}}}]}}),
     );
     let resolved = resolve(&device, Some(&model), None).unwrap();
-    assert_eq!((resolved.class.as_str(), &resolved.effective.config), ("acme", &json!({"url": "x://press"})));
-    assert_eq!(resolved.effective.properties[0].source, Source::Binding(json!({"at": 40, "tag": "p.press.40"})));
+    assert_eq!((resolved.class.as_str(), resolved.effective.config.value()), ("acme", json!({"url": "x://press"})));
+    assert_eq!(resolved.effective.properties[0].source, Source::Binding(json!({"at": 40, "tag": "p.press.40"}).into()));
 }
 
 #[test]
@@ -738,7 +738,7 @@ fn wiring_changes_with_the_register_of_its_exponent_and_with_the_shift_of_addres
         }
         let spec = json!({"protocol": {"modbus": block}, "properties": [{"name": "temperature", "binding": {"modbus": {"table": "input", "address": 9, "dataType": "float32"}}}]});
         let resolved = resolve(&device(&spec), Some(&model(&properties)), Some(&channel())).unwrap();
-        resolved.effective.properties.into_iter().map(|p| p.wiring).take(2).collect::<Vec<_>>()
+        resolved.effective.properties.iter().map(|p| p.wiring.clone()).take(2).collect::<Vec<_>>()
     };
     let plain = wirings(None, &json!({}));
     assert_eq!(wirings(Some(0), &json!({})), plain);

@@ -38,7 +38,7 @@ fn prepare(device: &EffectiveDevice, config: &ModbusDevice) -> Unit {
         .properties
         .iter()
         .map(|property| match &property.source {
-            Source::Binding(binding) => serde_json::from_value(binding.clone()).expect("a Modbus binding"),
+            Source::Binding(binding) => serde_json::from_value(binding.value()).expect("a Modbus binding"),
             Source::Expression(_) => panic!("{} has no binding", property.name),
         })
         .collect();
@@ -68,7 +68,7 @@ async fn every_property_of_every_boiler_is_there_and_makes_sense() {
         ["boiler-1", "boiler-2", "boiler-3"]
     );
     for device in devices {
-        let mut config: ModbusDevice = serde_json::from_value(device.config.clone()).expect("a Modbus device");
+        let mut config: ModbusDevice = serde_json::from_value(device.config.value()).expect("a Modbus device");
         config.tcp = Some(ModbusTcp { host: "127.0.0.1".into(), port: port.into() });
         let unit = prepare(&device, &config);
         let link = Modbus.connect(&Modbus.endpoint(&config).expect("valid"), &Cx::default()).await.expect("connected");

@@ -41,7 +41,7 @@ fn coils(address: SocketAddr) -> DeviceSpec<Modbus> {
         name: "boiler-1".into(),
         wiring: 1,
         config: device(address, 1),
-        points: vec![point(0), point(1)],
+        points: [point(0), point(1)].into(),
         timeout: Duration::from_secs(5),
         offline_after: OFFLINE_AFTER,
     }
@@ -67,7 +67,7 @@ async fn coils_of_one_group_leave_by_function_15_and_are_read_back() {
     let stop = CancellationToken::new();
     let running = tokio::spawn(engine.run(told, Arc::new(Cx::default()), stop.clone()));
     let (reply, applied) = oneshot::channel();
-    commands.send(Command::Apply { spec: coils(address), reply }).await.expect("it runs");
+    commands.send(Command::Apply { spec: Box::new(coils(address)), reply }).await.expect("it runs");
     applied.await.expect("answered").expect("valid");
     let connected = async { while !status.next().await.expect("it runs").connected.iter().any(|device| device.up) {} };
     timeout(Duration::from_mins(1), connected).await.expect("in time");

@@ -131,7 +131,7 @@ impl Mapper {
             offline_after: OFFLINE_AFTER,
         };
         let (reply, applied) = oneshot::channel();
-        commands.send(Command::Apply { spec, reply }).await.expect("it runs");
+        commands.send(Command::Apply { spec: Box::new(spec), reply }).await.expect("it runs");
         let layout = applied.await.expect("answered").expect("valid");
         let known = Some(Modbus.knowledge(&layout.unit)); // what was known before is told with the layout
         Self { commands, status, values: BTreeMap::new(), known, stop }

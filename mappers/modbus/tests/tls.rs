@@ -252,12 +252,12 @@ async fn a_rotated_secret_is_dialled_with_and_the_device_is_read_on() {
         name: "d".into(),
         wiring: 1,
         config: device(server.address),
-        points: vec![point],
+        points: [point].into(),
         timeout: Duration::from_secs(1),
         offline_after: OFFLINE_AFTER,
     };
     let (reply, taken) = oneshot::channel();
-    tell.send(Command::Apply { spec, reply }).await.expect("it runs");
+    tell.send(Command::Apply { spec: Box::new(spec), reply }).await.expect("it runs");
     taken.await.expect("it answers").expect("valid");
     let mut clients = server.clients.clone();
     let mut until = async |count: usize| {

@@ -154,7 +154,7 @@ fn places(model: &Model) -> Vec<(String, ModbusTable, i32, i32)> {
         resolve(&device, Some(&model.object), None).unwrap_or_else(|errors| panic!("{}: {errors:?}", model.name));
     let read = resolved.effective.properties.iter().filter_map(|property| match &property.source {
         Source::Binding(binding) => {
-            let binding: ModbusBinding = serde_json::from_value(binding.clone()).expect("a Modbus binding");
+            let binding: ModbusBinding = serde_json::from_value(binding.value()).expect("a Modbus binding");
             let place = binding.place().expect("valid");
             Some((property.name.clone(), place.table, place.address, place.address + binding.registers()))
         }

@@ -113,7 +113,7 @@ impl Listener {
 #[tokio::test(start_paused = true)]
 async fn a_device_is_shown_as_the_api_server_would_have_it() {
     let bench = Bench::new();
-    let properties = vec![property("setpoint")];
+    let properties = vec![property("setpoint")].into();
     let known = pollux_crds::EffectiveDevice { properties, ..(*device("a", 4)).clone() };
     bench.hub.publish(&Arc::new(known), status(21.5, "True").into());
     let one = bench.json("/v1/devices/plant/device-a").await;

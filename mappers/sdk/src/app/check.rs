@@ -6,7 +6,7 @@ use super::{
 use crate::{
     DeviceKey, DeviceSpec, Interval, Protocol, Slot,
     engine::{as_driver_sees, groups, intervals},
-    runtime::{Compiled, compile},
+    runtime::{Compiled, Specs, compile},
     source::file::{FileSource, Problem, Report},
 };
 use pollux_crds::{EffectiveDevice, Span, Writes};
@@ -87,7 +87,7 @@ fn one<P: Protocol>(
     device: &EffectiveDevice,
     open: &mut HashMap<String, (P::Endpoint, String)>,
 ) -> Result<Checked, Vec<String>> {
-    let Compiled { endpoint, spec, .. } = compile(protocol, DeviceKey(0), device)?;
+    let Compiled { endpoint, spec, .. } = compile(protocol, DeviceKey(0), device, &mut Specs::default())?;
     let (first, holder) = open.entry(endpoint.to_string()).or_insert_with(|| (endpoint.clone(), device.key()));
     if *first != endpoint {
         let own = format!("spec.protocol.{}", device.protocol);

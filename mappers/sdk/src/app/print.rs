@@ -104,7 +104,7 @@ mod tests {
     fn what_a_device_says_does_not_act_on_the_terminal() {
         let (mut status, mut device) = (testing::status(1.0, "False"), (*testing::device("a", 1)).clone());
         status.conditions.iter_mut().for_each(|c| c.message = "gone\x1b[2J\nboiler-9  all is well".into());
-        device.properties = vec![testing::property("serial")];
+        device.properties = vec![testing::property("serial")].into();
         status.reported = [("serial".to_owned(), pollux_crds::Value(json!("A\x1b]0;B\x07\r")))].into();
         status.quality = [("serial".to_owned(), "Bad".to_owned())].into();
         status.quality_reason = [("serial".to_owned(), "no\x1b[31m".to_owned())].into();

@@ -20,7 +20,7 @@ fn property(type_: PropertyType) -> EffectiveProperty {
         scale: 1.0,
         offset: 0.0,
         scale_exponent_from: None,
-        source: Source::Binding(json!({})),
+        source: Source::Binding(json!({}).into()),
         stale_after: None,
         enforce: Enforce::OnChange,
         verify: EffectiveVerify::Acknowledgement,

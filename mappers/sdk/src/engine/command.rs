@@ -44,8 +44,8 @@ pub struct DeviceSpec<P: Protocol> {
     pub wiring: u64,
     /// `spec.protocol.<NAME>`.
     pub config: P::Device,
-    /// Its points, in the order that positions mean.
-    pub points: Vec<PointSpec<P::Address>>,
+    /// Its points, in the order that positions mean; shared with devices that have the same.
+    pub points: Arc<[PointSpec<P::Address>]>,
     /// For one exchange.
     pub timeout: Duration,
     /// Failures in a row after which it is not Connected.
@@ -103,8 +103,8 @@ pub struct Write {
 pub enum Command<P: Protocol> {
     /// Adds a device, or gives it its newest configuration. Refused as a whole: the last valid one stays.
     Apply {
-        /// The device.
-        spec: DeviceSpec<P>,
+        /// The device. Boxed, for a queue takes room for many of the largest command.
+        spec: Box<DeviceSpec<P>>,
         /// Where its values stand, or all that is wrong with it.
         reply: oneshot::Sender<Result<Layout<P>, Vec<ConfigError>>>,
     },

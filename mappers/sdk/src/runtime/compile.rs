@@ -1,10 +1,13 @@
 //! An effective device becomes what the engine takes: typed configuration, points, and one hash of all that `prepare` sees.
+use super::points::Points;
 use crate::{DeviceKey, DeviceSpec, Interval, Point, PointSpec, Protocol, Slot};
-use pollux_crds::{Access, EffectiveDevice, EffectiveProperty, Source, hash};
+use pollux_crds::{Access, EffectiveDevice, EffectiveProperty, Properties, Source, hash};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use std::{
+    collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,71 +16,73 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// Characters of a block that a message repeats.
 const BRIEF: usize = 120;
 
-/// Positions of properties in the engine's points, and back: a property with an expression is no point.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Points {
-    property_of: Vec<usize>,
-    point_of: Vec<Option<usize>>,
+/// The points of lists of properties, made while several devices are compiled: devices that share their list share these.
+#[derive(Debug)]
+pub(crate) struct Specs<A>(HashMap<usize, Listed<A>>);
+
+/// A list by where it is kept, and its points.
+type Listed<A> = (Properties, Arc<[PointSpec<A>]>);
+
+impl<A> Default for Specs<A> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
 }
-impl Points {
-    fn of(device: &EffectiveDevice) -> Self {
-        let mut points = Self::default();
-        for (position, property) in device.properties.iter().enumerate() {
-            let point = matches!(property.source, Source::Binding(_)).then_some(points.property_of.len());
-            points.point_of.push(point);
-            points.property_of.extend(point.map(|_| position));
+impl<A: DeserializeOwned> Specs<A> {
+    fn of(&mut self, properties: &Properties) -> Result<Arc<[PointSpec<A>]>, Vec<String>> {
+        let list = properties.as_ptr().addr(); // kept beside it, so that no other can be there
+        if let Some((_, specs)) = self.0.get(&list) {
+            return Ok(specs.clone());
         }
-        points
-    }
-    pub(super) fn property(&self, point: usize) -> Option<usize> {
-        self.property_of.get(point).copied()
-    }
-    pub(super) fn point(&self, property: usize) -> Option<usize> {
-        self.point_of.get(property).copied().flatten()
+        let specs: Arc<[PointSpec<A>]> = bindings(properties)?.into();
+        self.0.insert(list, (properties.clone(), specs.clone()));
+        Ok(specs)
     }
 }
 
 /// What one device is to the engine.
 pub(crate) struct Compiled<P: Protocol> {
     pub(crate) endpoint: P::Endpoint,
-    pub(crate) spec: DeviceSpec<P>,
+    pub(crate) spec: Box<DeviceSpec<P>>,
     pub(super) points: Points,
 }
 
 /// The driver's word on a device's configuration.
 pub(crate) fn judge<P: Protocol>(protocol: &P, device: &EffectiveDevice) -> Result<(), String> {
-    compile(protocol, DeviceKey(0), device).map(drop).map_err(|errors| errors.join("; "))
+    compile(protocol, DeviceKey(0), device, &mut Specs::default()).map(drop).map_err(|errors| errors.join("; "))
 }
 /// As [`typed`]. A driver that panics over a configuration refuses it: no input may end the process.
 pub(crate) fn compile<P: Protocol>(
     protocol: &P,
     key: DeviceKey,
     device: &EffectiveDevice,
+    specs: &mut Specs<P::Address>,
 ) -> Result<Compiled<P>, Vec<String>> {
-    let judged = catch_unwind(AssertUnwindSafe(|| typed(protocol, key, device)));
+    let judged = catch_unwind(AssertUnwindSafe(|| typed(protocol, key, device, specs)));
     judged.unwrap_or_else(|_| Err(vec![format!("spec.protocol.{}: the driver failed over it", device.protocol)]))
 }
 
 /// All that only the driver can judge is judged here, before anything of the device is touched: a configuration that it
 /// refuses leaves the last valid one in force. Errors name the field, in the driver's words.
-fn typed<P: Protocol>(protocol: &P, key: DeviceKey, device: &EffectiveDevice) -> Result<Compiled<P>, Vec<String>> {
+fn typed<P: Protocol>(
+    protocol: &P,
+    key: DeviceKey,
+    device: &EffectiveDevice,
+    specs: &mut Specs<P::Address>,
+) -> Result<Compiled<P>, Vec<String>> {
     let block = format!("spec.protocol.{}", device.protocol);
-    let config: P::Device = parse(&block, &device.config).map_err(|error| vec![error])?;
+    let config: P::Device = parse(&block, &device.config.value()).map_err(|error| vec![error])?;
     let endpoint = protocol.endpoint(&config).map_err(|error| vec![format!("{block}: {}", error.text)])?;
-    let (points, errors) = bindings(device);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
     let spec = DeviceSpec {
         key,
         name: device.key(),
         wiring: wiring(device),
         config,
-        points,
+        points: specs.of(&device.properties)?,
         timeout: device.timeout.map_or(TIMEOUT, pollux_crds::Span::duration),
         offline_after: device.offline_after,
     };
-    let compiled = Compiled { endpoint, spec, points: Points::of(device) };
+    let compiled = Compiled { endpoint, spec: Box::new(spec), points: Points::of(device) };
     rehearse(protocol, device, &compiled)?;
     Ok(compiled)
 }
@@ -110,16 +115,16 @@ fn as_driver_sees<A>(spec: &PointSpec<A>, slot: Slot) -> Point<'_, A> {
     }
 }
 
-fn bindings<A: DeserializeOwned>(device: &EffectiveDevice) -> (Vec<PointSpec<A>>, Vec<String>) {
+fn bindings<A: DeserializeOwned>(properties: &Properties) -> Result<Vec<PointSpec<A>>, Vec<String>> {
     let (mut points, mut errors) = (vec![], vec![]);
-    for property in &device.properties {
+    for property in properties {
         let Source::Binding(json) = &property.source else { continue };
-        match parse(&field_of(property), json) {
+        match parse(&field_of(property), &json.value()) {
             Ok(address) => points.push(point(property, address)),
             Err(error) => errors.push(error),
         }
     }
-    (points, errors)
+    if errors.is_empty() { Ok(points) } else { Err(errors) }
 }
 fn field_of(property: &EffectiveProperty) -> String {
     format!("spec.properties[{}].binding", property.name)

@@ -1,7 +1,7 @@
 //! One device that is driven: its twin, and where its values stand in the engine.
-use super::{Clock, compile::Points, kept::Kept};
+use super::{Clock, kept::Kept, points::Points};
 use crate::{
-    Change, Connected, Instant, Knowledge, Known, Layout, PointFault, Precision, Protocol, Value, WriteReply, Wrote,
+    Change, Connected, Knowledge, Known, Layout, PointFault, Precision, Protocol, Value, WriteReply, Wrote,
     twin::{Action, Format, Now, Raw, Twin},
 };
 use pollux_crds::{EffectiveDevice, Writes};
@@ -16,8 +16,8 @@ pub(super) struct Driven<P: Protocol> {
     pub(super) twin: Twin,
     pub(super) writes: Writes,
     pub(super) flight: Option<Flight>,
-    /// Up to when each point was known to be fresh when the twin was last told.
-    told: Vec<Option<Instant>>,
+    /// The moment of each point that the twin was last told of, as [`Fresh`](crate::Fresh) marks it.
+    told: Box<[u32]>,
     /// When the last write was decided upon, and when its answer came.
     window: Option<(Duration, Duration)>,
     /// When the configuration changed last, while it was driven.
@@ -74,7 +74,7 @@ pub(super) struct Settings<P: Protocol> {
 impl<P: Protocol> Driven<P> {
     pub(super) fn new(settings: Settings<P>, twin: Twin, writes: Writes, now: Now) -> Self {
         let Settings { device, points, layout, timeout, wiring, knowledge } = settings;
-        let told = vec![None; layout.slots as usize];
+        let told = vec![0; layout.slots as usize].into();
         let (flight, window, configured) = (None, None, None);
         let kept = knowledge.kept.clone();
         let mut new =
@@ -91,7 +91,7 @@ impl<P: Protocol> Driven<P> {
             self.twin.known(&knowledge, now);
         }
         if layout.generation != self.layout.generation {
-            self.told = vec![None; layout.slots as usize];
+            self.told = vec![0; layout.slots as usize].into();
         }
         (self.device, self.points, self.layout) = (device, points, layout);
         self.timeout = self.timeout.max(timeout); // what was sent before waits as long as it was told
@@ -169,8 +169,8 @@ impl<P: Protocol> Driven<P> {
         let Some(property) = self.points.property(point).filter(|_| change.generation == self.layout.generation) else {
             return;
         };
-        if let (Some(told), Some(fresh)) = (self.told.get_mut(point), self.layout.fresh.last(point)) {
-            *told = Some(fresh);
+        if let Some(told) = self.told.get_mut(point) {
+            *told = self.layout.fresh.mark_of(point);
         }
         let raw = change.value.clone().map(|value| Raw { value, quality: change.quality, device_time_ms: change.time });
         let Self { twin, layout, points, .. } = self;
@@ -202,15 +202,19 @@ impl<P: Protocol> Driven<P> {
     }
     /// Tells the twin which points were read again, unchanged, since it was last told.
     fn freshen(&mut self, clock: &Clock, now: Now) {
-        for point in 0..self.told.len() {
-            let fresh = self.layout.fresh.last(point);
-            let Some(told) = self.told.get_mut(point).filter(|told| fresh > **told) else { continue };
-            *told = fresh;
-            if let (Some(fresh), Some(property)) = (fresh, self.points.property(point)) {
+        let mut told = std::mem::take(&mut self.told);
+        for (point, told) in told.iter_mut().enumerate() {
+            let mark = self.layout.fresh.mark_of(point);
+            if *told == mark {
+                continue;
+            }
+            *told = mark;
+            if let (Some(fresh), Some(property)) = (self.layout.fresh.last(point), self.points.property(point)) {
                 let asked_at = self.asked_at(clock.mono(fresh));
                 self.twin.confirmed(property, asked_at, now);
             }
         }
+        self.told = told;
     }
 }
 

@@ -9,6 +9,7 @@ mod engines;
 mod kept;
 mod links;
 mod placement;
+mod points;
 mod saver;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ mod tests;
 use crate::{Hub, NodeConfig, Protocol, Request, Secrets, Store};
 use channels::Channels;
 use clock::Clock;
-pub(crate) use compile::{Compiled, compile, judge};
+pub(crate) use compile::{Compiled, Specs, compile, judge};
 pub(crate) use endpoint::LAST_RECORDS;
 pub use engines::{EngineStats, Engines};
 use links::Links;

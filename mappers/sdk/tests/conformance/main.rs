@@ -130,5 +130,5 @@ async fn the_example_over_tcp_keeps_the_contract() {
 /// Used by the modules below.
 fn spec<P: Protocol>(key: u64, config: P::Device, points: Vec<PointSpec<P::Address>>) -> pollux_mapper::DeviceSpec<P> {
     let (key, name, timeout) = (DeviceKey(key), format!("d{key}"), Duration::from_secs(1));
-    pollux_mapper::DeviceSpec { key, name, wiring: 0, config, points, timeout, offline_after: 3 }
+    pollux_mapper::DeviceSpec { key, name, wiring: 0, config, points: points.into(), timeout, offline_after: 3 }
 }

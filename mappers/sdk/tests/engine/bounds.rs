@@ -86,7 +86,7 @@ fn scripted(points: Vec<PointSpec<u16>>) -> (Arc<Script>, Run<Scripted>) {
 #[tokio::test(start_paused = true)]
 async fn fifty_intervals_on_one_device_and_a_bounded_number_of_plans() {
     let (wire, mut specs) = bus(1, 50, 1000, 200, 1);
-    for (i, p) in specs[0].points.iter_mut().enumerate() {
+    for (i, p) in points(&mut specs[0]).iter_mut().enumerate() {
         p.interval = Interval::Every(ms(100 + 37 * i as u64));
     } // never the same set twice
     let mut run = start_bus(&wire, 1, specs);
@@ -98,8 +98,9 @@ async fn fifty_intervals_on_one_device_and_a_bounded_number_of_plans() {
 #[tokio::test(start_paused = true)]
 async fn an_interval_of_nought_or_of_an_age_harms_nobody() {
     let (wire, mut specs) = bus(2, 2, 1000, 200, 1);
-    (specs[0].points[0].interval, specs[0].points[1].interval, specs[0].timeout) =
-        (Interval::Every(ms(0)), Interval::Every(std::time::Duration::MAX), std::time::Duration::MAX);
+    specs[0].timeout = std::time::Duration::MAX;
+    points(&mut specs[0])[0].interval = Interval::Every(ms(0));
+    points(&mut specs[0])[1].interval = Interval::Every(std::time::Duration::MAX);
     let mut run = start_bus(&wire, 1, specs);
     for (device, point) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
         run.value(device, point, Some(f64::from(point))).await;

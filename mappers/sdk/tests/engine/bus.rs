@@ -69,7 +69,7 @@ async fn on_a_full_line_a_write_waits_for_one_request_at_most_and_is_read_back_f
 #[tokio::test(start_paused = true)]
 async fn points_of_one_second_and_of_five_share_requests() {
     let (wire, mut specs) = bus(1, 4, 1_000, 500, 1);
-    for point in &mut specs[0].points[2..] {
+    for point in &mut points(&mut specs[0])[2..] {
         point.interval = Interval::Every(ms(5_000));
     }
     let run = start_bus(&wire, 1, specs);

@@ -26,6 +26,10 @@ pub fn point<A>(name: &str, address: A, interval: u64) -> PointSpec<A> {
         read_group: None,
     }
 }
+/// The points of a device, to be changed before it is started.
+pub fn points<P: Protocol>(spec: &mut DeviceSpec<P>) -> &mut [PointSpec<P::Address>] {
+    Arc::get_mut(&mut spec.points).unwrap()
+}
 /// Keys are given by [`Run`], in the order of the specs.
 pub fn device<P: Protocol>(
     name: &str,
@@ -34,7 +38,15 @@ pub fn device<P: Protocol>(
     points: Vec<PointSpec<P::Address>>,
 ) -> DeviceSpec<P> {
     let (key, timeout) = (DeviceKey(0), ms(timeout));
-    DeviceSpec { key, name: name.into(), wiring: 0, config, points, timeout, offline_after: OFFLINE_AFTER }
+    DeviceSpec {
+        key,
+        name: name.into(),
+        wiring: 0,
+        config,
+        points: points.into(),
+        timeout,
+        offline_after: OFFLINE_AFTER,
+    }
 }
 
 pub struct Run<P: Protocol> {
@@ -81,7 +93,8 @@ impl<P: Protocol> Run<P> {
     }
     pub async fn apply(&self, device: u64, spec: DeviceSpec<P>) -> Result<Layout<P>, Vec<ConfigError>> {
         let (reply, answer) = oneshot::channel();
-        self.tell(Command::Apply { spec: DeviceSpec { key: DeviceKey(device), ..spec }, reply }).await;
+        let spec = Box::new(DeviceSpec { key: DeviceKey(device), ..spec });
+        self.tell(Command::Apply { spec, reply }).await;
         answer.await.unwrap()
     }
     pub async fn remove(&self, device: u64) {

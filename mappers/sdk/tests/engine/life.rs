@@ -1,5 +1,5 @@
 //! Devices that come and go, what is asked for once, and how it ends.
-use crate::common::{Run, device, ms, point};
+use crate::common::{Run, device, ms, point, points};
 use pollux_mapper::testing::scripted::{Answer, Device, Script, Scripted, Seen};
 use pollux_mapper::*;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -14,7 +14,7 @@ pub(crate) fn spec(name: &str, interval: u64, addresses: &[&str]) -> DeviceSpec<
 pub(crate) fn script(specs: &[DeviceSpec<Scripted>]) -> Arc<Script> {
     let script = Arc::new(Script::default());
     for spec in specs {
-        for point in &spec.points {
+        for point in &*spec.points {
             script.set(&spec.name, &point.address, 1.0);
         }
     }
@@ -154,7 +154,7 @@ async fn a_write_whose_turn_does_not_come_is_not_sent() {
 #[tokio::test(start_paused = true)]
 async fn what_is_read_on_connect_is_read_once_for_each_connection_and_when_asked() {
     let mut device = spec("a", 1_000, &["x", "serial"]);
-    device.points[1].interval = Interval::OnConnect;
+    points(&mut device)[1].interval = Interval::OnConnect;
     let (script, mut run) = start(vec![device]);
     run.value(0, 1, Some(1.0)).await;
     sleep(ms(60_000)).await;
@@ -174,7 +174,7 @@ async fn what_is_read_on_connect_is_read_once_for_each_connection_and_when_asked
 #[tokio::test(start_paused = true)]
 async fn what_is_read_on_connect_is_asked_again_until_it_is_there() {
     let mut device = spec("a", 1_000, &["serial"]);
-    device.points[0].interval = Interval::OnConnect;
+    points(&mut device)[0].interval = Interval::OnConnect;
     let script = script(std::slice::from_ref(&device));
     script.answers.lock().unwrap().extend([Answer::Silent, Answer::Silent]); // two failures are not three
     let mut run = Run::start(Scripted(script.clone()), vec![device]);
@@ -232,9 +232,9 @@ async fn a_reading_asked_for_is_new_even_if_one_is_under_way() {
 async fn members_of_a_read_group_are_read_together_whoever_asks() {
     let mut device = spec("a", 1_000, &["p", "high", "q", "r", "s", "low"]);
     for i in [1, 5] {
-        device.points[i].read_group = Some("clock".into());
+        points(&mut device)[i].read_group = Some("clock".into());
     }
-    device.points[5].interval = Interval::Every(ms(7_000));
+    points(&mut device)[5].interval = Interval::Every(ms(7_000));
     let (script, mut run) = start(vec![device]);
     run.connected(0, true).await;
     sleep(ms(10_000)).await;
@@ -250,7 +250,9 @@ async fn members_of_a_read_group_are_read_together_whoever_asks() {
     }
     assert!(whole >= 12, "at the shorter interval: {whole}");
     let mut big = spec("b", 1_000, &["a", "b", "c", "d", "e"]);
-    big.points.iter_mut().for_each(|p| p.read_group = Some("all".into()));
+    for point in points(&mut big) {
+        point.read_group = Some("all".into());
+    }
     let errors = run.apply(1, big).await.unwrap_err();
     assert!(errors[0].text.contains("readGroup all"), "{errors:?}");
     run.stop().await;
@@ -259,7 +261,7 @@ async fn members_of_a_read_group_are_read_together_whoever_asks() {
 #[tokio::test(start_paused = true)]
 async fn what_is_only_written_is_never_read() {
     let mut device = spec("a", 1_000, &["x", "secret"]);
-    device.points[1].readable = false;
+    points(&mut device)[1].readable = false;
     let (script, mut run) = start(vec![device]);
     run.connected(0, true).await;
     assert_eq!(run.write(0, 1, 4.0).await, Wrote::Done);
@@ -429,7 +431,7 @@ async fn a_thousand_devices_on_a_link_all_keep_their_cycles() {
 #[tokio::test(start_paused = true)]
 async fn on_a_full_link_slow_points_are_read_beside_fast_ones() {
     let mut spec = spec("a", 15, &["f1", "f2", "f3", "f4", "f5", "slow"]); // 20 ms of requests, every 15 ms
-    spec.points[5].interval = Interval::Every(ms(1_000));
+    points(&mut spec)[5].interval = Interval::Every(ms(1_000));
     let (script, run) = start(vec![spec]);
     sleep(ms(100_000)).await;
     let slow = reads_of(&script, "slow");

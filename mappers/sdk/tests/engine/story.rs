@@ -180,7 +180,7 @@ async fn mqtt_availability_decides_per_device_on_one_connection() {
     say("y/t", "oops");
     run.value(0, 0, Some(21.5)).await;
     run.value(1, 0, None).await; // not a number
-    let moved = DeviceSpec { wiring: 1, points: vec![point("t", "y/new".to_owned(), 1000)], ..spec("y") };
+    let moved = DeviceSpec { wiring: 1, points: vec![point("t", "y/new".to_owned(), 1000)].into(), ..spec("y") };
     assert_eq!(run.apply(1, moved).await.unwrap().base, Slot(2));
     sleep(ms(10)).await;
     say("y/t", "1.0"); // the old route still stands in the link (its detach is the default): its port is outdated

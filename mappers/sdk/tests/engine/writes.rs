@@ -61,7 +61,8 @@ async fn only_what_was_submitted_as_a_group_is_batched() {
 #[tokio::test(start_paused = true)]
 async fn each_value_has_its_own_answer_and_a_group_is_superseded_only_whole() {
     let (wire, mut specs) = bus(1, 6, 60_000, 200, 1);
-    specs[0].points.push(point("illegal", modbus::Address { register: 1000 }, 60_000));
+    let illegal = point("illegal", modbus::Address { register: 1000 }, 60_000);
+    specs[0].points = specs[0].points.iter().cloned().chain([illegal]).collect();
     wire.registers.lock().unwrap().insert((1, 1000), 0.0);
     wire.slow.lock().unwrap().insert(1, ms(100));
     let mut run = start_bus(&wire, 1, specs);

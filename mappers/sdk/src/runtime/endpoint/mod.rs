@@ -50,7 +50,7 @@ pub(super) enum Order<P: Protocol> {
     /// A device, new or changed.
     Apply {
         device: Arc<EffectiveDevice>,
-        compiled: Compiled<P>,
+        compiled: Box<Compiled<P>>,
         /// What drove it elsewhere until now; None: it is driven here already.
         twin: Option<Box<Twin>>,
         writes: Writes,
@@ -280,11 +280,11 @@ impl<P: Protocol> Endpoint<P> {
     async fn apply(
         &mut self,
         device: Arc<EffectiveDevice>,
-        compiled: Compiled<P>,
+        compiled: Box<Compiled<P>>,
         twin: Option<Box<Twin>>,
         writes: Writes,
     ) -> Option<Result<(), Refused>> {
-        let Compiled { spec, points, .. } = compiled;
+        let Compiled { spec, points, .. } = *compiled;
         let (key, timeout, wiring) = (spec.key, spec.timeout, spec.wiring);
         let stale = self.recall(key, &device.uid, wiring).await;
         let (reply, answer) = oneshot::channel();

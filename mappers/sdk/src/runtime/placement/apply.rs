@@ -198,7 +198,7 @@ impl<P: Protocol> Placement<P> {
         mut known: Known<P>,
         device: Arc<EffectiveDevice>,
         writes: Writes,
-        compiled: Compiled<P>,
+        compiled: Box<Compiled<P>>,
         twin: Option<Box<Twin>>,
     ) -> bool {
         let uid = device.uid.clone();

@@ -2,7 +2,7 @@
 use super::{Known, Place, Placement};
 use crate::{
     NodeConfig, Protocol,
-    runtime::compile::{Compiled, compile},
+    runtime::compile::{Compiled, Specs, compile},
 };
 use pollux_crds::{EffectiveDevice, Mode, Writes};
 use std::{
@@ -25,7 +25,7 @@ pub(super) enum Goal<P: Protocol> {
     /// It is driven as it shall be.
     Stay(P::Endpoint),
     /// It shall be driven so.
-    Drive(Compiled<P>),
+    Drive(Box<Compiled<P>>),
     /// It shall not be driven.
     Park(Why),
 }
@@ -87,17 +87,23 @@ impl<E: Clone + Eq + Display> Claims<E> {
 impl<P: Protocol> Placement<P> {
     /// What is to become of each device, in the order of the configuration.
     pub(super) fn goals(&mut self, config: &NodeConfig) -> Vec<Aim<P>> {
-        let mut claims = Claims::new(self.shared.links.all());
-        config.devices.iter().map(|device| self.aim(device, config, &mut claims)).collect()
+        let (mut claims, mut specs) = (Claims::new(self.shared.links.all()), Specs::default());
+        config.devices.iter().map(|device| self.aim(device, config, &mut claims, &mut specs)).collect()
     }
-    fn aim(&mut self, device: &Arc<EffectiveDevice>, config: &NodeConfig, claims: &mut Claims<P::Endpoint>) -> Aim<P> {
+    fn aim(
+        &mut self,
+        device: &Arc<EffectiveDevice>,
+        config: &NodeConfig,
+        claims: &mut Claims<P::Endpoint>,
+        specs: &mut Specs<P::Address>,
+    ) -> Aim<P> {
         let Some(known) = self.known.get_mut(&device.uid) else {
             return Aim { device: device.clone(), goal: Goal::Park(Why::Waiting), refused: None };
         };
         let mut aim = if device.mode == Mode::Off {
             Aim { device: device.clone(), goal: Goal::Park(Why::Off), refused: None }
         } else {
-            judged(&*self.shared.protocol, device, known, config.writes)
+            judged(&*self.shared.protocol, device, known, config.writes, specs)
         };
         let of_source = || config.refusals.get(&device.uid).map(|r| kept(&aim.device, r.generation, &r.message));
         aim.refused = aim.refused.or_else(of_source);
@@ -115,10 +121,16 @@ impl<P: Protocol> Placement<P> {
 }
 
 /// The driver's word on the newest form. Where it refuses that, the last valid one stays in force.
-fn judged<P: Protocol>(protocol: &P, device: &Arc<EffectiveDevice>, known: &mut Known<P>, writes: Writes) -> Aim<P> {
+fn judged<P: Protocol>(
+    protocol: &P,
+    device: &Arc<EffectiveDevice>,
+    known: &mut Known<P>,
+    writes: Writes,
+    specs: &mut Specs<P::Address>,
+) -> Aim<P> {
     let refused_before = known.refused.as_ref().is_some_and(|(form, _)| form == device);
     if !refused_before {
-        match goal(protocol, device, known, writes) {
+        match goal(protocol, device, known, writes, specs) {
             Ok(goal) => {
                 known.refused = None;
                 return Aim { device: device.clone(), goal, refused: None };
@@ -132,7 +144,7 @@ fn judged<P: Protocol>(protocol: &P, device: &Arc<EffectiveDevice>, known: &mut 
     }
     let message = known.refused.as_ref().map(|(_, why)| why.clone()).unwrap_or_default();
     if let Some(valid) = known.valid.clone().filter(|valid| valid != device)
-        && let Ok(goal) = goal(protocol, &valid, known, writes)
+        && let Ok(goal) = goal(protocol, &valid, known, writes, specs)
     {
         let refused = Some(kept(&valid, device.generation, &message));
         return Aim { device: valid, goal, refused };
@@ -145,10 +157,11 @@ fn goal<P: Protocol>(
     form: &Arc<EffectiveDevice>,
     known: &Known<P>,
     writes: Writes,
+    specs: &mut Specs<P::Address>,
 ) -> Result<Goal<P>, Vec<String>> {
     match &known.place {
         Place::At(endpoint) if known.is(form, writes) => Ok(Goal::Stay(endpoint.clone())),
-        _ => compile(protocol, known.key, form).map(Goal::Drive),
+        _ => compile(protocol, known.key, form, specs).map(|compiled| Goal::Drive(Box::new(compiled))),
     }
 }
 /// What is said of an edit that is not in force.

@@ -60,7 +60,7 @@ async fn connected_turns_at_most_once_in_thirty_seconds() {
 async fn a_reading_asked_for_is_read_and_shown_at_once() {
     let script = script(&["a", "off"]);
     let mut slow = device("a");
-    for property in &mut slow.properties {
+    for property in slow.properties.iter_mut() {
         property.interval = Interval::Every(Span::from_millis(3_600_000));
         property.stale_after = None;
         property.report.deadband = 5.0;

@@ -23,7 +23,7 @@ fn file(folder: &tempfile::TempDir) -> PathBuf {
 /// `temperature` stands elsewhere.
 fn rewired(device: EffectiveDevice) -> EffectiveDevice {
     let mut device = edited(device);
-    device.properties[0].source = Source::Binding(json!("setpoint"));
+    device.properties[0].source = Source::Binding(json!("setpoint").into());
     device
 }
 

@@ -48,7 +48,7 @@ fn property(name: &str, access: Access) -> EffectiveProperty {
         scale: 1.0,
         offset: 0.0,
         scale_exponent_from: None,
-        source: Source::Binding(json!(name)),
+        source: Source::Binding(json!(name).into()),
         stale_after: Some(Span::from_millis(5000)),
         enforce: Enforce::OnChange,
         verify: EffectiveVerify::ReadBack {
@@ -68,11 +68,11 @@ pub(super) fn device(name: &str) -> EffectiveDevice {
         generation: 1,
         mode: Mode::Control,
         protocol: "scripted",
-        config: json!({"bus": "bus", "name": name}),
+        config: json!({"bus": "bus", "name": name}).into(),
         timeout: Some(Span::from_millis(1000)),
         offline_after: 3,
         channel: None,
-        properties: vec![property("temperature", Access::ReadOnly), property("setpoint", Access::ReadWrite)],
+        properties: vec![property("temperature", Access::ReadOnly), property("setpoint", Access::ReadWrite)].into(),
         summary: vec![],
         desired: Values::new(),
         applied: [].into(),
@@ -81,7 +81,7 @@ pub(super) fn device(name: &str) -> EffectiveDevice {
 }
 fn on(bus: &str, device: EffectiveDevice) -> EffectiveDevice {
     let config = json!({"bus": bus, "name": device.name});
-    EffectiveDevice { config, ..edited(device) }
+    EffectiveDevice { config: config.into(), ..edited(device) }
 }
 fn wants(setpoint: f64, device: EffectiveDevice) -> EffectiveDevice {
     let desired = serde_json::from_value(json!({"setpoint": setpoint})).expect("values");

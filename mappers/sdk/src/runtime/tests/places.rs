@@ -71,12 +71,12 @@ async fn two_names_that_turn_out_to_be_one_resource_are_not_both_kept_open() {
 async fn what_the_driver_refuses_shows_on_that_device_alone() {
     let script = script(&["a", "b"]);
     let mut bad = device("a");
-    bad.properties[0].source = Source::Binding(json!(""));
-    bad.properties[1].source = Source::Binding(json!(7));
+    bad.properties[0].source = Source::Binding(json!("").into());
+    bad.properties[1].source = Source::Binding(json!(7).into());
     let plant = Plant::new(&script, config([bad.clone(), device("b")]));
     plant.until("b", reports("temperature", 20.0)).await;
     plant.until("a", refused_with("ConfigError", "spec.properties[setpoint].binding")).await;
-    bad.properties.remove(1);
+    bad.properties = bad.properties[..1].to_vec().into();
     plant.set(config([edited(bad.clone()), device("b")]));
     plant
         .until("a", refused_with("ConfigError", "spec.properties[temperature].binding: temperature: address must"))
@@ -91,7 +91,7 @@ async fn what_the_driver_refuses_shows_on_that_device_alone() {
 async fn a_device_whose_configuration_is_refused_holds_no_resource() {
     let script = script(&["a", "b"]);
     let mut bad = on("tty?9600", device("a"));
-    bad.properties[0].source = Source::Binding(json!(""));
+    bad.properties[0].source = Source::Binding(json!("").into());
     let plant = Plant::new(&script, config([bad, on("tty?19200", device("b"))]));
     plant.until("b", reports("temperature", 20.0)).await;
     plant.end().await;
@@ -103,7 +103,7 @@ async fn a_refused_edit_leaves_the_last_valid_one_in_force() {
     let plant = Plant::new(&script, config([device("a")]));
     plant.until("a", reports("temperature", 20.0)).await;
     let mut bad = on("other", wants(50.0, device("a")));
-    bad.properties[0].source = Source::Binding(json!(""));
+    bad.properties[0].source = Source::Binding(json!("").into());
     plant.set(config([bad.clone()]));
     plant.pass(seconds(10)).await;
     script.set("a", "temperature", 21.0);
@@ -127,7 +127,7 @@ async fn after_a_driver_fell_the_last_valid_form_is_in_force_again() {
     let plant = Plant::new(&script, config([device("a")]));
     plant.until("a", reports("temperature", 20.0)).await;
     let mut bad = edited(device("a"));
-    bad.properties[0].source = Source::Binding(json!(""));
+    bad.properties[0].source = Source::Binding(json!("").into());
     plant.set(config([bad]));
     plant.until("a", is(IN_SYNC, "False", "ConfigError")).await;
     script.answers.lock().unwrap().push_back(Answer::Late(Duration::MAX)); // no clock goes so far
@@ -163,7 +163,7 @@ async fn the_switch_of_the_class_reaches_a_device_whose_newest_edit_was_refused(
     let plant = Plant::new(&script, config([valid.clone()]));
     plant.until("a", |s| s.pending.is_empty() && reports("setpoint", 22.0)(s)).await;
     let mut bad = edited(valid);
-    bad.properties[0].source = Source::Binding(json!(""));
+    bad.properties[0].source = Source::Binding(json!("").into());
     plant.set(NodeConfig { writes: Writes::Disabled, ..config([bad]) });
     plant.pass(seconds(1)).await;
     script.set("a", "setpoint", 10.0);
@@ -253,7 +253,12 @@ async fn a_driver_that_panics_costs_its_own_endpoint_a_rest_and_nothing_else() {
 
 #[test]
 fn a_driver_that_panics_over_a_configuration_refuses_it() {
-    let judged = crate::runtime::compile::compile(&Falls, crate::DeviceKey(1), &device("a"));
+    let judged = crate::runtime::compile::compile(
+        &Falls,
+        crate::DeviceKey(1),
+        &device("a"),
+        &mut crate::runtime::Specs::default(),
+    );
     assert_eq!(judged.err(), Some(vec!["spec.protocol.scripted: the driver failed over it".to_owned()]));
 }
 

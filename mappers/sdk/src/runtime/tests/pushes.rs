@@ -15,7 +15,7 @@ fn plant(broker: &Arc<Broker>, devices: impl IntoIterator<Item = EffectiveDevice
     Plant::over(Memory(broker.clone()), broker, config(devices), Store::ephemeral())
 }
 fn patient(device: EffectiveDevice) -> EffectiveDevice {
-    let properties = device.properties.into_iter().map(|p| EffectiveProperty { stale_after: None, ..p }).collect();
+    let properties = device.properties.iter().map(|p| EffectiveProperty { stale_after: None, ..p.clone() }).collect();
     EffectiveDevice { properties, ..device }
 }
 

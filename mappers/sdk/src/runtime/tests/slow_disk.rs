@@ -86,7 +86,9 @@ fn points_that_moved_are_not_mistaken_for_each_other() {
     with_a_slow_disk(async |script, folder| {
         script.set("a", "pressure", 1.0);
         let moved = |plant: &Plant, mut wanted: EffectiveDevice| {
-            wanted.properties.insert(1, property("pressure", Access::ReadWrite));
+            let mut properties = wanted.properties.to_vec();
+            properties.insert(1, property("pressure", Access::ReadWrite));
+            wanted.properties = properties.into();
             plant.set(config([edited(wanted)]));
         };
         let plant = meanwhile(script.clone(), folder.path(), moved).await;

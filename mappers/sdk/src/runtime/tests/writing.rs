@@ -102,7 +102,7 @@ async fn what_a_reading_that_was_under_way_says_is_no_word_on_the_write_after_it
 async fn what_was_asked_for_before_a_write_is_no_word_on_it_though_nothing_newer_is_there() {
     let (script, mut device) = (script(&["a"]), wants(22.0, device("a")));
     *script.limits.lock().unwrap() = crate::Limits::at_once(4).per_unit(2);
-    for property in &mut device.properties {
+    for property in device.properties.iter_mut() {
         (property.interval, property.stale_after) = (Interval::Every(Span::from_secs(5)), None);
     }
     let (tolerance, at_once) = (0.0, Span::from_millis(0));

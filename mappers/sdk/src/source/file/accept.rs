@@ -2,7 +2,7 @@
 use super::{Problem, Report, Text};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use pollux_crds::{
-    SECRET_LABEL, SECRET_LABEL_VALUE, SecretKeys, is_for_mappers, no_secret,
+    JsonText, SECRET_LABEL, SECRET_LABEL_VALUE, SecretKeys, is_for_mappers, no_secret,
     offline::{self, Object, yaml},
     secret_key,
 };
@@ -41,7 +41,8 @@ pub(crate) struct Accepted {
     pub(crate) object: Object,
     /// Grows with each edit of its spec.
     pub(crate) generation: i64,
-    spec: Json,
+    /// As it stands in the file.
+    spec: JsonText,
 }
 
 /// All objects that are in force.
@@ -154,7 +155,7 @@ impl World {
         }
         match offline::load(json) {
             Ok(object) => {
-                let spec = json.get("spec").cloned().unwrap_or_default();
+                let spec = json.get("spec").map(JsonText::from).unwrap_or_default();
                 let generation = match &old {
                     Some((_, before)) if before.spec == spec => before.generation,
                     Some((_, before)) => before.generation.saturating_add(1),

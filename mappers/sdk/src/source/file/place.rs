@@ -6,8 +6,8 @@ use super::{
 };
 use crate::NodeConfig;
 use pollux_crds::{
-    Device, EffectiveDevice, MapperClass, Opening, Resolved, SecretRef, Writes, check_secrets, conflicts, hash,
-    judge_model, offline::Object, resolve, speaks,
+    Device, EffectiveDevice, MapperClass, Opening, Resolved, SecretRef, SharedProperties, Writes, check_secrets,
+    conflicts, hash, judge_model, offline::Object, resolve, speaks,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,11 +20,12 @@ pub(crate) struct Placed {
     protocol: &'static str,
     writes: Writes,
     last: BTreeMap<Key, Arc<EffectiveDevice>>,
+    properties: SharedProperties,
 }
 
 impl Placed {
     pub(crate) fn new(protocol: &'static str, writes: Writes) -> Self {
-        Self { protocol, writes, last: BTreeMap::new() }
+        Self { protocol, writes, last: BTreeMap::new(), properties: SharedProperties::default() }
     }
     pub(crate) fn update(&mut self, world: &World, report: &mut Report) -> NodeConfig {
         let mut last = std::mem::take(&mut self.last);
@@ -32,9 +33,7 @@ impl Placed {
         for Judged { key, accepted, outcome } in self.judged(world, report) {
             let before = last.remove(key);
             let entry = match outcome {
-                Ok(new) => {
-                    Some(before.filter(|before| **before == new.effective).unwrap_or_else(|| Arc::new(new.effective)))
-                }
+                Ok(new) => Some(before.filter(|before| **before == new).unwrap_or_else(|| Arc::new(new))),
                 Err(problems) => {
                     report.problems.extend(problems);
                     before
@@ -45,6 +44,7 @@ impl Placed {
                 self.last.insert(key.clone(), entry);
             }
         }
+        self.properties.sweep();
         devices.sort_by_key(|(order, _)| *order);
         let devices: Vec<_> = devices.into_iter().map(|(_, device)| device).collect();
         report.devices = devices.len();
@@ -52,7 +52,7 @@ impl Placed {
     }
 
     /// Every device of this protocol, by itself and beside the others; and what is wrong with a model that none of them names.
-    fn judged<'a>(&self, world: &'a World, report: &mut Report) -> Vec<Judged<'a>> {
+    fn judged<'a>(&mut self, world: &'a World, report: &mut Report) -> Vec<Judged<'a>> {
         let mut judged = vec![];
         let mut openings = vec![];
         let mut told = BTreeSet::new();
@@ -69,8 +69,12 @@ impl Placed {
                 continue;
             }
             let outcome = judge((key, accepted), device, world, &mut told);
-            openings
-                .extend(outcome.as_ref().ok().and_then(|resolved| opening((key, accepted), device, resolved, world)));
+            // What is not shared goes before the next one is judged.
+            let outcome = outcome.map(|resolved| {
+                openings.extend(opening((key, accepted), device, &resolved, world));
+                let properties = self.properties.share(resolved.effective.properties);
+                EffectiveDevice { properties, ..resolved.effective }
+            });
             judged.push(Judged { key, accepted, outcome });
         }
         let mut refused = conflicts(&openings);
@@ -95,7 +99,7 @@ impl Placed {
 struct Judged<'a> {
     key: &'a Key,
     accepted: &'a Accepted,
-    outcome: Result<Resolved, Vec<Problem>>,
+    outcome: Result<EffectiveDevice, Vec<Problem>>,
 }
 
 /// The device against its model, channel and class; errors of a model that were told already are not told again.

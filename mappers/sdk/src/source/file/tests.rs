@@ -254,7 +254,7 @@ fn a_device_is_refused_as_in_a_cluster_until_its_secret_is_there_labelled_and_wh
     assert_eq!(told(&files, &report), [format!("{field}: Secret \"c\" has no key tls.key")]);
     let report = files.edit("s.yaml", &secret(labelled, keys));
     assert_eq!((told(&files, &report), files.story()), (vec![], vec!["a 1 20".to_owned()]));
-    assert_eq!(files.devices()[0].config["tls"]["secret"], "default.c");
+    assert_eq!(files.devices()[0].config.value()["tls"]["secret"], "default.c");
 }
 
 #[test]

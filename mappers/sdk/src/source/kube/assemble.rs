@@ -3,7 +3,8 @@
 use super::Judge;
 use crate::{NodeConfig, Origin, Refusal};
 use pollux_crds::{
-    DeviceModelRevisionSpec, DeviceSliceSpec, EffectiveDevice, Mode, SliceDevice, Writes, effective, hash, slice_name,
+    DeviceModelRevisionSpec, DeviceSliceSpec, EffectiveDevice, Mode, SharedProperties, SliceDevice, Writes, effective,
+    hash, slice_name,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -81,6 +82,7 @@ pub(super) type Revisions = BTreeMap<String, Arc<DeviceModelRevisionSpec>>;
 #[derive(Debug, Default)]
 pub(super) struct Built {
     devices: BTreeMap<String, Compiled>,
+    properties: SharedProperties,
 }
 #[derive(Debug, Clone)]
 struct Compiled {
@@ -119,7 +121,7 @@ impl Built {
                 continue;
             }
             let last = self.devices.get(&entry.uid);
-            let new = compile(entry, last, revisions, judge);
+            let new = compile(entry, last, revisions, judge, &mut self.properties);
             let why = match &new {
                 Ok(new) => new.refused.clone(),
                 Err(why) => Some(why.clone()),
@@ -141,6 +143,7 @@ impl Built {
             }
         }
         self.devices = next;
+        self.properties.sweep();
         let in_force = Set { writes: *writes, writes_per_second: *writes_per_second, devices: in_force };
         Outcome { config, in_force, refused }
     }
@@ -158,13 +161,15 @@ fn compile(
     last: Option<&Compiled>,
     revisions: &Revisions,
     judge: &Judge,
+    shared: &mut SharedProperties,
 ) -> Result<Compiled, String> {
     if let Some(last) = last.filter(|last| last.entry == *entry) {
         return Ok(last.clone());
     }
     let revision = revisions.get(&entry.revision).ok_or_else(|| format!("revision {} is not there", entry.revision))?;
-    let device = effective(entry, revision)
+    let mut device = effective(entry, revision)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    device.properties = shared.share(device.properties);
     // An entry that differs only in what the runtime does not see keeps its device, so that nobody compares it again.
     if let Some(last) = last.filter(|last| *last.device == device) {
         return Ok(Compiled { entry: entry.clone(), ..last.clone() });

@@ -8,7 +8,11 @@ pub(in super::super) fn own() -> Own {
 /// Of a driver that takes everything but the host "nowhere".
 pub(in super::super) fn judge() -> Judge {
     Judge(Arc::new(|device: &EffectiveDevice| {
-        if device.config["host"] == "nowhere" { Err("spec.protocol.custom: host: is nowhere".into()) } else { Ok(()) }
+        if device.config.value()["host"] == "nowhere" {
+            Err("spec.protocol.custom: host: is nowhere".into())
+        } else {
+            Ok(())
+        }
     }))
 }
 pub(in super::super) fn revision(scale: f64) -> DeviceModelRevisionSpec {

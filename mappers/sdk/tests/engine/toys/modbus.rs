@@ -35,7 +35,7 @@ pub struct Device {
     pub path: String,
     pub unit_id: u8,
 }
-#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct Address {
     pub register: u16,
 }

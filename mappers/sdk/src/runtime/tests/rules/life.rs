@@ -383,7 +383,7 @@ fn effective(name: &str, wanted: &Wanted) -> EffectiveDevice {
     EffectiveDevice {
         generation: wanted.generation,
         mode: wanted.mode,
-        config: json!({"bus": bus, "name": name}),
+        config: json!({"bus": bus, "name": name}).into(),
         properties: (0..KINDS.len()).map(|p| effective_property(p, &wanted.config)).collect(),
         desired: wanted.config.desired.iter().map(|(p, value)| (format!("p{p}"), Json::from(*value))).collect(),
         applied: wanted.applied.clone(),
@@ -406,7 +406,7 @@ fn effective_property(position: usize, config: &Config) -> EffectiveProperty {
     EffectiveProperty {
         type_: PropertyType::Integer,
         minimum: Some(-1000.0 - f64::from(config.conduct)),
-        source: Source::Binding(json!(address(position, config))),
+        source: Source::Binding(json!(address(position, config)).into()),
         enforce: if kind.always { Enforce::Always } else { Enforce::OnChange },
         verify,
         wiring: config.wiring[position].to_string(),

@@ -1,6 +1,8 @@
 //! A device as its mapper sees it: parameters filled in, defaults applied, every field judged.
-use crate::{Access, Applied, Enforce, EnumValue, Interval, Mode, PropertyType, SliceDevice, Span, Values};
-use serde_json::Value as Json;
+mod properties;
+
+use crate::{Access, Applied, Enforce, EnumValue, Interval, JsonText, Mode, PropertyType, SliceDevice, Span, Values};
+pub use properties::{Properties, SharedProperties};
 use std::collections::BTreeMap;
 
 /// A device as its mapper sees it. Made by [`crate::effective`] only, so what stands here is valid.
@@ -20,7 +22,7 @@ pub struct EffectiveDevice {
     pub protocol: &'static str,
     /// The protocol's block, Channel merged in, parameters filled in, and `namespace.name` for each name of a Secret: what the keys
     /// of its contents begin with.
-    pub config: Json,
+    pub config: JsonText,
     /// Time-out of one request; None: the driver's default.
     pub timeout: Option<Span>,
     /// Failures in a row until Connected is False.
@@ -28,7 +30,7 @@ pub struct EffectiveDevice {
     /// Name of the Channel that it shares.
     pub channel: Option<String>,
     /// Every property, in the model's order.
-    pub properties: Vec<EffectiveProperty>,
+    pub properties: Properties,
     /// Positions in `properties` of what the summary shows.
     pub summary: Vec<usize>,
     /// What it shall be; each key names a writable property, each value fits it.
@@ -86,7 +88,7 @@ pub struct EffectiveProperty {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// The wire: the protocol's binding, parameters filled in.
-    Binding(Json),
+    Binding(JsonText),
     /// CEL over the other properties.
     Expression(String),
 }
