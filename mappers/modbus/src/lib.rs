@@ -10,6 +10,7 @@ mod kept;
 pub mod learned;
 mod link;
 mod manners;
+mod names;
 pub mod plan;
 mod protocol;
 mod review;

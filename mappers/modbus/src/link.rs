@@ -305,8 +305,7 @@ fn read_request(range: Range) -> Request<'static> {
 
 /// "unit 1  fc 3 holding 0..12 (40001..40013)  temperature, setpoint": as it is sent, and as data sheets have it.
 pub(crate) fn describe(unit: &Unit, exchange: &Exchange<Range>) -> String {
-    let names: Vec<&str> =
-        exchange.points.iter().filter_map(|at| unit.items.get(*at)).map(|item| item.name.as_str()).collect();
+    let names: Vec<&str> = exchange.points.iter().filter_map(|at| unit.name(*at)).collect();
     let Range { table, start, count } = exchange.request;
     let register = |address: u16| Place { table, address: address.into() }.register();
     let last = start.saturating_add(count.saturating_sub(1));

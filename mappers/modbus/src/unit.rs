@@ -4,6 +4,7 @@ use crate::{
     kept::Why,
     learned::Learned,
     manners::Patience,
+    names::Names,
     plan::Range,
     rules::{Rules, is_of_bits},
     told::Told,
@@ -23,7 +24,9 @@ use std::{
 #[derive(Debug)]
 pub struct Unit {
     pub id: u8,
-    pub items: Vec<Item>,
+    pub items: Box<[Item]>,
+    /// Of its points, for people.
+    names: Names,
     /// What it may be asked, and what that costs.
     pub rules: Rules,
     pub writing: Writing,
@@ -36,11 +39,10 @@ pub struct Unit {
     maskless: AtomicBool,
 }
 
-/// One point. `block` is what a read may not split: its own range, or its read group's.
+/// One point, in as little room as can be: there are many. `block` is what a read may not split: its own range, or its read group's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     pub slot: Slot,
-    pub name: String,
     pub range: Range,
     pub block: Range,
     pub format: Format,
@@ -72,7 +74,8 @@ impl Unit {
                 rules.alone = points.iter().zip(&items).filter_map(alone).collect();
                 Ok(Self {
                     id,
-                    items,
+                    items: items.into(),
+                    names: points.iter().map(|point| point.name).collect(),
                     rules,
                     writing,
                     learned: Mutex::default(),
@@ -85,6 +88,10 @@ impl Unit {
         }
     }
 
+    /// What a point is called.
+    pub(crate) fn name(&self, point: usize) -> Option<&str> {
+        self.names.get(point)
+    }
     /// Whether bits may be written by function 22.
     pub(crate) fn masks(&self) -> bool {
         self.writing.may_mask() && !self.maskless.load(Relaxed)
@@ -144,7 +151,7 @@ fn item(point: &Point<'_, ModbusBinding>, offset: i32, rules: &Rules, writing: W
     if let Some(text) = writing.refuse(table, range.count).filter(|_| point.writable) {
         return Err(text);
     }
-    Ok(Item { slot: point.slot, name: point.name.to_owned(), range, block: range, format })
+    Ok(Item { slot: point.slot, range, block: range, format })
 }
 
 /// Where it is on the wire.
