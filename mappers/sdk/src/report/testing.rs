@@ -95,7 +95,8 @@ impl From<DeviceStatus> for Snapshot {
         };
         let (values, doubts) =
             (names.iter().map(shown).collect(), names.iter().enumerate().filter_map(doubt).collect());
-        let device = EffectiveDevice { properties, ..(*device(&uid.unwrap_or_default(), 1)).clone() };
+        let device =
+            EffectiveDevice { properties: properties.into(), ..(*device(&uid.unwrap_or_default(), 1)).clone() };
         let head = Head { pending, applied, identification, learned, conditions: status.conditions };
         Self::new(device.into(), head.into(), values, doubts, status.summary.map(Into::into))
     }
