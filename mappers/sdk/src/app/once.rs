@@ -4,7 +4,7 @@ use super::{
     start::{Given, Mapper, Parts},
 };
 use crate::{DeviceView, NodeConfig, Protocol, Store, source::file::FileSource};
-use pollux_crds::{Access, EffectiveDevice, Mode, Values, Writes};
+use pollux_crds::{Access, EffectiveDevice, EffectiveProperty, EffectiveReport, Mode, Values, Writes};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +58,7 @@ impl Once {
         }
         let all = source.config().borrow().devices.clone();
         let devices = chosen(&all, &targets.devices).map_err(|message| say(&message, Exit::Usage))?;
+        let devices: Vec<_> = devices.iter().map(|device| shown(device)).collect();
         let stop = signals::stop().map_err(|error| say(&error.to_string(), Exit::Fault))?;
         let quiet = devices.iter().map(|device| looked_at(device)).collect();
         let (config, receiver) = watch::channel(Arc::new(NodeConfig { devices: quiet, ..NodeConfig::default() }));
@@ -122,6 +123,15 @@ fn chosen(all: &[Arc<EffectiveDevice>], names: &[String]) -> Result<Vec<Arc<Effe
         say(&format!("{}: mode is Off, it is not touched", device.name), Exit::Ok);
     }
     if found.is_empty() { Err("there is no device to be touched in these files".into()) } else { Ok(found) }
+}
+
+/// Who looks sees what stays out of status too.
+fn shown(device: &EffectiveDevice) -> Arc<EffectiveDevice> {
+    let shown = |property: &EffectiveProperty| {
+        let report = EffectiveReport { never: false, ..property.report };
+        EffectiveProperty { report, ..property.clone() }
+    };
+    Arc::new(EffectiveDevice { properties: device.properties.iter().map(shown).collect(), ..device.clone() })
 }
 
 fn looked_at(device: &EffectiveDevice) -> Arc<EffectiveDevice> {

@@ -146,6 +146,15 @@ async fn read_ends_with_the_fault_of_any_device() {
 }
 
 #[tokio::test]
+async fn what_stays_out_of_status_is_read_and_written_all_the_same() {
+    let never = "{name: valve, report: {when: Never}}, {name: level, report: {when: Never}}";
+    let desk = Desk::with(&device("t1", &format!("{ON_A}, properties: [{never}]")));
+    assert_eq!(desk.read(&[]).await, Exit::Ok);
+    assert_eq!(desk.write(&["t1", "valve=42"]).await, Exit::Ok);
+    assert_eq!(desk.cell("valve"), Some(42.0));
+}
+
+#[tokio::test]
 async fn read_of_a_device_that_does_not_answer_ends_by_itself() {
     let desk = Desk::with(&device("t1", "protocol: {custom: {line: dead}}"));
     assert_eq!(desk.read(&[]).await, Exit::Fault);
