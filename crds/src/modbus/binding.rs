@@ -79,6 +79,22 @@ pub enum ModbusTable {
     Holding,
 }
 
+impl ModbusTable {
+    /// As people write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Coil => "coil",
+            Self::Discrete => "discrete",
+            Self::Input => "input",
+            Self::Holding => "holding",
+        }
+    }
+    /// Coils and discrete inputs.
+    pub const fn has_bits(self) -> bool {
+        matches!(self, Self::Coil | Self::Discrete)
+    }
+}
+
 /// How registers are read as a value. One register: int16, uint16; int8l, uint8l, int8h, uint8h: its low or high byte; bcd16:
 /// four decimal digits; signmagnitude16: sign bit and magnitude; float16: IEEE 754 half. Two: int32, uint32, float32 (IEEE 754
 /// single), bcd32, signmagnitude32; m10k32: two registers of 0 to 9,999 each, modulo 10,000. Three: m10k48. Four: int64,

@@ -1,11 +1,14 @@
 //! What Modbus needs in a Device, a Channel and a binding (MODBUS Application Protocol V1.1b3).
 mod binding;
 mod check;
+mod group;
 mod place;
 mod transport;
 
 use crate::Span;
 pub use binding::*;
+pub(crate) use group::read_cap;
+pub use group::{GroupMember, ReadGroup, read_groups};
 use kube::KubeSchema;
 pub use place::*;
 use schemars::JsonSchema;

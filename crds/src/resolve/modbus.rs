@@ -1,9 +1,8 @@
 //! Whether a Modbus binding can carry a property's type, and whether it can be written.
 use crate::{
-    Access, ModbusBinding, ModbusDataType as T, ModbusDevice, ModbusLimits, ModbusTable, Place, PropertyType,
-    WriteFunction, parameters::list,
+    Access, ModbusBinding, ModbusDataType as T, ModbusDevice, ModbusTable, Place, PropertyType, WriteFunction,
+    modbus::read_cap,
 };
-use std::collections::BTreeMap;
 
 /// What is wrong, as (field below `binding.modbus`, message).
 pub(super) fn check(
@@ -98,7 +97,7 @@ pub(super) fn placed(device: &ModbusDevice, property: &Placed<'_>) -> Vec<Misfit
         wrong.push(Misfit::Device(".addressOffset", message));
     }
     let field = if binding.count.is_some() { ".count" } else { ".dataType" };
-    let (most, what) = read_cap(device.limits.as_ref(), table);
+    let (most, what, _) = read_cap(device, table);
     if *read && width > most {
         let message = format!("takes {width} {what}; limits of the device allow {most} in one request");
         wrong.push(Misfit::Property(field, message));
@@ -120,59 +119,4 @@ fn written_at_once(device: &ModbusDevice, table: ModbusTable, width: i32) -> Opt
         return Some(format!("takes {width} {what}; writeFunction Single writes one: access must be ReadOnly"));
     }
     (width > most).then(|| format!("takes {width} {what}; one write carries {most}: access must be ReadOnly"))
-}
-
-fn read_cap(limits: Option<&ModbusLimits>, table: ModbusTable) -> (i32, &'static str) {
-    match table {
-        ModbusTable::Coil | ModbusTable::Discrete => (limits.and_then(|l| l.bits).unwrap_or(2000), "bits"),
-        ModbusTable::Input | ModbusTable::Holding => (limits.and_then(|l| l.registers).unwrap_or(125), "registers"),
-    }
-}
-
-/// One property that is read together with others.
-pub(super) struct Member<'a> {
-    pub(super) group: &'a str,
-    pub(super) name: &'a str,
-    pub(super) binding: &'a ModbusBinding,
-}
-
-/// Read groups that no single request can read: the names of the members, and why.
-pub(super) fn groups<'a>(
-    members: impl Iterator<Item = Member<'a>>,
-    limits: Option<&ModbusLimits>,
-) -> Vec<(Vec<&'a str>, String)> {
-    let mut groups: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
-    for member in members {
-        groups.entry(member.group).or_default().push(member);
-    }
-    let wrong = groups.into_iter().filter_map(|(group, members)| {
-        let why = spans_too_much(&members, limits)?;
-        let names: Vec<&str> = members.iter().map(|member| member.name).collect();
-        let message = format!("{group} ({}) {why}", list(&names));
-        Some((names, message))
-    });
-    wrong.collect()
-}
-
-fn spans_too_much(members: &[Member<'_>], limits: Option<&ModbusLimits>) -> Option<String> {
-    let places =
-        || members.iter().filter_map(|member| Some((member.binding.place().ok()?, member.binding.registers())));
-    let table = places().next()?.0.table;
-    if let Some((other, _)) = places().find(|(place, _)| place.table != table) {
-        let (one, other) = (word(table), word(other.table));
-        return Some(format!("spans tables {one} and {other}; one request reads one table"));
-    }
-    let start = places().map(|(place, _)| place.address).min()?;
-    let end = places().map(|(place, registers)| place.address + registers).max()?;
-    let (most, what) = read_cap(limits, table);
-    (end - start > most).then(|| format!("spans {} {what}; one request reads at most {most}", end - start))
-}
-
-fn word(table: ModbusTable) -> &'static str {
-    match table {
-        ModbusTable::Coil => "coil",
-        ModbusTable::Discrete => "discrete",
-        ModbusTable::Input => "input",
-        ModbusTable::Holding => "holding",
-    }
 }

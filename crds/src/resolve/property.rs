@@ -2,10 +2,10 @@
 use super::{FieldError, Origin, exponent, modbus};
 use crate::{
     Access, Binding, Deadband, DeviceModelRevisionSpec, EffectiveProperty, EffectiveReport, EffectiveVerify,
-    Expression, Interval, ModbusDevice, Properties, Property, PropertyType, Protocol, ReportWhen, Source, Span,
-    VerifyBy, hash,
+    Expression, GroupMember, Interval, ModbusDevice, Properties, Property, PropertyType, Protocol, ReadGroup,
+    ReportWhen, Source, Span, VerifyBy, hash,
     parameters::{list, substitute},
-    wire,
+    read_groups, wire,
 };
 use serde_json::Value as Json;
 use std::{
@@ -115,13 +115,18 @@ fn on_device(
             }
         }));
     }
-    let members = judged.iter().filter(|p| p.is_read()).filter_map(|p| {
-        let binding = known.get(p.name.as_str())?.binding.as_ref()?.modbus.as_ref()?;
-        Some(modbus::Member { group: p.read_group.as_deref()?, name: &p.name, binding })
-    });
-    for (names, message) in modbus::groups(members, device.limits.as_ref()) {
+    let members: Vec<GroupMember<'_>> = judged
+        .iter()
+        .filter_map(|p| {
+            let binding = known.get(p.name.as_str())?.binding.as_ref()?.modbus.as_ref()?;
+            Some(GroupMember { name: &p.name, binding, group: p.read_group.as_deref().filter(|_| p.is_read()) })
+        })
+        .collect();
+    for ReadGroup { members: of, flaw } in read_groups(device, &members) {
+        let Some(message) = flaw else { continue };
+        let names = || of.iter().filter_map(|at| members.get(*at)).map(|member| member.name);
         // Where a Device's own property is among them, it is the Device that can mend it.
-        let name = names.iter().find(|name| origin.is_own(name)).or(names.first()).copied().unwrap_or_default();
+        let name = names().find(|name| origin.is_own(name)).or(names().next()).unwrap_or_default();
         errors.push(FieldError::new(origin.field(name, ".readGroup"), message));
     }
 }

@@ -277,13 +277,16 @@ fn a_read_group_is_one_request_or_no_read_group() {
     let table = [
         (
             grouped(&[("holding", 0, word), ("holding", 125, word)]),
-            "spans 126 registers; one request reads at most 125",
+            "spans 126 registers; one request reads at most 125 (limits.registers)",
         ),
         (
             grouped(&[("holding", 9, word), ("input", 9, word)]),
             "spans tables holding and input; one request reads one table",
         ),
-        (grouped(&[("coil", 0, None), ("coil", 2000, None)]), "spans 2001 bits; one request reads at most 2000"),
+        (
+            grouped(&[("coil", 0, None), ("coil", 2000, None)]),
+            "spans 2001 bits; one request reads at most 2000 (limits.bits)",
+        ),
     ];
     for (properties, why) in table {
         let expected = format!("DeviceModel boiler: spec.properties[p0].readGroup: clock (p0, p1) {why}");
@@ -292,12 +295,35 @@ fn a_read_group_is_one_request_or_no_read_group() {
 }
 
 #[test]
+fn a_read_group_reads_nothing_along_that_is_never_to_be() {
+    let two = grouped(&[("holding", 0, Some("uint16")), ("holding", 9, Some("uint16"))]);
+    let judged = |more: &Json, properties: &Json| {
+        let mut spec = json!({"protocol": {"modbus": {"channel": "hall"}}});
+        spec["protocol"]["modbus"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let judged = resolve(&device(&spec), Some(&model(properties)), Some(&channel()));
+        judged.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let wrong = |why: &str| vec![format!("DeviceModel boiler: spec.properties[p0].readGroup: clock (p0, p1) {why}")];
+    let avoid = json!({"avoid": [{"table": "holding", "first": 4, "last": 5}]});
+    assert_eq!(judged(&avoid, &two), wrong("would read holding 4 to 5 along, which avoid forbids"));
+    let limits = json!({"limits": {"registers": 9}});
+    assert_eq!(judged(&limits, &two), wrong("spans 10 registers; one request reads at most 9 (limits.registers)"));
+    let mut three = two.clone();
+    let modbus = json!({"table": "holding", "address": 3, "dataType": "uint16", "alone": true});
+    // What is only written is not to be read along either.
+    let latch = json!({"name": "latch", "type": "integer", "access": "WriteOnly", "binding": {"modbus": modbus}});
+    three.as_array_mut().unwrap().push(latch);
+    assert_eq!(judged(&json!({}), &three), wrong("would read latch along, which is read alone"));
+    assert_eq!(judged(&json!({}), &two), Vec::<String>::new());
+}
+
+#[test]
 fn a_device_that_breaks_a_read_group_by_its_own_property_is_told_so() {
     let own = json!({"properties": [{"name": "p1", "binding": {"modbus": {"table": "holding", "address": 300, "dataType": "uint16"}}}]});
     let two = grouped(&[("holding", 0, Some("uint16")), ("holding", 1, Some("uint16"))]);
     assert_eq!(
         errors(&own, &two),
-        ["spec.properties[p1].readGroup: clock (p0, p1) spans 301 registers; one request reads at most 125"]
+        ["spec.properties[p1].readGroup: clock (p0, p1) spans 301 registers; one request reads at most 125 (limits.registers)"]
     );
 }
 

@@ -2,8 +2,6 @@
 use crate::{
     plan::Range,
     review::{LONGEST_REVIEW, REVIEW},
-    rules::is_of_bits,
-    unit::table_name,
 };
 use pollux_crds::ModbusTable as Table;
 use serde::{Deserialize, Serialize};
@@ -66,10 +64,10 @@ impl Facts {
         *self == Self::default()
     }
     pub(crate) fn cap(&self, table: Table) -> Option<u16> {
-        if is_of_bits(table) { self.bits } else { self.registers }
+        if table.has_bits() { self.bits } else { self.registers }
     }
     pub(crate) fn cap_of(&mut self, table: Table) -> &mut Option<u16> {
-        if is_of_bits(table) { &mut self.bits } else { &mut self.registers }
+        if table.has_bits() { &mut self.bits } else { &mut self.registers }
     }
     /// Holes that are known for certain in a table.
     pub(crate) fn cuts_of(&self, table: Table) -> usize {
@@ -159,12 +157,12 @@ impl Facts {
 fn line_of(table: Table, at: u16, Cut { below, why, .. }: Cut) -> String {
     match u32::from(at).checked_sub(1).filter(|last| *last >= below) {
         Some(last) => format!("{}: {why}, not read along", addresses(table, below, last)),
-        None => format!("{} {at}: {why} together with what is below it", table_name(table)),
+        None => format!("{} {at}: {why} together with what is below it", table.name()),
     }
 }
 
 fn addresses(table: Table, first: u32, last: u32) -> String {
-    let table = table_name(table);
+    let table = table.name();
     if first == last { format!("{table} {first}") } else { format!("{table} {first} to {last}") }
 }
 

@@ -4,7 +4,7 @@
 //! dynamic programming goes through all of these. A minimum over a sliding window makes it linear.
 use crate::{
     learned::Learned,
-    rules::{Rules, is_of_bits},
+    rules::Rules,
 };
 use pollux_crds::ModbusTable as Table;
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ impl Range {
     }
     /// Coils and discrete inputs.
     pub fn has_bits(self) -> bool {
-        is_of_bits(self.table)
+        self.table.has_bits()
     }
     /// Whether both have an address in common.
     pub fn meets(self, other: Self) -> bool {
@@ -175,7 +175,7 @@ fn backwards(run: &[Head], came_from: &[usize]) -> Vec<(Range, usize, usize)> {
 fn prices(table: Table, rules: &Rules) -> (i64, i64) {
     let nanos = |time: std::time::Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX).min(1 << 40);
     let register = nanos(rules.cost.register);
-    (nanos(rules.cost.request) * 16, if is_of_bits(table) { register } else { register * 16 })
+    (nanos(rules.cost.request) * 16, if table.has_bits() { register } else { register * 16 })
 }
 
 /// Addresses that are never read along, in order and apart from each other.

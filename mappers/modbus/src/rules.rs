@@ -113,11 +113,11 @@ impl Rules {
 
     /// The most that one request may read from this table.
     pub fn cap(&self, table: Table) -> u16 {
-        if is_of_bits(table) { self.bits } else { self.registers }
+        if table.has_bits() { self.bits } else { self.registers }
     }
     /// The most that may be read along between two values.
     pub fn gap(&self, table: Table) -> u32 {
-        u32::from(self.gap) * if is_of_bits(table) { 16 } else { 1 }
+        u32::from(self.gap) * if table.has_bits() { 16 } else { 1 }
     }
     /// Whether this block is read by itself.
     pub fn is_alone(&self, block: Range) -> bool {
@@ -134,9 +134,4 @@ fn avoided(avoid: &ModbusAvoid, offset: i32) -> Vec<Range> {
         Some(Range { table: avoid.table, start: u16::try_from(start).ok()?, count: u16::try_from(count).ok()? })
     };
     (first..=last).step_by(PIECE).filter_map(piece).collect()
-}
-
-/// Coils and discrete inputs.
-pub fn is_of_bits(table: Table) -> bool {
-    matches!(table, Table::Coil | Table::Discrete)
 }

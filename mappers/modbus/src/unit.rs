@@ -6,19 +6,16 @@ use crate::{
     manners::Patience,
     names::Names,
     plan::Range,
-    rules::{Rules, is_of_bits},
+    rules::Rules,
     told::Told,
     values::Format,
     write::Writing,
 };
-use pollux_crds::{ModbusBinding, ModbusDevice, ModbusTable as Table, Place};
+use pollux_crds::{GroupMember, ModbusBinding, ModbusDevice, ModbusTable as Table, Place, ReadGroup, read_groups};
 use pollux_mapper::{ConfigError, Exchange, Instant, Knowledge, Point, Slot};
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 #[derive(Debug)]
@@ -67,7 +64,7 @@ impl Unit {
         }
         match id {
             Ok(id) if errors.is_empty() => {
-                group(points, &mut items, &rules)?;
+                group(device, points, &mut items)?;
                 let alone = |(point, item): (&Point<'_, ModbusBinding>, &Item)| {
                     point.address.alone.unwrap_or(false).then_some(item.block)
                 };
@@ -145,7 +142,7 @@ fn item(point: &Point<'_, ModbusBinding>, offset: i32, rules: &Rules, writing: W
         return Err(format!("takes {} {}, {}", range.count, counted(table), limit(rules, table)));
     }
     if point.writable && matches!(table, Table::Discrete | Table::Input) {
-        let table = table_name(table);
+        let table = table.name();
         return Err(format!("table {table} cannot be written: access must be ReadOnly, or table coil or holding"));
     }
     if let Some(text) = writing.refuse(table, range.count).filter(|_| point.writable) {
@@ -165,7 +162,7 @@ fn placed(address: i32, offset: i32) -> Result<u16, String> {
 
 /// What is counted in a table.
 fn counted(table: Table) -> &'static str {
-    if is_of_bits(table) { "bits" } else { "registers" }
+    if table.has_bits() { "bits" } else { "registers" }
 }
 
 /// How many of it one request reads, in words.
@@ -173,86 +170,30 @@ fn limit(rules: &Rules, table: Table) -> String {
     format!("one request reads at most {} (limits.{})", rules.cap(table), counted(table))
 }
 
-/// The members of a read group share a block that spans them all, where that is one legal request.
-fn group(points: &[Point<'_, ModbusBinding>], items: &mut [Item], rules: &Rules) -> Result<(), Vec<ConfigError>> {
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, point) in points.iter().enumerate() {
-        if let Some(name) = point.read_group.filter(|_| point.readable) {
-            groups.entry(name).or_default().push(at);
-        }
-    }
+/// The members of a read group share a block that spans them all, where that is one request that may be.
+fn group(
+    device: &ModbusDevice,
+    points: &[Point<'_, ModbusBinding>],
+    items: &mut [Item],
+) -> Result<(), Vec<ConfigError>> {
+    let member = |point: &Point<'_, ModbusBinding>| GroupMember {
+        name: point.name,
+        binding: point.address,
+        group: point.read_group.filter(|_| point.readable),
+    };
+    let all: Vec<GroupMember<'_>> = points.iter().map(member).collect();
     let mut errors = vec![];
-    for (name, members) in groups {
-        let ranges: Vec<Range> = members.iter().filter_map(|at| items.get(*at)).map(|item| item.range).collect();
-        let alone = || {
-            let others = points.iter().zip(&*items).filter(|(point, _)| point.read_group != Some(name));
-            others
-                .filter(|(point, _)| point.address.alone.unwrap_or(false))
-                .map(|(point, item)| (point.name, item.range))
-        };
-        let span = span(&ranges, rules).and_then(|block| match read_along(block, &ranges, rules, alone()) {
-            Some(text) => Err(text),
-            None => Ok(block),
-        });
-        match span {
-            Ok(block) => members.iter().for_each(|at| {
-                if let Some(item) = items.get_mut(*at) {
-                    item.block = block;
-                }
-            }),
-            Err(text) => {
-                let names: Vec<&str> =
-                    members.iter().filter_map(|at| points.get(*at)).map(|point| point.name).collect();
-                let text = format!("readGroup {name} ({}) {text}", names.join(", "));
-                errors.push(ConfigError { point: members.first().copied(), text });
+    for ReadGroup { members, flaw } in read_groups(device, &all) {
+        if let Some(text) = flaw {
+            errors.push(ConfigError { point: members.first().copied(), text: format!("readGroup {text}") });
+            continue;
+        }
+        let block = Range::over(members.iter().filter_map(|at| items.get(*at)).map(|item| item.range));
+        for at in members {
+            if let (Some(block), Some(item)) = (block, items.get_mut(at)) {
+                item.block = block;
             }
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
-}
-
-fn span(ranges: &[Range], rules: &Rules) -> Result<Range, String> {
-    let first = ranges.first().ok_or("has no members")?;
-    let table = first.table;
-    if let Some(other) = ranges.iter().find(|range| range.table != table) {
-        let (one, other) = (table_name(table), table_name(other.table));
-        return Err(format!("spans tables {one} and {other}: one request reads one table"));
-    }
-    let start = ranges.iter().map(|range| range.start).min().unwrap_or(first.start);
-    let end = ranges.iter().map(|range| range.end()).max().unwrap_or(first.end());
-    let count = end - u32::from(start);
-    match u16::try_from(count) {
-        Ok(count) if count <= rules.cap(table) => Ok(Range { table, start, count }),
-        _ => Err(format!("spans {count} {}, {}", counted(table), limit(rules, table))),
-    }
-}
-
-/// What this block would read along that is never to be: in words.
-fn read_along<'a>(
-    block: Range,
-    members: &[Range],
-    rules: &Rules,
-    mut alone: impl Iterator<Item = (&'a str, Range)>,
-) -> Option<String> {
-    let brings = |range: &Range| {
-        let at = |at: u32| u16::try_from(at).ok().map(|start| Range { start, count: 1, ..block });
-        let (first, last) = (range.start.max(block.start), range.end().min(block.end()));
-        range.meets(block)
-            && (u32::from(first)..last).filter_map(at).any(|one| !members.iter().any(|member| member.meets(one)))
-    };
-    if let Some(avoid) = rules.avoid.iter().find(|avoid| brings(avoid)) {
-        let (table, last) = (table_name(avoid.table), avoid.end() - 1);
-        return Some(format!("would read {table} {} to {last} along, which avoid forbids", avoid.start));
-    }
-    let (name, _) = alone.find(|(_, range)| brings(range))?;
-    Some(format!("would read {name} along, which is read alone"))
-}
-
-pub(crate) fn table_name(table: Table) -> &'static str {
-    match table {
-        Table::Coil => "coil",
-        Table::Discrete => "discrete",
-        Table::Input => "input",
-        Table::Holding => "holding",
-    }
 }

@@ -56,11 +56,11 @@ fn a_read_group_is_one_request_or_refused_by_its_name() {
         far,
         [(
             Some(0),
-            "readGroup clock (p0, p1) spans 126 registers, one request reads at most 125 (limits.registers)".into()
+            "readGroup clock (p0, p1) spans 126 registers; one request reads at most 125 (limits.registers)".into()
         )]
     );
     let mixed = errors(&[(registers(Holding, 0, Uint16), false, clock), (registers(Input, 1, Uint16), false, clock)]);
-    let text = "readGroup clock (p0, p1) spans tables holding and input: one request reads one table";
+    let text = "readGroup clock (p0, p1) spans tables holding and input; one request reads one table";
     assert_eq!(mixed, [(Some(0), text.into())]);
     let good = [
         (registers(Holding, 100, Uint16), false, clock),
@@ -123,11 +123,11 @@ fn limits_and_offset_of_the_device_decide_what_can_be_read() {
     assert!(prepare(&[(at(0), clock), (at(2), clock), (bit(0), None), (bit(6), None)], &small).is_ok());
     assert_eq!(
         told(&[(at(0), clock), (at(3), clock)]),
-        ["readGroup clock (p, p) spans 4 registers, one request reads at most 3 (limits.registers)"]
+        ["readGroup clock (p, p) spans 4 registers; one request reads at most 3 (limits.registers)"]
     );
     assert_eq!(
         told(&[(bit(0), clock), (bit(7), clock)]),
-        ["readGroup clock (p, p) spans 8 bits, one request reads at most 7 (limits.bits)"]
+        ["readGroup clock (p, p) spans 8 bits; one request reads at most 7 (limits.bits)"]
     );
     assert_eq!(
         told(&[(registers(Holding, 0, Int64), None)]),

@@ -17,18 +17,14 @@ pub(super) fn parse(words: &[String]) -> Result<(Place, usize), String> {
     Ok((Place { table, address: address.into() }, 2))
 }
 
-pub(super) fn is_bits(table: Table) -> bool {
-    matches!(table, Table::Coil | Table::Discrete)
-}
-
 /// The most that one read may ask for.
 pub(super) fn most(table: Table) -> u16 {
-    if is_bits(table) { MAX_READ_BITS } else { MAX_READ_REGISTERS }
+    if table.has_bits() { MAX_READ_BITS } else { MAX_READ_REGISTERS }
 }
 
 /// `holding 0 (40001)`.
 pub(super) fn shown(place: Place) -> String {
-    let name = crate::unit::table_name(place.table);
+    let name = place.table.name();
     format!("{name} {} ({})", place.address, place.register())
 }
 

@@ -165,7 +165,7 @@ impl Probe {
         let at =
             |part: usize| times.get(times.len() * part / 100).or(times.last()).map_or("-".into(), |time| millis(*time));
         row("answer time", format!("{} median, {} p99 of {} single reads", at(50), at(99), times.len()));
-        let what = if place::is_bits(self.table) { "bits" } else { "registers" };
+        let what = if self.table.has_bits() { "bits" } else { "registers" };
         row("largest read", format!("{} {what}{}", survey.largest, survey.remark(self.table)));
         let holes = survey.holes_shown(self.table);
         row("holes", if holes.is_empty() { "none in this range".into() } else { holes.join(", ") });
@@ -175,7 +175,7 @@ impl Probe {
     fn in_yaml(&self, survey: &Survey, depth: Option<&Depth>) -> String {
         let most = place::most(self.table);
         let count = survey.limit().filter(|limit| *limit < most).map(i32::from);
-        let bits = place::is_bits(self.table);
+        let bits = self.table.has_bits();
         let limits = count.map(|count| ModbusLimits {
             registers: (!bits).then_some(count),
             bits: bits.then_some(count),

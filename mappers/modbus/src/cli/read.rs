@@ -100,7 +100,7 @@ impl Job {
         let name = options
             .name
             .clone()
-            .unwrap_or_else(|| format!("{}_{}", crate::unit::table_name(place.table), place.address));
+            .unwrap_or_else(|| format!("{}_{}", place.table.name(), place.address));
         let properties = properties(&name, &first, options.count)?;
         let unit = prepared(&target, &properties)?;
         if let Some(name) = &options.device {
@@ -253,7 +253,7 @@ impl Job {
             found = true;
             let near = Place { table: asked.table, address: start.into() };
             let registers = Reply::Data(data).registers();
-            let words = if place::is_bits(asked.table) {
+            let words = if asked.table.has_bits() {
                 String::new()
             } else {
                 format!(": {}", hex(registers.get(..4.min(registers.len())).unwrap_or_default()))
@@ -270,7 +270,7 @@ impl Job {
 
 /// The type that the words name, which a table of bits has not.
 fn kind(options: &Options, place: Place, rest: &[String]) -> Result<Option<Type>, String> {
-    let bits = place::is_bits(place.table);
+    let bits = place.table.has_bits();
     match rest {
         _ if bits && options.all_orders => {
             Err("coils and discrete inputs have no byte order: leave --all-orders out".into())
@@ -287,7 +287,7 @@ fn kind(options: &Options, place: Place, rest: &[String]) -> Result<Option<Type>
 fn binding(options: &Options, place: Place, kind: Option<Type>, order: Option<ByteOrder>) -> ModbusBinding {
     // Without a type there is a table of all: it needs some property to stand for it.
     let shown = options.all_orders.then_some(Type::Uint16);
-    let bits = place::is_bits(place.table) || options.bit.is_some();
+    let bits = place.table.has_bits() || options.bit.is_some();
     ModbusBinding {
         data_type: kind.or(shown.filter(|_| !bits)),
         byte_order: order,

@@ -164,7 +164,7 @@ impl Scan {
 
     fn line(&self, unit: u8, took: Duration, reply: &Reply) -> String {
         let answer = match reply {
-            Reply::Data(data) if place::is_bits(self.place.table) => {
+            Reply::Data(data) if self.place.table.has_bits() => {
                 format!("{} = {}", place::shown(self.place), data.first().is_some_and(|byte| byte & 1 == 1))
             }
             Reply::Data(_) => format!("{} = {}", place::shown(self.place), hex(&reply.registers())),
@@ -194,12 +194,12 @@ impl Scan {
             fields.remove("unitId");
         }
         let mut text = model::document("Channel", channel, &json!({"protocol": {"modbus": transport}}));
-        let bits = place::is_bits(self.place.table);
+        let bits = self.place.table.has_bits();
         let binding = pollux_crds::ModbusBinding {
             data_type: (!bits).then_some(ModbusDataType::Uint16),
             ..model::place(self.place.table, self.place.address)
         };
-        let name = format!("{}_{}", crate::unit::table_name(self.place.table), self.place.address);
+        let name = format!("{}_{}", self.place.table.name(), self.place.address);
         let property: Property = model::property(&name, binding);
         for Found { unit, line } in found {
             let config = json!({"channel": channel, "unitId": unit});

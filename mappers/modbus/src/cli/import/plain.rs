@@ -78,7 +78,7 @@ fn binding(import: Import, row: Row<'_>) -> Result<ModbusBinding, String> {
     let kind =
         row.read("type", |cell| if boolean(cell) { Ok(None) } else { words::data_type(cell).map(Some) })?.flatten();
     let order = row.read("byteorder", words::byte_order)?;
-    if crate::cli::place::is_bits(place.table) && order.is_some() {
+    if place.table.has_bits() && order.is_some() {
         return Err("byteOrder: a coil or discrete input has none".into());
     }
     let binding = ModbusBinding {

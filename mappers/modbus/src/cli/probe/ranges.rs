@@ -4,7 +4,6 @@ use crate::{
     cli::{client::Reply, place},
     frame::is_refused_range,
     plan::Range,
-    unit::table_name,
 };
 use pollux_crds::{ModbusTable, Place};
 use pollux_mapper::Out;
@@ -22,7 +21,7 @@ impl Found {
         if self.first == self.last {
             return place::shown(first);
         }
-        let name = table_name(table);
+        let name = table.name();
         format!("{name} {} to {} ({}-{})", self.first, self.last, first.register(), last.register())
     }
     pub(super) fn count(self) -> u16 {
