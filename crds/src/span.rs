@@ -5,6 +5,10 @@ use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
+/// What the API server takes for a duration, and what it says to all else.
+const PATTERN: &str = "^([0-9]{1,9}(ms|s|m|h))+$";
+const EXAMPLES: &str = "must be a duration such as 500ms, 10s or 1m30s";
+
 /// A duration in whole milliseconds, written as `500ms`, `10s`, `1m30s` or `2h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(Duration);
@@ -21,6 +25,14 @@ impl Span {
     /// The same as the standard library's type.
     pub const fn duration(self) -> Duration {
         self.0
+    }
+    /// Schema of a field that takes spans within bounds only, or nothing.
+    pub(crate) fn schema_within(least: Self, most: Self) -> Schema {
+        let within = format!("duration(self) >= duration('{least}') && duration(self) <= duration('{most}')");
+        json_schema!({"type": "string", "nullable": true, "maxLength": 32, "x-kubernetes-validations": [
+            {"rule": format!("self.matches('{PATTERN}')"), "message": EXAMPLES},
+            {"rule": format!("!self.matches('{PATTERN}') || {within}"), "message": format!("must be from {least} to {most}")},
+        ]})
     }
 }
 
@@ -83,7 +95,7 @@ impl JsonSchema for Span {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string", "maxLength": 32, "x-kubernetes-validations": [
-            {"rule": "self.matches('^([0-9]{1,9}(ms|s|m|h))+$')", "message": "must be a duration such as 500ms, 10s or 1m30s"},
+            {"rule": format!("self.matches('{PATTERN}')"), "message": EXAMPLES},
         ]})
     }
 }

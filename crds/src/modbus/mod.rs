@@ -3,6 +3,7 @@ mod binding;
 mod check;
 mod group;
 mod place;
+mod times;
 mod transport;
 
 use crate::Span;
@@ -11,6 +12,7 @@ pub(crate) use group::read_cap;
 pub use group::{GroupMember, ReadGroup, read_groups};
 use kube::KubeSchema;
 pub use place::*;
+pub(crate) use times::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use transport::*;
@@ -44,9 +46,11 @@ pub struct ModbusDevice {
     pub unit_id: i32,
     /// How long an answer may take, 10ms to 1m; default 1s, or the Channel's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "times::timeout")]
     pub timeout: Option<Span>,
     /// How long opening the connection may take, 10ms to 1m; default 5s, or the Channel's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "times::timeout")]
     pub connect_timeout: Option<Span>,
     /// Requests without an answer, in a row, until Connected is False; default 3, or the Channel's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,9 +117,11 @@ pub struct ModbusChannel {
     pub tls: Option<ModbusTls>,
     /// How long an answer may take, 10ms to 1m; default 1s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "times::timeout")]
     pub timeout: Option<Span>,
     /// How long opening the connection may take, 10ms to 1m; default 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "times::timeout")]
     pub connect_timeout: Option<Span>,
     /// Requests without an answer, in a row, until a device's Connected is False; default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,13 +155,16 @@ pub struct ModbusChannel {
 pub struct ModbusPacing {
     /// Between connecting and the first request, at most 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "times::after_connect")]
     pub after_connect: Option<Span>,
     /// Between an answer and the next request, at most 10s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "times::between_requests")]
     pub between_requests: Option<Span>,
-    /// Closes the connection when nothing was asked for so long, at least 1s, and opens it for the next request: for gateways
-    /// with few connections, or that close idle ones themselves.
+    /// Closes the connection when nothing was asked for so long, 1s to 24h, and opens it for the next request: for gateways with
+    /// few connections, or that close idle ones themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "times::close_after_idle")]
     pub close_after_idle: Option<Span>,
 }
 
@@ -169,6 +178,7 @@ pub struct ModbusBusyRetry {
     pub times: Option<i32>,
     /// Pause before each, 10ms to 10s; default 100ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "times::busy_delay")]
     pub delay: Option<Span>,
 }
 

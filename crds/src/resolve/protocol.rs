@@ -1,14 +1,14 @@
 //! A Device's protocol block with its Channel merged in, and the block as a driver sees it.
 use super::{CHANNEL_FIELD, FieldError};
 use crate::{
-    Channel, ModbusChannel, ModbusDevice, Protocol, ResolvedProtocol, Span, parameters::substitute, secrets::qualified,
+    Channel, ModbusChannel, ModbusDevice, Protocol, ResolvedProtocol, Span, modbus::Time, parameters::substitute,
+    secrets::qualified,
 };
 use kube::ResourceExt;
 use serde_json::Value as Json;
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 const OFFLINE_AFTER: u32 = 3;
-const TIMEOUT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mins(1));
 
 /// The Channel's fields where the Device gives none of its own; and the Channel's name.
 pub(super) fn merge(
@@ -23,9 +23,8 @@ pub(super) fn merge(
         return Ok((ResolvedProtocol(protocol.clone()), None));
     };
     let Some(name) = &modbus.channel else {
-        let times = [("", modbus.timeout, modbus.connect_timeout)];
         return if modbus.transports() == 1 {
-            in_bounds(&times).map(|()| (ResolvedProtocol(protocol.clone()), None))
+            in_bounds(&[("", modbus.times())]).map(|()| (ResolvedProtocol(protocol.clone()), None))
         } else {
             let message = "exactly one of channel, tcp, rtu, rtuOverTcp, tls must be set";
             Err(vec![FieldError::new("spec.protocol.modbus", message)])
@@ -42,30 +41,51 @@ pub(super) fn merge(
     };
     // What the Device gives itself is not the Channel's to answer for.
     let of_channel = format!("Channel {}: ", channel.name_any());
-    let unless = |own: Option<Span>, shared: Option<Span>| shared.filter(|_| own.is_none());
-    in_bounds(&[
-        ("", modbus.timeout, modbus.connect_timeout),
-        (&of_channel, unless(modbus.timeout, shared.timeout), unless(modbus.connect_timeout, shared.connect_timeout)),
-    ])?;
+    in_bounds(&[("", modbus.times()), (&of_channel, shared.times_for(modbus))])?;
     on_a_line(modbus, shared, &channel.name_any())?;
-    let merged = ModbusDevice {
-        channel: None,
-        tcp: shared.tcp.clone(),
-        rtu: shared.rtu.clone(),
-        rtu_over_tcp: shared.rtu_over_tcp.clone(),
-        tls: shared.tls.clone(),
-        timeout: modbus.timeout.or(shared.timeout),
-        connect_timeout: modbus.connect_timeout.or(shared.connect_timeout),
-        offline_after: modbus.offline_after.or(shared.offline_after),
-        pipeline: modbus.pipeline.or(shared.pipeline),
-        pacing: modbus.pacing.clone().or_else(|| shared.pacing.clone()),
-        retries: modbus.retries.or(shared.retries),
-        busy_retry: modbus.busy_retry.clone().or_else(|| shared.busy_retry.clone()),
-        limits: modbus.limits.clone().or_else(|| shared.limits.clone()),
-        cost: modbus.cost.clone().or_else(|| shared.cost.clone()),
-        ..modbus.clone()
-    };
+    let merged = merged(modbus.clone(), shared.clone());
     Ok((ResolvedProtocol(Protocol { modbus: Some(merged), custom: None }), Some(name.clone())))
+}
+
+/// The Channel's fields where the Device gives none of its own.
+fn merged(own: ModbusDevice, shared: ModbusChannel) -> ModbusDevice {
+    // Each field by its name: a new one of a Channel must not be forgotten here.
+    let ModbusChannel {
+        tcp,
+        rtu,
+        rtu_over_tcp,
+        tls,
+        timeout,
+        connect_timeout,
+        offline_after,
+        pipeline,
+        pacing,
+        retries,
+        busy_retry,
+        limits,
+        cost,
+    } = shared;
+    ModbusDevice {
+        channel: None,
+        tcp,
+        rtu,
+        rtu_over_tcp,
+        tls,
+        timeout: own.timeout.or(timeout),
+        connect_timeout: own.connect_timeout.or(connect_timeout),
+        offline_after: own.offline_after.or(offline_after),
+        pipeline: own.pipeline.or(pipeline),
+        pacing: own.pacing.or(pacing),
+        retries: own.retries.or(retries),
+        busy_retry: own.busy_retry.or(busy_retry),
+        limits: own.limits.or(limits),
+        cost: own.cost.or(cost),
+        unit_id: own.unit_id,
+        write_function: own.write_function,
+        address_offset: own.address_offset,
+        avoid: own.avoid,
+        identify: own.identify,
+    }
 }
 
 /// What a Device may not have where its Channel is a serial line.
@@ -85,15 +105,11 @@ fn on_a_line(device: &ModbusDevice, shared: &ModbusChannel, channel: &str) -> Re
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
-/// Object, `timeout` and `connectTimeout`: each in bounds, or an error at its field.
-fn in_bounds(times: &[(&str, Option<Span>, Option<Span>)]) -> Result<(), Vec<FieldError>> {
-    let fields = times.iter().flat_map(|(object, timeout, connect_timeout)| {
-        [(*object, "timeout", *timeout), (*object, "connectTimeout", *connect_timeout)]
-    });
-    let wrong = fields.filter_map(|(object, field, span)| {
-        let span = span.filter(|span| !(TIMEOUT.0..=TIMEOUT.1).contains(&span.duration()))?;
-        let field = format!("{object}spec.protocol.modbus.{field}");
-        Some(FieldError::new(field, format!("must be from 10ms to 1m, is {span}")))
+/// Times by the object that gives them: each in bounds, or an error at its field.
+fn in_bounds(times: &[(&str, Vec<Time>)]) -> Result<(), Vec<FieldError>> {
+    let all = times.iter().flat_map(|(object, times)| times.iter().map(move |time| (object, time)));
+    let wrong = all.filter_map(|(object, (field, time, bounds))| {
+        Some(FieldError::new(format!("{object}spec.protocol.modbus.{field}"), bounds.refuse(*time)?))
     });
     let wrong: Vec<_> = wrong.collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }

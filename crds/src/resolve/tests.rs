@@ -581,6 +581,36 @@ fn a_channels_time_is_the_channels_to_answer_for() {
     );
 }
 
+/// Objects that are older than the bounds in the schema.
+#[test]
+fn each_time_of_a_channel_and_a_device_has_its_bounds() {
+    let span = |text: &str| Some(text.parse::<Span>().unwrap());
+    let told = |shared: &dyn Fn(&mut crate::ModbusChannel), own: &Json| {
+        let mut channel = channel();
+        shared(channel.spec.protocol.modbus.as_mut().unwrap());
+        let mut spec = json!({"protocol": {"modbus": {"channel": "hall"}}});
+        spec["protocol"]["modbus"].as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        let judged = resolve(&device(&spec), Some(&model(&good())), Some(&channel));
+        judged.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let own = [
+        ("pacing", "afterConnect", "61s", "from 0s to 1m, is 1m1s"),
+        ("pacing", "betweenRequests", "11s", "from 0s to 10s, is 11s"),
+        ("pacing", "closeAfterIdle", "999ms", "from 1s to 24h, is 999ms"),
+        ("busyRetry", "delay", "9ms", "from 10ms to 10s, is 9ms"),
+    ];
+    for (block, field, value, why) in own {
+        let wrong = [format!("spec.protocol.modbus.{block}.{field}: must be {why}")];
+        assert_eq!(told(&|_| (), &json!({block: {field: value}})), wrong);
+    }
+    let busy = |shared: &mut crate::ModbusChannel| {
+        shared.busy_retry = Some(crate::ModbusBusyRetry { times: None, delay: span("11s") });
+    };
+    let wrong = ["Channel hall: spec.protocol.modbus.busyRetry.delay: must be from 10ms to 10s, is 11s"];
+    assert_eq!(told(&busy, &json!({})), wrong);
+    assert_eq!(told(&busy, &json!({"busyRetry": {"times": 1}})), Vec::<String>::new(), "the Device has its own");
+}
+
 /// What is acknowledged is kept under this hash: a field that is added to a binding must not change it where it is not set, or
 /// every device would be told that its binding changed.
 #[test]
