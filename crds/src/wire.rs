@@ -12,6 +12,7 @@ pub(crate) fn check(binding: &ModbusBinding, property: &EffectiveProperty, value
         PropertyType::Integer | PropertyType::Number if property.scale_exponent_from.is_some() => return Ok(()),
         PropertyType::Integer | PropertyType::Number => (holds(binding, property, value), numbers(binding, property)),
         PropertyType::String if property.enum_.is_empty() => text(binding, &value.0),
+        PropertyType::Bytes => block(binding, &value.0),
         PropertyType::Json => return array(binding, &value.0),
         _ => return Ok(()),
     };
@@ -61,7 +62,7 @@ fn whole(binding: &ModbusBinding) -> Option<(i128, i128)> {
         T::Bcd64 | T::M10K64 => (0, 9_999_999_999_999_999),
         T::SignMagnitude16 => (-0x7FFF, 0x7FFF),
         T::SignMagnitude32 => (-0x7FFF_FFFF, 0x7FFF_FFFF),
-        T::Float16 | T::Float32 | T::Float64 | T::Cp56 | T::String => return None,
+        T::Float16 | T::Float32 | T::Float64 | T::Cp56 | T::String | T::Bytes => return None,
     })
 }
 
@@ -111,6 +112,15 @@ fn text(binding: &ModbusBinding, value: &Json) -> (bool, String) {
         ModbusEncoding::Utf16 => " in utf16",
     };
     (fits, format!("text of at most {most} bytes{with} without NUL (length {registers})"))
+}
+
+/// A block is written whole: what a shorter one would leave as it is, nobody could tell.
+fn block(binding: &ModbusBinding, value: &Json) -> (bool, String) {
+    let registers = binding.length.unwrap_or(1);
+    let size = usize::try_from(registers).unwrap_or_default() * 2;
+    let held = |text: &str| text.len() / 4 * 3 - text.bytes().rev().take_while(|byte| *byte == b'=').count().min(2);
+    let fits = value.as_str().is_some_and(|text| text.len() >= 4 && held(text) == size);
+    (fits, format!("exactly {size} bytes in base64 (length {registers})"))
 }
 
 fn is_local_time(text: &str) -> bool {

@@ -72,6 +72,7 @@ fn settings() -> Vec<Row> {
 const IS_DEVICES: [&str; 6] = ["channel", "unitId", "writeFunction", "addressOffset", "avoid", "identify"];
 
 /// Bindings, each as a whole.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn bindings() -> Vec<Row> {
     vec![
         row!("table", [
@@ -84,6 +85,7 @@ fn bindings() -> Vec<Row> {
             {"table": "holding", "address": 65533, "dataType": "uint64"},
             {"table": "holding", "address": 65534, "dataType": "m10k48"},
             {"table": "holding", "address": 65530, "dataType": "string", "length": 7},
+            {"table": "holding", "address": 65530, "dataType": "bytes", "length": 7},
             {"table": "holding", "address": 65530, "dataType": "uint16", "count": 7},
             {"table": "coil", "address": 65534, "count": 3},
         ]),
@@ -104,11 +106,13 @@ fn bindings() -> Vec<Row> {
             {"table": "input", "address": 0, "dataType": "int16", "byteOrder": "DCBA"},
             {"table": "input", "address": 0, "dataType": "cp56", "byteOrder": "GHEFCDAB"},
             {"table": "input", "address": 0, "dataType": "string", "length": 1, "byteOrder": "BADC"},
+            {"table": "input", "address": 0, "dataType": "bytes", "length": 1, "byteOrder": "BADC"},
             {"table": "input", "address": 0, "bit": 1, "byteOrder": "BADC"},
         ], [
             {"table": "input", "address": 0, "dataType": "int32", "byteOrder": "GHEFCDAB"},
             {"table": "input", "address": 0, "dataType": "int32", "byteOrder": "ABDC"},
             {"table": "input", "address": 0, "dataType": "string", "length": 1, "byteOrder": "CDAB"},
+            {"table": "input", "address": 0, "dataType": "bytes", "length": 1, "byteOrder": "DCBA"},
             {"table": "input", "address": 0, "bit": 1, "byteOrder": "HGFEDCBA"},
             {"table": "coil", "address": 0, "byteOrder": "BADC"},
         ]),
@@ -125,15 +129,19 @@ fn bindings() -> Vec<Row> {
         row!("length", [
             {"table": "holding", "address": 0, "dataType": "string", "length": 1},
             {"table": "holding", "address": 0, "dataType": "string", "length": 125},
+            {"table": "holding", "address": 65411, "dataType": "bytes", "length": 125},
         ], [
             {"table": "holding", "address": 0, "dataType": "string", "length": 0},
             {"table": "holding", "address": 0, "dataType": "string", "length": 126},
+            {"table": "holding", "address": 0, "dataType": "bytes", "length": 126},
+            {"table": "holding", "address": 0, "dataType": "bytes"},
             {"table": "holding", "address": 0, "dataType": "string"},
             {"table": "holding", "address": 0, "dataType": "int16", "length": 1},
         ]),
         row!("encoding", [{"table": "holding", "address": 0, "dataType": "string", "length": 1, "encoding": "gbk"}], [
             {"table": "holding", "address": 0, "dataType": "string", "length": 1, "encoding": "GBK"},
             {"table": "holding", "address": 0, "dataType": "int16", "encoding": "gbk"},
+            {"table": "holding", "address": 0, "dataType": "bytes", "length": 1, "encoding": "gbk"},
         ]),
         row!("trim", [{"table": "holding", "address": 0, "dataType": "string", "length": 1, "trim": "None"}], [
             {"table": "holding", "address": 0, "dataType": "string", "length": 1, "trim": "none"},
@@ -151,6 +159,7 @@ fn bindings() -> Vec<Row> {
             {"table": "holding", "address": 0, "dataType": "uint64", "count": 32},
             {"table": "holding", "address": 0, "dataType": "string", "length": 5, "count": 26},
             {"table": "holding", "address": 0, "bit": 1, "count": 2},
+            {"table": "holding", "address": 0, "dataType": "bytes", "length": 2, "count": 2},
         ]),
         row!("alone", [{"table": "coil", "address": 0, "alone": true}], [{"table": "coil", "address": 0, "alone": "true"}]),
     ]
@@ -222,8 +231,9 @@ fn every_field_holds_its_bounds() {
         }
     }
     for Row(field, inside, outside) in bindings() {
-        inside.iter().for_each(|binding| judge(field, &model(binding), true, &mut wrong));
-        outside.iter().for_each(|binding| judge(field, &model(binding), false, &mut wrong));
+        for (binding, fits) in inside.iter().map(|b| (b, true)).chain(outside.iter().map(|b| (b, false))) {
+            judge(field, &model(binding), fits, &mut wrong);
+        }
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }

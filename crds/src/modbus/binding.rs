@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[x_kube(validation = Rule::new("has(self.register) ? !has(self.table) && !has(self.address) : has(self.table) && has(self.address)").message("table and address must be set, or register of a data sheet instead of both"))]
 #[x_kube(validation = Rule::new("!has(self.register) || int(self.register.substring(1)) >= 1 && int(self.register.substring(1)) <= 65536").message("register must be 00001 to 065536, 10001 to 165536, 30001 to 365536 or 40001 to 465536"))]
 #[x_kube(validation = Rule::new("(has(self.register) ? self.register.matches('^[01]') : has(self.table) && self.table in ['coil', 'discrete']) ? !has(self.dataType) && !has(self.byteOrder) && !has(self.bit) && !has(self.bits) && !has(self.length) && !has(self.encoding) && !has(self.trim) : has(self.dataType) != has(self.bit)").message("coil and discrete take an address only, and count; holding and input need dataType, or bit (0 to 15)"))]
-#[x_kube(validation = Rule::new("has(self.length) == (has(self.dataType) && self.dataType == 'string')").message("length (in registers) goes with dataType string, and only with it"))]
+#[x_kube(validation = Rule::new("has(self.length) == (has(self.dataType) && self.dataType in ['string', 'bytes'])").message("length (in registers) goes with dataType string or bytes, and only with them"))]
 #[x_kube(validation = Rule::new("!(has(self.encoding) || has(self.trim)) || (has(self.dataType) && self.dataType == 'string')").message("encoding and trim go with dataType string only"))]
 #[x_kube(validation = Rule::new("!has(self.bits) || (has(self.bit) && self.bit + self.bits <= 16)").message("bits goes with bit, and both must end within 16"))]
-#[x_kube(validation = Rule::new("!(has(self.bit) && has(self.count))").message("count does not go with bit"))]
-#[x_kube(validation = Rule::new("!has(self.byteOrder) || (has(self.dataType) && self.dataType == 'string' ? self.byteOrder in ['ABCD', 'BADC'] : size(self.byteOrder) == 4 || has(self.dataType) && (self.dataType.endsWith('64') || self.dataType == 'cp56'))").message("byteOrder of eight letters goes with types of 64 bits, and a string takes ABCD or BADC"))]
+#[x_kube(validation = Rule::new("!has(self.count) || !has(self.bit) && !(has(self.dataType) && self.dataType == 'bytes')").message("count does not go with bit, nor with dataType bytes"))]
+#[x_kube(validation = Rule::new("!has(self.byteOrder) || (has(self.dataType) && self.dataType in ['string', 'bytes'] ? self.byteOrder in ['ABCD', 'BADC'] : size(self.byteOrder) == 4 || has(self.dataType) && (self.dataType.endsWith('64') || self.dataType == 'cp56'))").message("byteOrder of eight letters goes with types of 64 bits, and string and bytes take ABCD or BADC"))]
 #[x_kube(validation = Rule::new("(has(self.register) ? int(self.register.substring(1)) - 1 : has(self.address) ? self.address : 0) + (has(self.count) ? self.count : 1) * (!has(self.dataType) ? 1 : self.dataType.endsWith('32') ? 2 : self.dataType.endsWith('64') || self.dataType == 'cp56' ? 4 : self.dataType == 'm10k48' ? 3 : has(self.length) ? self.length : 1) <= 65536").message("the last address of the value must not be above 65535"))]
 #[x_kube(validation = Rule::new("!has(self.count) || !has(self.dataType) || self.count * (self.dataType.endsWith('32') ? 2 : self.dataType.endsWith('64') || self.dataType == 'cp56' ? 4 : self.dataType == 'm10k48' ? 3 : has(self.length) ? self.length : 1) <= 125").message("count: one value takes at most 125 registers"))]
 pub struct ModbusBinding {
@@ -33,8 +33,8 @@ pub struct ModbusBinding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_type: Option<ModbusDataType>,
     /// Order of the bytes of a value, A being its most significant; default ABCD. 64-bit values follow the same
-    /// pattern: ABCDEFGH, BADCFEHG, GHEFCDAB, HGFEDCBA. 16-bit values: ABCD and CDAB are plain, BADC and DCBA swapped. Strings:
-    /// BADC swaps the two characters of each register.
+    /// pattern: ABCDEFGH, BADCFEHG, GHEFCDAB, HGFEDCBA. 16-bit values: ABCD and CDAB are plain, BADC and DCBA swapped. Strings
+    /// and bytes: BADC swaps the two of each register.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub byte_order: Option<ByteOrder>,
     /// One bit of a register, 0 being the least significant; with `bits`, the lowest of several. Written by function 22 where
@@ -46,9 +46,9 @@ pub struct ModbusBinding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 16))]
     pub bits: Option<i32>,
-    /// Length of a string, in registers of two characters (utf16: of one).
+    /// Length of a string or of bytes, in registers: two characters each (utf16: one), two bytes each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 123))]
+    #[schemars(range(min = 1, max = 125))]
     pub length: Option<i32>,
     /// Characters of a string; default utf8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +100,8 @@ impl ModbusTable {
 /// single), bcd32, signmagnitude32; m10k32: two registers of 0 to 9,999 each, modulo 10,000. Three: m10k48. Four: int64,
 /// uint64, float64 (double), bcd64, m10k64; cp56: local time as IEC 60870-5-4 has it, CP56Time2a: year, month and day, hour and
 /// minute, milliseconds, as text without a zone, such as 2026-03-01T12:30:00.000. string: text of `length` registers, up to the first NUL and without
-/// trailing spaces unless `trim` says otherwise.
+/// trailing spaces unless `trim` says otherwise. bytes: `length` registers as they stand, for what no other form fits; the type is bytes, in
+/// base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ModbusDataType {
@@ -150,12 +151,14 @@ pub enum ModbusDataType {
     Cp56,
     /// Text.
     String,
+    /// Registers as they stand.
+    Bytes,
 }
 
 /// Order of the bytes of a value, A being its most significant; default ABCD. ABCD, ABCDEFGH: big endian, the standard's.
 /// BADC, BADCFEHG: bytes swapped in each register. CDAB, GHEFCDAB: registers swapped ("word swap"). DCBA, HGFEDCBA: little
 /// endian. 64-bit values follow the same pattern: ABCDEFGH, BADCFEHG, GHEFCDAB, HGFEDCBA, or the four letters. 16-bit values: ABCD
-/// and CDAB are plain, BADC and DCBA swapped. Strings: BADC swaps the two characters of each register.
+/// and CDAB are plain, BADC and DCBA swapped. Strings and bytes: BADC swaps the two of each register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ByteOrder {

@@ -51,6 +51,9 @@ impl ModbusBinding {
                 flaws.push((".bits", format!("bit and bits must end within 16, are {bit} and {bits}")));
             }
             Some(_) if self.count.is_some() => flaws.push((".count", "does not go with bit".to_owned())),
+            None if self.count.is_some() && self.data_type == Some(T::Bytes) => {
+                flaws.push((".count", "does not go with dataType bytes: length says how many registers".to_owned()));
+            }
             _ => {}
         }
         flaws
@@ -59,11 +62,11 @@ impl ModbusBinding {
     fn text(&self) -> Vec<(&'static str, String)> {
         let string = self.data_type == Some(T::String);
         let mut flaws = vec![];
-        if string != self.length.is_some() {
-            flaws.push((".length", "goes with dataType string, and only with it".to_owned()));
+        if (string || self.data_type == Some(T::Bytes)) != self.length.is_some() {
+            flaws.push((".length", "goes with dataType string or bytes, and only with them".to_owned()));
         }
-        if self.length.is_some_and(|length| !(1..=123).contains(&length)) {
-            flaws.push((".length", "must be from 1 to 123 registers".to_owned()));
+        if self.length.is_some_and(|length| !(1..=MOST_REGISTERS).contains(&length)) {
+            flaws.push((".length", format!("must be from 1 to {MOST_REGISTERS} registers")));
         }
         for (field, set) in [(".encoding", self.encoding.is_some()), (".trim", self.trim.is_some())] {
             if set && !string {
@@ -76,8 +79,9 @@ impl ModbusBinding {
     fn order(&self) -> Option<(&'static str, String)> {
         let order = self.byte_order?;
         let long = order != order.pattern();
-        if self.data_type == Some(T::String) && !matches!(order, ByteOrder::Abcd | ByteOrder::Badc) {
-            return Some((".byteOrder", "of a string must be ABCD or BADC".to_owned()));
+        let plain = matches!(self.data_type, Some(T::String | T::Bytes));
+        if plain && !matches!(order, ByteOrder::Abcd | ByteOrder::Badc) {
+            return Some((".byteOrder", "of string and bytes must be ABCD or BADC".to_owned()));
         }
         let eight = matches!(self.data_type, Some(T::Int64 | T::Uint64 | T::Float64 | T::Bcd64 | T::M10K64 | T::Cp56));
         (long && !eight).then(|| {

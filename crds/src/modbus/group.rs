@@ -99,11 +99,13 @@ fn gaps(members: &[Stretch]) -> Vec<Stretch> {
 
 /// What would be read along that is never to be.
 fn read_along(device: &ModbusDevice, gaps: &[Stretch], all: &[GroupMember<'_>]) -> Option<String> {
-    let brings =
-        |other: Stretch| gaps.iter().any(|gap| gap.table == other.table && gap.start < other.end && other.start < gap.end);
-    let avoided = device.avoid.iter().find(|avoid| {
-        brings(Stretch { table: avoid.table, start: avoid.first, end: avoid.last.saturating_add(1) })
-    });
+    let brings = |other: Stretch| {
+        gaps.iter().any(|gap| gap.table == other.table && gap.start < other.end && other.start < gap.end)
+    };
+    let avoided = device
+        .avoid
+        .iter()
+        .find(|avoid| brings(Stretch { table: avoid.table, start: avoid.first, end: avoid.last.saturating_add(1) }));
     if let Some(avoid) = avoided {
         let (table, first, last) = (avoid.table.name(), avoid.first, avoid.last);
         return Some(format!("would read {table} {first} to {last} along, which avoid forbids"));

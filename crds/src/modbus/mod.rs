@@ -12,9 +12,9 @@ pub(crate) use group::read_cap;
 pub use group::{GroupMember, ReadGroup, read_groups};
 use kube::KubeSchema;
 pub use place::*;
-pub(crate) use times::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub(crate) use times::Time;
 pub use transport::*;
 
 /// How one Modbus device is reached: through a Channel that devices share, or by a transport of its own.

@@ -59,7 +59,7 @@ impl ModbusBinding {
             Some(T::Int32 | T::Uint32 | T::Float32 | T::Bcd32 | T::M10K32 | T::SignMagnitude32) => 2,
             Some(T::M10K48) => 3,
             Some(T::Int64 | T::Uint64 | T::Float64 | T::Bcd64 | T::M10K64 | T::Cp56) => 4,
-            Some(T::String) => self.length.unwrap_or(1),
+            Some(T::String | T::Bytes) => self.length.unwrap_or(1),
         }
     }
 }

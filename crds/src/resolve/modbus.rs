@@ -36,6 +36,7 @@ enum Form {
     Whole,
     Real,
     Text,
+    Block,
     Array,
 }
 fn form(binding: &ModbusBinding) -> Form {
@@ -44,6 +45,7 @@ fn form(binding: &ModbusBinding) -> Form {
         None if binding.bits.unwrap_or(1) == 1 => Form::Truth,
         Some(T::Float16 | T::Float32 | T::Float64) => Form::Real,
         Some(T::String | T::Cp56) => Form::Text,
+        Some(T::Bytes) => Form::Block,
         _ => Form::Whole,
     }
 }
@@ -53,8 +55,9 @@ fn carries(binding: &ModbusBinding, type_: PropertyType, has_enum: bool) -> Opti
     match (type_, form(binding)) {
         (PropertyType::Json, Form::Array)
         | (PropertyType::Boolean, Form::Truth)
+        | (PropertyType::Bytes, Form::Block)
         | (PropertyType::Integer | PropertyType::Number, Form::Whole | Form::Real) => None,
-        (PropertyType::Bytes, _) => wrong("", "Modbus carries boolean, integer, number, string and json"),
+        (PropertyType::Bytes, _) => wrong(".dataType", "type bytes needs dataType bytes"),
         (PropertyType::Json, _) => wrong(".count", "type json needs count: an array of values"),
         (_, Form::Array) => wrong(".count", "needs type json: the value is an array"),
         (PropertyType::Boolean, _) => {

@@ -126,7 +126,7 @@ fn each_nonsense_in_a_model_has_its_own_words() {
             "binding.modbus.dataType: type boolean needs a coil, a discrete input or a bit of a register",
         ),
         (json!({"type": "string"}), "binding.modbus.dataType: type string needs dataType string or cp56, or enum"),
-        (json!({"type": "bytes"}), "binding.modbus: Modbus carries boolean, integer, number, string and json"),
+        (json!({"type": "bytes"}), "binding.modbus.dataType: type bytes needs dataType bytes"),
         (
             json!({"binding": {"modbus": {"table": "input", "address": 65535, "dataType": "float32"}}}),
             "binding.modbus.address: 65535 with 2 registers ends beyond 65535",
@@ -323,7 +323,9 @@ fn a_device_that_breaks_a_read_group_by_its_own_property_is_told_so() {
     let two = grouped(&[("holding", 0, Some("uint16")), ("holding", 1, Some("uint16"))]);
     assert_eq!(
         errors(&own, &two),
-        ["spec.properties[p1].readGroup: clock (p0, p1) spans 301 registers; one request reads at most 125 (limits.registers)"]
+        [
+            "spec.properties[p1].readGroup: clock (p0, p1) spans 301 registers; one request reads at most 125 (limits.registers)"
+        ]
     );
 }
 
@@ -663,7 +665,11 @@ fn a_type_goes_with_the_forms_that_carry_it() {
         (modbus("boolean", &bits), ".dataType: type boolean needs a coil, a discrete input or a bit of a register"),
         (modbus("integer", &array), ".count: needs type json: the value is an array"),
         (modbus("json", &holding("int16")), ".count: type json needs count: an array of values"),
-        (modbus("bytes", &holding("int16")), ": Modbus carries boolean, integer, number, string and json"),
+        (modbus("bytes", &holding("int16")), ".dataType: type bytes needs dataType bytes"),
+        (
+            modbus("string", &json!({"table": "holding", "address": 0, "dataType": "bytes", "length": 1})),
+            ".dataType: type string needs dataType string or cp56, or enum",
+        ),
         (
             modbus("number", &holding("cp56")),
             ".dataType: type number and integer need a numeric dataType, or bit and bits",
@@ -871,4 +877,35 @@ fn the_euro_is_one_byte_in_gbk() {
         resolve(&device(&spec), Some(&model(&properties)), Some(&channel())).is_ok()
     };
     assert!(text("5€") && text("\u{4e2d}") && !text("5\u{4e2d}"));
+}
+
+#[test]
+fn a_block_of_registers_is_written_whole() {
+    let block = |more: &Json, value: &Json| {
+        let mut binding = json!({"table": "holding", "address": 0, "dataType": "bytes", "length": 2});
+        binding.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let property = json!({"type": "bytes", "access": "ReadWrite", "binding": {"modbus": binding}});
+        let judged = resolve(
+            &device(&json!({"desired": {"temperature": value}})),
+            Some(&model(&first(&property))),
+            Some(&channel()),
+        );
+        judged.err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(block(&json!({}), &json!("AQL/AA==")), Vec::<String>::new());
+    assert_eq!(block(&json!({"byteOrder": "BADC", "length": 3}), &json!("AQL/AAAB")), Vec::<String>::new());
+    let wrong = |text: &str| vec![format!("spec.desired.temperature: must be {text}")];
+    for (value, shown) in [("AQL/", "\"AQL/\""), ("AQL/AAA=", "\"AQL/AAA=\""), ("", "\"\"")] {
+        assert_eq!(
+            block(&json!({}), &json!(value)),
+            wrong(&format!("exactly 4 bytes in base64 (length 2), is {shown}"))
+        );
+    }
+    // The last letter has bits that no byte takes.
+    for value in ["AQL/AB==", "AQL/A===", "AQL/A-==", "AQL"] {
+        assert_eq!(block(&json!({}), &json!(value)), wrong(&format!("bytes in base64, is {value:?}")));
+    }
+    let most = "DeviceModel boiler: spec.properties[temperature].binding.modbus.dataType: takes 124 registers; one write carries \
+                123: access must be ReadOnly";
+    assert_eq!(block(&json!({"length": 124}), &json!("AQL/AA=="))[0], most);
 }

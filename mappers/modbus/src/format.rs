@@ -33,6 +33,7 @@ fn one(kind: T, binding: &ModbusBinding) -> One {
         T::Uint8H => return One::Field(Field::UINT8_H),
         T::Cp56 => return One::Time,
         T::String => return One::Text(text(binding)),
+        T::Bytes => return One::Bytes(length(binding)),
         T::Int16 => Number::Int16,
         T::Uint16 => Number::Uint16,
         T::Int32 => Number::Int32,
@@ -54,6 +55,13 @@ fn one(kind: T, binding: &ModbusBinding) -> One {
 }
 
 fn text(binding: &ModbusBinding) -> Text {
-    let registers = binding.length.and_then(|length| u16::try_from(length).ok()).unwrap_or(1);
-    Text { registers, encoding: binding.encoding.unwrap_or_default(), trim: binding.trim.unwrap_or_default() }
+    Text {
+        registers: length(binding),
+        encoding: binding.encoding.unwrap_or_default(),
+        trim: binding.trim.unwrap_or_default(),
+    }
+}
+
+fn length(binding: &ModbusBinding) -> u16 {
+    binding.length.and_then(|length| u16::try_from(length).ok()).unwrap_or(1)
 }

@@ -28,7 +28,7 @@ fn all_errors_are_told_at_once_each_naming_its_field() {
         (ModbusBinding { bit: Some(16), ..bits(Holding, 0) }, false, None),
         (bits(Input, 0), false, None),
         (text(None), false, None),
-        (text(Some(124)), false, None),
+        (text(Some(126)), false, None),
         (registers(Coil, 0, Uint16), false, None),
     ];
     let expected = [
@@ -38,8 +38,8 @@ fn all_errors_are_told_at_once_each_naming_its_field() {
         "binding of p3: table discrete cannot be written: access must be ReadOnly, or table coil or holding",
         "binding of p4: bit must be from 0 to 15, is 16",
         "binding of p5: holding and input need dataType, or bit (0 to 15)",
-        "binding of p6: length goes with dataType string, and only with it",
-        "binding of p7: length must be from 1 to 123 registers",
+        "binding of p6: length goes with dataType string or bytes, and only with them",
+        "binding of p7: length must be from 1 to 125 registers",
         "binding of p8: coil and discrete take an address only, and count",
     ];
     let expected: Vec<_> = expected.iter().enumerate().map(|(at, text)| (Some(at), (*text).to_owned())).collect();

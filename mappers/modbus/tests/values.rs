@@ -420,3 +420,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn bytes_are_registers_as_they_stand() {
+    let block = |order| Format::from(One::Bytes(2)).with(order);
+    let value = |bytes: [u8; 4]| Value::Bytes(bytes.into());
+    let data = [9, 9, 0x01, 0x02, 0xFF, 0x00, 7];
+    assert_eq!(block(Abcd).decode(&data, 1), Ok(value([0x01, 0x02, 0xFF, 0x00])), "from the second register");
+    assert_eq!(block(Badc).decode(&data, 1), Ok(value([0x02, 0x01, 0x00, 0xFF])));
+    assert_eq!(words(block(Abcd), &value([0x01, 0x02, 0xFF, 0x00])), [0x0102, 0xFF00]);
+    assert_eq!(words(block(Badc), &value([0x01, 0x02, 0xFF, 0x00])), [0x0201, 0x00FF]);
+    assert!(block(Abcd).decode(&data, 2).is_err(), "too short");
+    let told = |value: Value| block(Abcd).encode(&value).unwrap_err().text.into_owned();
+    let three: [u8; 3] = [1, 2, 3];
+    assert_eq!(told(Value::Bytes(three.into())), "a value of 3 bytes does not fit: must be exactly 4 bytes");
+    assert_eq!(told(Value::from("abcd")), "\"abcd\" does not fit: must be exactly 4 bytes");
+}

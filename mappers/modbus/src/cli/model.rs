@@ -24,6 +24,7 @@ pub(super) fn type_of(binding: &ModbusBinding) -> PropertyType {
         None => PropertyType::Boolean,
         Some(Type::Float16 | Type::Float32 | Type::Float64) => PropertyType::Number,
         Some(Type::String | Type::Cp56) => PropertyType::String,
+        Some(Type::Bytes) => PropertyType::Bytes,
         Some(_) => PropertyType::Integer,
     }
 }

@@ -1,5 +1,6 @@
-//! Values to registers and back: numbers, fields of a register, text, time, arrays, in every byte order. Pure.
+//! Values to registers and back: numbers, fields of a register, text, time, bytes, arrays, in every byte order. Pure.
 mod array;
+mod block;
 mod digits;
 mod field;
 mod number;
@@ -32,6 +33,8 @@ pub enum One {
     Number(Number),
     Time,
     Text(Text),
+    /// So many registers as they stand.
+    Bytes(u16),
 }
 
 /// What a write puts on the wire.
@@ -116,6 +119,7 @@ impl One {
             Self::Number(number) => number.registers(),
             Self::Time => 4,
             Self::Text(text) => text.registers,
+            Self::Bytes(registers) => registers,
         }
     }
 
@@ -132,6 +136,7 @@ impl One {
             Self::Number(number) => number.decode(order::gather(data, order)),
             Self::Time => time::decode(order::gather(data, order)),
             Self::Text(text) => text.decode(data, order),
+            Self::Bytes(_) => Ok(block::decode(data, order)),
             Self::Coil => Err(short()),
         }
     }
@@ -149,6 +154,7 @@ impl One {
             }
             Self::Time => Ok(Encoded::Words(order::scatter(time::encode(value)?, 4, order))),
             Self::Text(text) => text.encode(value, order).map(Encoded::Words),
+            Self::Bytes(registers) => block::encode(registers, value, order).map(Encoded::Words),
         }
     }
 }
@@ -186,7 +192,7 @@ fn shown(value: &Value) -> String {
         Value::Uint(v) => v.to_string(),
         Value::Float(v) => v.to_string(),
         Value::Text(v) => format!("{:?}", v.chars().take(40).collect::<String>()),
-        Value::Bytes(_) => "a value of bytes".into(),
+        Value::Bytes(v) => format!("a value of {} bytes", v.len()),
         Value::Json(_) => "a JSON document".into(),
     }
 }

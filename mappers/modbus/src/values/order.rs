@@ -38,8 +38,15 @@ pub(super) fn word(data: &[u8], order: ByteOrder) -> u16 {
     if swaps(order) { word.swap_bytes() } else { word }
 }
 
+/// The two bytes of each register, where the order says so.
+pub(super) fn swap(bytes: &mut [u8], order: ByteOrder) {
+    if swaps(order) {
+        bytes.chunks_exact_mut(2).for_each(<[u8]>::reverse);
+    }
+}
+
 /// Within one register.
-pub(super) fn swaps(order: ByteOrder) -> bool {
+fn swaps(order: ByteOrder) -> bool {
     matches!(order.pattern(), ByteOrder::Badc | ByteOrder::Dcba)
 }
 

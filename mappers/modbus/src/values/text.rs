@@ -15,9 +15,7 @@ impl Text {
     /// `data`: its registers, no more.
     pub(super) fn decode(self, data: &[u8], order: ByteOrder) -> Result<Value, PointFault> {
         let mut bytes = data.to_owned();
-        if order::swaps(order) {
-            bytes.chunks_exact_mut(2).for_each(<[u8]>::reverse);
-        }
+        order::swap(&mut bytes, order);
         let bytes = self.until_nul(&bytes);
         let text = self.characters(bytes).ok_or_else(|| {
             let hex = bytes.iter().take(20).map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat();
@@ -40,9 +38,7 @@ impl Text {
                 refused(format!("{} does not fit {registers} registers: must be {allowed}", shown(value)))
             })?;
         bytes.resize(most, 0);
-        if order::swaps(order) {
-            bytes.chunks_exact_mut(2).for_each(<[u8]>::reverse);
-        }
+        order::swap(&mut bytes, order);
         Ok(order::words(&bytes))
     }
 
