@@ -1,7 +1,7 @@
 //! Step 2: what shall become of a Device, and how the ground stands on which it is.
 use super::dereference::{Facts, Ground, ground};
 use crate::{
-    intent::{Case, Intent, Refusal, lacks_secret, not_stored},
+    intent::{Case, Intent, lacks_secret, not_stored},
     world::{World, keys::Id},
 };
 
@@ -18,8 +18,7 @@ pub(crate) struct Verdict {
 pub(crate) fn validate(world: &World, id: &Id, facts: &Facts) -> Verdict {
     let case = Case::of(world, id, &facts.device);
     let intent = case.judge(world.index().nodes(), |key, entry| {
-        let conflict = world.conflict(key, id).map(|message| Refusal::new("EndpointConflict", message));
-        conflict.or_else(|| lacks_secret(world, entry)).or_else(|| not_stored(world, key, entry))
+        world.conflict(key, id).or_else(|| lacks_secret(world, entry)).or_else(|| not_stored(world, key, entry))
     });
     let of = |key: Option<_>| key.map(|key| ground(world, key)).unwrap_or_default();
     Verdict { target: of(intent.target.as_ref()), previous: of(intent.waiting_for.as_ref()), intent }

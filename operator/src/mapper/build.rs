@@ -41,7 +41,7 @@ pub(crate) struct Plan {
     pub(crate) annotations: BTreeMap<String, String>,
     /// Of some device an older version is known than the one in force.
     pub(crate) behind: bool,
-    /// Devices that open what another one has open.
+    /// Devices that are refused for the sake of others.
     pub(crate) conflicts: Conflicts,
     /// Whether the node carries the class's label; None: as it is.
     pub(crate) label: Option<bool>,

@@ -18,8 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Annotation of chunk 0: which Secrets, in which version, were copied.
 pub(crate) const SECRETS_ANNOTATION: &str = "pollux.rs/secrets";
-/// Most bytes that one mapper gets: what fits into an object. Devices beyond it are told by their mapper that theirs is missing;
-/// see [`Wants::fitting`] for who that is.
+/// Most bytes that one mapper gets: what fits into an object. Devices beyond it are refused; see [`Wants::fitting`] for who that is.
 const MOST: usize = 700 * 1024;
 
 /// The Secrets that a mapper's devices name.
@@ -78,10 +77,57 @@ impl Wants {
         let mut fits = |size: usize| left.checked_sub(size).map(|less| left = less).is_some();
         turns.into_iter().filter(|(_, _, size)| fits(*size)).map(|(_, secret, _)| secret).collect()
     }
+    /// How the copy is shared out.
+    pub(super) fn room(&self) -> Room<'_> {
+        self.room_of(MOST)
+    }
+    fn room_of(&self, bytes: usize) -> Room<'_> {
+        let fitting = self.fitting(bytes);
+        let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+        for secret in &fitting {
+            *taken.entry(parts(secret).0).or_default() += self.sizes.get(*secret).copied().unwrap_or_default();
+        }
+        Room { bytes, wants: self, fitting, taken }
+    }
     /// Changes when the copy has to.
     pub(super) fn hash(&self, owner: &Owner) -> String {
         let there: BTreeMap<&str, _> = self.there.iter().map(|(secret, of)| (&**secret, of)).collect();
         pollux_crds::hash(&(there, owner.references()))
+    }
+}
+
+/// How the copy of one mapper is shared out.
+#[derive(Debug)]
+pub(super) struct Room<'a> {
+    bytes: usize,
+    wants: &'a Wants,
+    fitting: BTreeSet<&'a Id>,
+    /// Bytes by namespace.
+    taken: BTreeMap<&'a str, usize>,
+}
+
+impl Room<'_> {
+    /// That a Secret which a device names does not fit, and how much room there is.
+    pub(super) fn lacks(&self, device: &SliceDevice) -> Option<String> {
+        let too_large = secrets(&device.protocol.0).into_iter().find_map(|named| {
+            let secret = id(&device.namespace, &named.name);
+            let size = self.wants.sizes.get(&secret).copied().filter(|_| !self.fitting.contains(&secret))?;
+            Some((named, size))
+        });
+        let (named, size) = too_large?;
+        let channel = device.channel.as_ref().map(|name| format!("Channel {name}: ")).unwrap_or_default();
+        let all: usize = self.taken.values().sum();
+        let own = self.taken.get(&*device.namespace).copied().unwrap_or_default();
+        Some(format!(
+            "{channel}{}: Secret {:?} has {size} bytes, and the copy of Secrets that this mapper gets has no room for it: of {} bytes, \
+             others of namespace {} take {own}, those of other namespaces {}, and {} are left",
+            named.field,
+            named.name,
+            self.bytes,
+            device.namespace,
+            all - own,
+            self.bytes.saturating_sub(all)
+        ))
     }
 }
 

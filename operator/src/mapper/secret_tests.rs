@@ -147,6 +147,48 @@ async fn what_is_too_much_for_one_mapper_is_left_out_whole() {
     let copied = keys(&plant, "a");
     assert_eq!(copied.iter().filter(|key| key.starts_with("n.s.")).count(), 3, "{copied:?}");
     assert_eq!(copied.len(), 3 + 3 * 3, "three of the large ones, whole: {copied:?}");
+    let accepted = plant.condition_of("big-3", "Accepted");
+    let text = "spec.protocol.modbus.tls.secret: Secret \"big-3\" has 196608 bytes, and the copy of Secrets that this mapper gets has \
+                no room for it: of 716800 bytes, others of namespace n take 589847, those of other namespaces 0, and 126953 are left";
+    assert_eq!((&accepted["reason"], &accepted["message"]), (&json!("NoRoomForSecret"), &json!(text)));
+    assert_eq!(plant.entries("a").len(), 5, "d, e, and three of the large ones");
+    for name in ["d", "big-0", "big-1", "big-2"] {
+        assert_eq!(plant.condition(name, "Accepted").0, "True", "{name}");
+    }
+    plant.api.take_writes();
+    plant.settle().await.unwrap();
+    assert_eq!(plant.api.take_writes(), Vec::<String>::new(), "it does not come and go");
+    // Another Secret that fits is taken beside what is in force; and where one goes, the next has its room.
+    plant.delete_device("big-1");
+    plant.settle().await.unwrap();
+    assert_eq!(plant.condition("big-3", "Accepted").0, "True");
+    assert_eq!(keys(&plant, "a").iter().filter(|key| key.starts_with("n.big-3.")).count(), 3);
+}
+
+#[tokio::test]
+async fn an_edit_that_names_a_secret_without_room_leaves_what_is_in_force() {
+    let plant = plant(Some((labelled(), &KEYS))).await;
+    let large = "x".repeat(65_536);
+    let large = ["tls.crt", "tls.key", "ca.crt"].map(|key| (key, large.as_str()));
+    for name in ["big-0", "big-1", "big-2", "big-3"] {
+        plant.secret(name, Some((labelled(), &large)));
+    }
+    for name in ["big-0", "big-1", "big-2"] {
+        plant.device(name, name, 1, "a", 20.0);
+        plant.edit(name, 1, |spec| {
+            spec["protocol"]["modbus"] = json!({"tls": {"host": name, "port": 802, "secret": name}});
+        });
+    }
+    plant.settle().await.unwrap();
+    assert_eq!(keys(&plant, "a").len(), 3 + 3 * 3);
+    plant.edit("d", 2, |spec| spec["protocol"]["modbus"]["tls"]["secret"] = json!("big-3"));
+    plant.settle().await.unwrap();
+    says(&plant, "LastValidKept", "generation 1 stays in force: spec.protocol.modbus.tls.secret: Secret \"big-3\" has");
+    assert_eq!(
+        (keys(&plant, "a").len(), plant.entries("a").len()),
+        (3 + 3 * 3, 5),
+        "with the Secret of what is in force"
+    );
 }
 
 #[tokio::test]

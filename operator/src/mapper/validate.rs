@@ -6,7 +6,7 @@ use super::{
     secret::Wants,
 };
 use crate::{
-    intent::{Case, Intent, lacks_secret, not_stored},
+    intent::{Case, Intent, Refusal, lacks_secret, not_stored},
     world::{
         Conflicts, Guarded, World,
         keys::{Id, MapperKey, id},
@@ -27,7 +27,7 @@ pub(crate) struct Demand {
     pub(crate) arrivals: BTreeSet<Id>,
     /// Of some device an older version is known than the one in force.
     pub(crate) behind: bool,
-    /// Devices that open what another one has open.
+    /// Devices that are refused for the sake of others.
     pub(crate) conflicts: Conflicts,
     /// Secrets that entries name.
     pub(crate) secrets: Wants,
@@ -47,7 +47,9 @@ pub(crate) fn validate(world: &World, key: &MapperKey, facts: &Facts) -> Demand 
     let asked = world.index().answers(key);
     let forced_here = |(_, _, intent): &&(_, _, Intent)| !asked && intent.forced.as_deref() == Some(&*key.node);
     let forced: BTreeSet<Id> = judged.iter().filter(forced_here).map(|(id, ..)| id.clone()).collect();
-    let mut demand = Demand { conflicts: find_conflicts(world, key, &judged), ..Demand::default() };
+    let mut conflicts = find_conflicts(world, key, &judged);
+    conflicts.extend(crowded(world, key, &judged, &current, &conflicts));
+    let mut demand = Demand { conflicts, ..Demand::default() };
     for (id, device, intent) in judged {
         let here = Here { key, id: &id, device: &device, current: &current, facts };
         here.enter(world, intent, &mut demand);
@@ -94,7 +96,34 @@ fn find_conflicts(world: &World, key: &MapperKey, judged: &[(Id, Guarded<Device>
             Opening::of(id.clone(), device, resolved, created(meta), channel)
         })
         .collect();
-    conflicts(&openings)
+    let refused = conflicts(&openings).into_iter();
+    refused.map(|(id, message)| (id, Refusal::new("EndpointConflict", message))).collect()
+}
+
+/// Devices whose Secret does not fit into the copy that the mapper gets, beside those of all others that shall be here. Whoever stands
+/// here by what is in force keeps its claim until its newest spec can be.
+fn crowded(
+    world: &World,
+    key: &MapperKey,
+    judged: &[(Id, Guarded<Device>, Intent)],
+    current: &BTreeMap<&str, &SliceDevice>,
+    conflicts: &Conflicts,
+) -> Conflicts {
+    let here = judged.iter().filter(|(_, _, intent)| intent.target.as_ref() == Some(key));
+    let entries = here.filter_map(|(id, device, intent)| {
+        let accepted = intent.accepted.as_ref().ok().filter(|_| !conflicts.contains_key(id));
+        let kept = || current.get(device.meta().uid.as_deref()?).copied().filter(|entry| !entry.released);
+        let entry = accepted.map(|resolved| &resolved.device).or_else(kept)?;
+        Some((id, accepted.is_some(), entry))
+    });
+    let entries: Vec<_> = entries.collect();
+    let wants = Wants::of(world, entries.iter().map(|(_, _, entry)| *entry));
+    let room = wants.room();
+    let refused = entries
+        .iter()
+        .filter(|(_, asks, _)| *asks)
+        .filter_map(|(id, _, entry)| Some(((*id).clone(), Refusal::new("NoRoomForSecret", room.lacks(entry)?))));
+    refused.collect()
 }
 
 fn created(meta: &ObjectMeta) -> i64 {

@@ -11,7 +11,7 @@ pub mod shelf;
 pub mod views;
 pub mod watch;
 
-use crate::queue::Queue;
+use crate::{intent::Refusal, queue::Queue};
 use facts::{NodeFact, PodFact, SliceFact};
 use index::{Held, Index};
 use keys::{Id, MapperKey, Task};
@@ -28,8 +28,9 @@ use std::{
 
 /// An object, or why it could not be decoded.
 pub type Guarded<T> = DeserializeGuard<T>;
-/// Why each device of a mapper is refused that would open what another one has open.
-pub type Conflicts = BTreeMap<Id, String>;
+/// Why devices of a mapper are refused for the sake of its others: what they would open is open, or there is no room for what they
+/// need.
+pub type Conflicts = BTreeMap<Id, Refusal>;
 
 /// What the operator knows of the cluster.
 #[derive(Debug, Default)]
@@ -114,8 +115,8 @@ impl World {
     pub fn held(&self, device: &Id) -> Vec<Held> {
         self.index().held(device)
     }
-    /// Why a device is refused on a mapper that would open what another one has open.
-    pub fn conflict(&self, key: &MapperKey, device: &Id) -> Option<String> {
+    /// Why a device is refused on a mapper for the sake of its others.
+    pub fn conflict(&self, key: &MapperKey, device: &Id) -> Option<Refusal> {
         let conflicts = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
         conflicts.get(key).and_then(|c| c.get(device).cloned())
     }
