@@ -13,7 +13,7 @@ use crate::{
 };
 use pollux_crds::{ModbusTable as Table, Place};
 use pollux_mapper::{Cx, Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Port, Samples, Value, Written};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tracing::debug;
 
 /// One connection to a device or gateway. Dropping it closes it.
@@ -58,6 +58,16 @@ impl Link {
         let until = if self.wire.is_nameless() { until + timeout * 2 } else { until };
         let (request, manners) = (read_request(range), Manners::once(timeout));
         self.wire.ask(&Ask { unit, request: &request, until, manners }, || ()).await
+    }
+
+    /// Who a device says it is, for commands; None: it refused. Each page has `timeout`.
+    pub(crate) async fn identify(
+        &self,
+        unit: u8,
+        timeout: Duration,
+    ) -> Result<Option<BTreeMap<String, String>>, Fault<Error>> {
+        const PAGES: u32 = 8;
+        self.wire.identify(unit, Manners::once(timeout), Instant::now() + timeout * PAGES).await
     }
 
     /// The answer to a read: its data, or why the points of this request are Bad.

@@ -2,10 +2,7 @@
 //! what the device refused not asked for in that form again. Pure, and exact: where the spans of two requests overlap, the
 //! values of one can go to the other for nothing, so the best way is among those that cut the values in their order, and
 //! dynamic programming goes through all of these. A minimum over a sliding window makes it linear.
-use crate::{
-    learned::Learned,
-    rules::Rules,
-};
+use crate::{learned::Learned, rules::Rules};
 use pollux_crds::ModbusTable as Table;
 use std::collections::VecDeque;
 

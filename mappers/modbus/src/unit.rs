@@ -1,15 +1,7 @@
 //! One device, compiled: where each point stands, and what the device was seen to refuse.
 use crate::{
-    format::format,
-    kept::Why,
-    learned::Learned,
-    manners::Patience,
-    names::Names,
-    plan::Range,
-    rules::Rules,
-    told::Told,
-    values::Format,
-    write::Writing,
+    format::format, kept::Why, learned::Learned, manners::Patience, names::Names, plan::Range, rules::Rules,
+    told::Told, values::Format, write::Writing,
 };
 use pollux_crds::{GroupMember, ModbusBinding, ModbusDevice, ModbusTable as Table, Place, ReadGroup, read_groups};
 use pollux_mapper::{ConfigError, Exchange, Instant, Knowledge, Point, Slot};
@@ -176,12 +168,14 @@ fn group(
     points: &[Point<'_, ModbusBinding>],
     items: &mut [Item],
 ) -> Result<(), Vec<ConfigError>> {
-    let member = |point: &Point<'_, ModbusBinding>| GroupMember {
-        name: point.name,
-        binding: point.address,
-        group: point.read_group.filter(|_| point.readable),
-    };
-    let all: Vec<GroupMember<'_>> = points.iter().map(member).collect();
+    let all: Vec<GroupMember<'_>> = points
+        .iter()
+        .map(|point| GroupMember {
+            name: point.name,
+            binding: point.address,
+            group: point.read_group.filter(|_| point.readable),
+        })
+        .collect();
     let mut errors = vec![];
     for ReadGroup { members, flaw } in read_groups(device, &all) {
         if let Some(text) = flaw {

@@ -5,7 +5,7 @@ use crate::{
     plan::Range,
 };
 use pollux_crds::ModbusDevice;
-use pollux_mapper::{Cx, Fault, Instant, Protocol};
+use pollux_mapper::{Cx, Fault, Instant, Protocol, printable};
 use std::{fmt, time::Duration};
 
 /// What came of one read.
@@ -76,6 +76,20 @@ impl Client {
             Err(Fault::Device(Error::Silent { .. })) => Ok(Reply::Silent),
             Err(Fault::Device(error)) => Ok(Reply::Nonsense(error.to_string())),
             Err(Fault::Point(fault)) => Ok(Reply::Nonsense(fault.text.to_string())),
+            Err(Fault::Link(error)) => Err(error),
+        }
+    }
+    /// Vendor, product and revision, as far as the device says them (function 43/14). None: it does not. Err: the connection is lost.
+    pub(super) async fn identify(&self, unit: u8) -> Result<Option<String>, Error> {
+        const WORDS: [&str; 5] = ["VendorName", "ProductName", "ProductCode", "ModelName", "MajorMinorRevision"];
+        match self.link.identify(unit, self.timeout).await {
+            Ok(Some(told)) => {
+                let words: Vec<&str> =
+                    WORDS.iter().filter_map(|name| told.get(*name)).map(|word| word.trim()).collect();
+                let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+                Ok(Some(printable(&words)).filter(|words| !words.is_empty()))
+            }
+            Ok(None) | Err(Fault::Device(_) | Fault::Point(_)) => Ok(None),
             Err(Fault::Link(error)) => Err(error),
         }
     }

@@ -1,4 +1,7 @@
 //! `read` of a URL: one place of a device, before there is any YAML.
+mod again;
+mod properties;
+
 use super::{
     client::{Client, Reply, hex},
     end, guess, model, place, print,
@@ -7,11 +10,11 @@ use super::{
     words, yaml,
 };
 use crate::{Modbus, Unit, link, plan::Range};
+use again::Again;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use pollux_crds::{ByteOrder, ModbusBinding, ModbusDataType as Type, Place, Property, Span};
-use pollux_mapper::{
-    Exit, Interval, Out, Point, Precision, Protocol, Samples, Slot, Value, convert::shortest_half, printable,
-};
+use pollux_mapper::{Exit, Out, Precision, Protocol, Samples, Slot, Value, convert::shortest_half, printable};
+use properties::{binding, kind, prepared, properties};
 use std::{fmt::Write as _, time::Duration};
 
 const EXAMPLES: &str = "\
@@ -20,6 +23,8 @@ Examples:
   pollux-modbus read tcp://10.0.0.5/1 40001 float32 --all-orders     every type and byte order in one table
   pollux-modbus read rtu:/dev/ttyUSB0,9600,8N1/1 input 30 int16 --count 8
   pollux-modbus read tcp://10.0.0.5/1 coil 0
+  pollux-modbus read tcp://10.0.0.5/1 40001 float32 --interval 1s    a line a second with its time, until Ctrl-C
+  pollux-modbus read tcp://10.0.0.5/1 holding 100 bytes --length 8   registers as they stand
   pollux-modbus read tcp://10.0.0.5/1 40001 float32 --yaml --device meter-1 > meter-1.yaml
 
 Nothing is ever written to the device.";
@@ -45,9 +50,15 @@ struct Options {
     /// One bit of a register, 0 to 15, instead of a type
     #[arg(long, conflicts_with = "all_orders")]
     bit: Option<i32>,
-    /// Registers of a string
+    /// Registers of a string, or of bytes
     #[arg(long)]
     length: Option<i32>,
+    /// Read again and again, 10ms to 24h apart: a line for each value with its time. A fault is said in its line, and ends nothing
+    #[arg(long, conflicts_with_all = ["all_orders", "yaml"])]
+    interval: Option<Span>,
+    /// With --interval: so often, and no more [default: until Ctrl-C]
+    #[arg(long, requires = "interval", value_parser = clap::value_parser!(u32).range(1..))]
+    times: Option<u32>,
     /// How long an answer may take
     #[arg(long, default_value = "1s")]
     timeout: Span,
@@ -86,8 +97,16 @@ struct Job {
     timeout: Duration,
     yaml: bool,
     device: Option<String>,
+    again: Option<Again>,
     properties: Vec<Property>,
     unit: Unit,
+}
+
+/// Why there are no values.
+enum Failure {
+    Refused(Range, Reply),
+    /// The connection.
+    Lost(String),
 }
 
 impl Job {
@@ -97,10 +116,7 @@ impl Job {
         let kind = kind(options, place, options.words.get(took..).unwrap_or_default())?;
         let order = options.order.as_deref().map(words::byte_order).transpose()?;
         let first = binding(options, place, kind, order);
-        let name = options
-            .name
-            .clone()
-            .unwrap_or_else(|| format!("{}_{}", place.table.name(), place.address));
+        let name = options.name.clone().unwrap_or_else(|| format!("{}_{}", place.table.name(), place.address));
         let properties = properties(&name, &first, options.count)?;
         let unit = prepared(&target, &properties)?;
         if let Some(name) = &options.device {
@@ -115,6 +131,7 @@ impl Job {
             timeout,
             yaml: options.yaml,
             device: options.device.clone(),
+            again: options.interval.map(|every| Again::new(every.duration(), options.times)).transpose()?,
             properties,
             unit,
         })
@@ -125,6 +142,9 @@ impl Job {
             Ok(client) => client,
             Err(text) => return end(out, Exit::Fault, &text),
         };
+        if let Some(again) = self.again {
+            return again::run(&self, client, again, out).await;
+        }
         let shown = if self.all_orders {
             self.orders(&client, out).await.map(|text| (text, Exit::Ok))
         } else {
@@ -152,12 +172,19 @@ impl Job {
 
     /// A line per value; a Bad one is a fault.
     async fn values(&self, client: &Client) -> Result<(String, Exit), String> {
+        match self.rows(client).await {
+            Ok((rows, exit)) => Ok((aligned(&rows, &[]), exit)),
+            Err(Failure::Refused(range, reply)) => Err(self.refused(client, range, &reply).await),
+            Err(Failure::Lost(text)) => Err(text),
+        }
+    }
+    async fn rows(&self, client: &Client) -> Result<(Vec<Vec<String>>, Exit), Failure> {
         let due: Vec<usize> = (0..self.properties.len()).collect();
         let mut samples = Samples::default();
         for exchange in Modbus.plan(&self.unit, &due) {
-            match self.ask(client, exchange.request).await? {
+            match self.ask(client, exchange.request).await.map_err(Failure::Lost)? {
                 Reply::Data(data) => link::deliver(&self.unit, &exchange, &data, &mut samples),
-                refused => return Err(self.refused(client, exchange.request, &refused).await),
+                refused => return Err(Failure::Refused(exchange.request, refused)),
             }
         }
         let (mut rows, mut exit) = (vec![], Exit::Ok);
@@ -172,7 +199,7 @@ impl Job {
             };
             rows.push(self.row(at, printable(&value)));
         }
-        Ok((aligned(&rows, &[]), exit))
+        Ok((rows, exit))
     }
     fn row(&self, at: usize, value: String) -> Vec<String> {
         let binding = self.properties.get(at).and_then(|p| p.binding.as_ref()).and_then(|b| b.modbus.as_ref());
@@ -194,6 +221,7 @@ impl Job {
         match (value, Modbus.precision(&self.unit, at)) {
             (Value::Float(number), Precision::Single) => (*number as f32).to_string(),
             (Value::Float(number), Precision::Half) => shortest_half(*number).to_string(),
+            (Value::Bytes(bytes), _) => bytes.iter().fold("0x".to_owned(), |text, byte| text + &format!("{byte:02X}")),
             (value, _) => value.to_string(),
         }
     }
@@ -266,66 +294,4 @@ impl Job {
         }
         text
     }
-}
-
-/// The type that the words name, which a table of bits has not.
-fn kind(options: &Options, place: Place, rest: &[String]) -> Result<Option<Type>, String> {
-    let bits = place.table.has_bits();
-    match rest {
-        _ if bits && options.all_orders => {
-            Err("coils and discrete inputs have no byte order: leave --all-orders out".into())
-        }
-        [] if bits || options.bit.is_some() || options.all_orders => Ok(None),
-        [] => Err("say the type, such as float32 or uint16; or --all-orders, or --bit".into()),
-        [word] if bits => Err(format!("coils and discrete inputs have no type: leave {word} out")),
-        [word] if options.bit.is_some() => Err(format!("one bit has no type: leave {word} out, or --bit")),
-        [word] => words::data_type(word).map(Some),
-        [_, more, ..] => Err(format!("{more:?} is one word too many: a table, an address and a type")),
-    }
-}
-
-fn binding(options: &Options, place: Place, kind: Option<Type>, order: Option<ByteOrder>) -> ModbusBinding {
-    // Without a type there is a table of all: it needs some property to stand for it.
-    let shown = options.all_orders.then_some(Type::Uint16);
-    let bits = place.table.has_bits() || options.bit.is_some();
-    ModbusBinding {
-        data_type: kind.or(shown.filter(|_| !bits)),
-        byte_order: order,
-        bit: options.bit,
-        length: options.length,
-        ..model::place(place.table, place.address)
-    }
-}
-
-fn properties(name: &str, first: &ModbusBinding, count: u16) -> Result<Vec<Property>, String> {
-    let (start, width) = (first.address.unwrap_or_default(), first.registers());
-    let end = start + width * i32::from(count);
-    if end > 65_536 {
-        return Err(format!("the last of {count} would be at address {}, must be at most 65535", end - 1));
-    }
-    let one = |at: u16| {
-        let binding = ModbusBinding { address: Some(start + width * i32::from(at)), ..first.clone() };
-        let name = if count == 1 { name.to_owned() } else { format!("{name}_{at}") };
-        model::property(&name, binding)
-    };
-    Ok((0..count).map(one).collect())
-}
-
-/// In the driver's own words, where it refuses.
-fn prepared(target: &Target, properties: &[Property]) -> Result<Unit, String> {
-    let bindings = properties.iter().filter_map(|p| Some((p, p.binding.as_ref()?.modbus.as_ref()?)));
-    let points: Vec<Point<'_, ModbusBinding>> = bindings
-        .zip(0..)
-        .map(|((property, address), slot)| Point {
-            slot: Slot(slot),
-            name: &property.name,
-            address,
-            readable: true,
-            writable: false,
-            interval: Interval::OnConnect,
-            read_group: None,
-        })
-        .collect();
-    let unit = Modbus.prepare(&target.device, &points);
-    unit.map_err(|errors| errors.first().map_or(String::new(), |error| error.text.clone()))
 }

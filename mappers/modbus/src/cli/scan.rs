@@ -20,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   pollux-modbus scan tcp://10.0.0.5                     units 1 to 247 behind a gateway
   pollux-modbus scan rtu:/dev/ttyUSB0,9600,8N1 --units 1-32
+  pollux-modbus scan tcp://10.0.0.5 --identify          and who each says it is: vendor, product, revision
   pollux-modbus scan tcp://10.0.0.5 --yaml > line.yaml  a Channel and a Device for each unit
 
 Each unit is asked once (once more where the connection was lost), one after the other, by a read of one register (a coil with --at coil 0). An exception is an answer, but 10
@@ -44,6 +45,9 @@ struct Options {
     /// What is read: a table and an address, or a register
     #[arg(long, num_args = 1..=2, value_names = ["TABLE", "ADDRESS"], default_values = ["holding", "0"])]
     at: Vec<String>,
+    /// Ask each unit that answers who it is too (function 43/14); a few devices do not survive a function that they do not know
+    #[arg(long)]
+    identify: bool,
     /// Print a Channel and a Device for each unit in YAML, and what was found as remarks
     #[arg(long)]
     yaml: bool,
@@ -74,12 +78,15 @@ struct Scan {
     place: Place,
     range: Range,
     timeout: Duration,
+    identify: bool,
 }
 
-/// One unit that is there.
+/// One unit that is there, and what it said.
 struct Found {
     unit: u8,
-    line: String,
+    said: String,
+    /// Who it is, where it was asked and knows.
+    who: Option<String>,
 }
 
 impl Scan {
@@ -100,7 +107,8 @@ impl Scan {
         model::checked_name("--channel", &options.channel)?;
         let start = u16::try_from(place.address).unwrap_or(u16::MAX);
         let range = Range { table: place.table, start, count: 1 };
-        Ok(Self { target, units: (byte(first), byte(last)), place, range, timeout: options.timeout.duration() })
+        let (units, timeout) = ((byte(first), byte(last)), options.timeout.duration());
+        Ok(Self { target, units, place, range, timeout, identify: options.identify })
     }
 
     async fn run(&self, options: &Options, out: &mut Out) -> Exit {
@@ -136,9 +144,11 @@ impl Scan {
             };
             losses = 0;
             if reply.is_answer() {
-                let line = self.line(unit, began.elapsed(), &reply);
-                let new = if found.is_empty() { format!("{HEAD}\n{line}\n") } else { format!("{line}\n") };
-                found.push(Found { unit, line });
+                let took = began.elapsed();
+                let one = Found { unit, said: self.said(&reply), who: self.who(&mut client, unit, out).await? };
+                let head = if found.is_empty() { format!("{HEAD}\n") } else { String::new() };
+                let new = format!("{head}{}\n", one.line(took));
+                found.push(one);
                 if !quiet && print(out, &new) != Exit::Ok {
                     return Ok(Exit::Fault);
                 }
@@ -162,15 +172,29 @@ impl Scan {
         Ok(None)
     }
 
-    fn line(&self, unit: u8, took: Duration, reply: &Reply) -> String {
-        let answer = match reply {
+    /// On a new connection from then on, where the question cost the old one.
+    async fn who(&self, client: &mut Client, unit: u8, out: &mut Out) -> Result<Option<String>, String> {
+        if !self.identify {
+            return Ok(None);
+        }
+        match client.identify(unit).await {
+            Ok(who) => Ok(who),
+            Err(error) => {
+                out.remark(&format!("unit {unit}: asked who it is: {error}; the connection is made anew"));
+                *client = Client::open(&self.target.device, self.timeout).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn said(&self, reply: &Reply) -> String {
+        match reply {
             Reply::Data(data) if self.place.table.has_bits() => {
                 format!("{} = {}", place::shown(self.place), data.first().is_some_and(|byte| byte & 1 == 1))
             }
             Reply::Data(_) => format!("{} = {}", place::shown(self.place), hex(&reply.registers())),
             other => other.to_string(),
-        };
-        format!("{}  {}  {answer}", pad(&unit.to_string(), 4, true), pad(&millis(took), 7, true))
+        }
     }
 
     fn summary(&self, found: &[Found]) -> String {
@@ -201,13 +225,20 @@ impl Scan {
         };
         let name = format!("{}_{}", self.place.table.name(), self.place.address);
         let property: Property = model::property(&name, binding);
-        for Found { unit, line } in found {
+        for Found { unit, said, who } in found {
             let config = json!({"channel": channel, "unitId": unit});
             let device = model::device_at(&format!("{channel}-{unit}"), &config, std::slice::from_ref(&property));
-            let said = line.rsplit("  ").next().unwrap_or_default();
-            write!(text, "---\n# It said: {said}\n{device}").ok(); // a String takes it
+            let who = who.as_ref().map_or_else(String::new, |who| format!("# It is: {who}\n"));
+            write!(text, "---\n# It said: {said}\n{who}{device}").ok(); // a String takes it
         }
         text
+    }
+}
+
+impl Found {
+    fn line(&self, took: Duration) -> String {
+        let who = self.who.as_ref().map_or_else(String::new, |who| format!("  {who}"));
+        format!("{}  {}  {}{who}", pad(&self.unit.to_string(), 4, true), pad(&millis(took), 7, true), self.said)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{fmt::Write as _, net::Ipv4Addr};
 /// Fields whose content stands in lines of its own.
 const BLOCKS: [&str; 4] = ["metadata", "spec", "protocol", "properties"];
 /// What is not here comes last.
-const ORDER: &str = "apiVersion kind metadata spec name manufacturer model mode type access unit description range minimum maximum \
+const ORDER: &str = "apiVersion kind metadata spec value name manufacturer model mode type access enum unit description range minimum maximum \
     interval scale offset binding summary defaults protocol properties channel tcp rtu rtuOverTcp host port path baudRate parity \
     stopBits unitId timeout pipeline limits avoid table address first last register dataType byteOrder bit length count low high";
 

@@ -57,13 +57,14 @@ pub(super) fn tags(import: Import, rows: &Rows, findings: &mut Findings) -> Vec<
 }
 
 fn tag(import: Import, row: Row<'_>) -> Result<(Tag, Vec<String>), String> {
-    let address = Address::parse(row.cell("address"))?;
+    let address = row.read("address", Address::parse)?.ok_or("column Address: it has none")?;
     let binding = binding(import, address, row.cell("datatype"))?;
     let mut tag = Tag::new(row.line, row.cell("tagname"), binding);
     let mut notes = vec![];
     tag.description = row.cell("description").into();
     tag.unit = row.cell("engunits").into();
-    tag.access = if address.write_only { Access::WriteOnly } else { access(row.cell("clientaccess"))? };
+    tag.access =
+        if address.write_only { Access::WriteOnly } else { row.read("clientaccess", access)?.unwrap_or_default() };
     tag.interval = row.read("scanrate", |cell| interval(cell, &mut notes))?.flatten();
     scaling(row, &mut tag)?;
     tag.checked().map(|tag| (tag, notes))
@@ -76,16 +77,20 @@ fn binding(import: Import, address: Address, kind: &str) -> Result<ModbusBinding
     let kind = lower.strip_suffix("array").map_or(lower.as_str(), str::trim);
     match (place.table, part, kind) {
         (Table::Coil | Table::Discrete, _, "boolean" | "bool" | "default" | "") => Ok(plain),
-        (Table::Coil | Table::Discrete, ..) => Err(format!("Data Type is {kind:?}, must be Boolean in tables 0 and 1")),
+        (Table::Coil | Table::Discrete, ..) => {
+            Err(format!("column Data Type: {kind:?} must be Boolean in tables 0 and 1"))
+        }
         (_, Part::Bit(bit), "boolean" | "bool" | "default" | "") => bit_of(plain, bit, import.first_bit),
-        (_, Part::Bit(_), _) => Err(format!("Data Type is {kind:?}, must be Boolean for one bit")),
+        (_, Part::Bit(_), _) => Err(format!("column Data Type: {kind:?} must be Boolean for one bit")),
         (_, Part::Text { length, low_first }, "string" | "default" | "") => Ok(ModbusBinding {
             data_type: Some(Type::String),
             length: Some(i32::from(length.div_ceil(2))),
             byte_order: low_first.then_some(ByteOrder::Badc),
             ..plain
         }),
-        (_, Part::Text { .. }, _) => Err(format!("Data Type is {kind:?}, must be String with a length")),
+        (_, Part::Text { .. }, _) => {
+            Err(format!("column Data Type: {kind:?} must be String, for the address has a length"))
+        }
         (_, Part::Whole, kind) => {
             let binding = ModbusBinding { data_type: Some(number(kind)?), ..plain };
             Ok(ordered(binding, import.order.unwrap_or(ByteOrder::Cdab)))
@@ -96,8 +101,8 @@ fn binding(import: Import, address: Address, kind: &str) -> Result<ModbusBinding
 fn bit_of(plain: ModbusBinding, bit: u8, first: u8) -> Result<ModbusBinding, String> {
     match bit.checked_sub(first) {
         Some(bit @ 0..=15) => Ok(ModbusBinding { bit: Some(bit.into()), ..plain }),
-        Some(_) => Err("bit 16: this list counts bits from 1, repeat with --first-bit 1".into()),
-        None => Err("bit 0: this list counts bits from 0, repeat without --first-bit 1".into()),
+        Some(_) => Err("column Address: bit 16: this list counts bits from 1, repeat with --first-bit 1".into()),
+        None => Err("column Address: bit 0: this list counts bits from 0, repeat without --first-bit 1".into()),
     }
 }
 
@@ -114,11 +119,11 @@ fn number(kind: &str) -> Result<Type, String> {
         "lbcd" => Type::Bcd32,
         "llong" => Type::Int64,
         "qword" => Type::Uint64,
-        "boolean" | "bool" => return Err("Boolean needs a bit, such as 400001.0".into()),
-        "string" => return Err("String needs a length and an order, such as 400001.20H".into()),
+        "boolean" | "bool" => return Err("column Data Type: Boolean needs a bit, such as 400001.0".into()),
+        "string" => return Err("column Data Type: String needs a length and an order, such as 400001.20H".into()),
         other => {
             let known = "Boolean, Word, Short, DWord, Long, Float, Double, BCD, LBCD, String, LLong, QWord";
-            return Err(format!("Data Type is {other:?}, must be one of {known}"));
+            return Err(format!("column Data Type: {other:?} must be one of {known}"));
         }
     })
 }
@@ -138,10 +143,10 @@ pub(super) fn ordered(binding: ModbusBinding, order: ByteOrder) -> ModbusBinding
 pub(super) fn access(cell: &str) -> Result<Access, String> {
     let word: String = cell.chars().filter(char::is_ascii_alphanumeric).collect();
     match word.to_ascii_lowercase().as_str() {
-        "" | "ro" | "r" | "readonly" | "read" => Ok(Access::ReadOnly),
+        "ro" | "r" | "readonly" | "read" => Ok(Access::ReadOnly),
         "rw" | "readwrite" => Ok(Access::ReadWrite),
         "wo" | "w" | "writeonly" | "write" => Ok(Access::WriteOnly),
-        _ => Err(format!("access is {cell:?}, must be RO, R/W or WO")),
+        _ => Err(format!("{cell:?} must be RO, R/W or WO")),
     }
 }
 
@@ -166,25 +171,26 @@ fn scaling(row: Row<'_>, tag: &mut Tag) -> Result<(), String> {
         "linear" => {}
         other if other.replace(' ', "") == "squareroot" => {
             return Err(
-                "Scaling is Square Root, which is not linear: import it without, and add a property with an expression"
+                "column Scaling: Square Root is not linear: import it without, and add a property with an expression"
                     .into(),
             );
         }
-        other => return Err(format!("Scaling is {other:?}, must be None or Linear")),
+        other => return Err(format!("column Scaling: {other:?} must be None or Linear")),
     }
-    let number = |column, name| row.number(column)?.ok_or_else(|| format!("Linear scaling needs {name}"));
+    let number = |column, name| row.number(column)?.ok_or_else(|| format!("column {name}: Linear scaling needs it"));
     let (raw_low, raw_high) = (number("rawlow", "Raw Low")?, number("rawhigh", "Raw High")?);
     let (low, high) = (number("scaledlow", "Scaled Low")?, number("scaledhigh", "Scaled High")?);
     if raw_low >= raw_high || low >= high {
         return Err("Raw Low must be below Raw High, and Scaled Low below Scaled High".into());
     }
     let scale = (high - low) / (raw_high - raw_low);
-    let sign = if truth(row.cell("negatevalue"))? { -1.0 } else { 1.0 };
+    let truth = |column| row.read(column, truth).map(Option::unwrap_or_default);
+    let sign = if truth("negatevalue")? { -1.0 } else { 1.0 };
     tag.scale = tidy(sign * scale);
     tag.offset = tidy(sign * (low - raw_low * scale));
     let (low, high) = if sign < 0.0 { (0.0 - high, 0.0 - low) } else { (low, high) };
     tag.range = Some(Range { low, high });
-    let (clamp_low, clamp_high) = (truth(row.cell("clamplow"))?, truth(row.cell("clamphigh"))?);
+    let (clamp_low, clamp_high) = (truth("clamplow")?, truth("clamphigh")?);
     let (clamp_low, clamp_high) = if sign < 0.0 { (clamp_high, clamp_low) } else { (clamp_low, clamp_high) };
     tag.minimum = clamp_low.then_some(low);
     tag.maximum = clamp_high.then_some(high);
@@ -193,7 +199,7 @@ fn scaling(row: Row<'_>, tag: &mut Tag) -> Result<(), String> {
 
 fn truth(cell: &str) -> Result<bool, String> {
     match cell.to_ascii_lowercase().as_str() {
-        "" | "0" | "false" | "no" => Ok(false),
+        "0" | "false" | "no" => Ok(false),
         "1" | "-1" | "true" | "yes" => Ok(true),
         _ => Err(format!("{cell:?} must be 0 or 1")),
     }

@@ -22,6 +22,7 @@ use tag::Tag;
 const EXAMPLES: &str = "\
 Examples:
   pollux-modbus import tags.csv --model line-7 > model.yaml
+  pollux-modbus import export.csv --layout kepware --byte-order ABCD > model.yaml
   pollux-modbus check model.yaml
 
 Layouts, told apart by the header row:
@@ -29,7 +30,11 @@ Layouts, told apart by the header row:
            unless the device was set otherwise, so --byte-order is CDAB
   plain    columns by name, in any order: name; register (40001), or table and address; type; and where there are any byteOrder, bit,
            bits, length, encoding, trim, count, alone, access, unit, description, scale, offset, scaleExponentFrom, invalid (numbers
-           with spaces between them), interval, readGroup, minimum, maximum. --byte-order is ABCD
+           with spaces between them), enum (names of values: 0:Off;1:On), interval, readGroup, minimum, maximum. --byte-order is ABCD
+
+The smallest plain list:
+  name,register,type,unit
+  supply,40001,float32,°C
 
 Nothing is connected to.";
 /// Longest file.

@@ -40,7 +40,9 @@ fn exponents(tags: &mut [Tag], findings: &mut Findings) {
     let names: BTreeSet<String> = tags.iter().map(|tag| tag.name.clone()).collect();
     for tag in tags.iter_mut().filter(|tag| !tag.exponent.is_empty()) {
         if !names.contains(&tag.exponent) {
-            findings.errors.push((tag.line, format!("scaleExponentFrom: no tag {:?} is in this list", tag.exponent)));
+            findings
+                .errors
+                .push((tag.line, format!("column scaleExponentFrom: no tag {:?} is in this list", tag.exponent)));
         } else if let Ok(name) = property_name(&tag.exponent) {
             tag.exponent = name;
         }

@@ -5,9 +5,13 @@ use super::{
     rows::{Row, Rows},
 };
 use crate::cli::words;
-use pollux_crds::{ByteOrder, ModbusBinding, ModbusDataType as Type, Span};
+use pollux_crds::{ByteOrder, EnumValue, ModbusBinding, ModbusDataType as Type, Span};
 
-const COLUMNS: [&str; 24] = [
+/// Of the schema: characters of a name, and names of a property.
+const MAX_NAME: usize = 63;
+const MAX_NAMES: usize = 256;
+
+const COLUMNS: [&str; 25] = [
     "name",
     "register",
     "table",
@@ -32,6 +36,7 @@ const COLUMNS: [&str; 24] = [
     "readgroup",
     "minimum",
     "maximum",
+    "enum",
 ];
 
 pub(super) fn tags(import: Import, rows: &Rows, findings: &mut Findings) -> Vec<Tag> {
@@ -56,7 +61,7 @@ fn tag(import: Import, row: Row<'_>) -> Result<Tag, String> {
     let mut tag = Tag::new(row.line, row.cell("name"), binding(import, row)?);
     tag.description = row.cell("description").into();
     tag.unit = row.cell("unit").into();
-    tag.access = access(row.cell("access"))?;
+    tag.access = row.read("access", access)?.unwrap_or_default();
     tag.interval = row.read("interval", |cell| cell.parse::<Span>().map_err(|error| error.to_string()))?;
     tag.scale = row.number("scale")?.unwrap_or(1.0);
     tag.offset = row.number("offset")?.unwrap_or(0.0);
@@ -65,8 +70,9 @@ fn tag(import: Import, row: Row<'_>) -> Result<Tag, String> {
     tag.invalid = row.read("invalid", numbers)?.unwrap_or_default();
     tag.minimum = row.number("minimum")?;
     tag.maximum = row.number("maximum")?;
+    tag.names = row.read("enum", names)?.unwrap_or_default();
     if tag.minimum.zip(tag.maximum).is_some_and(|(low, high)| low > high) {
-        return Err("minimum must not be above maximum".into());
+        return Err("column minimum: must not be above maximum".into());
     }
     tag.checked()
 }
@@ -79,7 +85,7 @@ fn binding(import: Import, row: Row<'_>) -> Result<ModbusBinding, String> {
         row.read("type", |cell| if boolean(cell) { Ok(None) } else { words::data_type(cell).map(Some) })?.flatten();
     let order = row.read("byteorder", words::byte_order)?;
     if place.table.has_bits() && order.is_some() {
-        return Err("byteOrder: a coil or discrete input has none".into());
+        return Err("column byteOrder: a coil or discrete input has none".into());
     }
     let binding = ModbusBinding {
         data_type: kind,
@@ -97,7 +103,7 @@ fn binding(import: Import, row: Row<'_>) -> Result<ModbusBinding, String> {
         (None, Some(order)) if binding.bit.is_some() => ordered(binding, order),
         (None, _) => binding,
         // Two characters of a register do not follow from the order of words.
-        (Some(Type::String), order) => {
+        (Some(Type::String | Type::Bytes), order) => {
             ModbusBinding { byte_order: order.filter(|order| *order != ByteOrder::Abcd), ..binding }
         }
         (Some(_), order) => ordered(binding, order.unwrap_or(usual)),
@@ -118,15 +124,37 @@ fn numbers(cell: &str) -> Result<Vec<f64>, String> {
     cell.split_whitespace().map(|word| number(word).ok_or_else(|| format!("{word:?} is not a number"))).collect()
 }
 
+/// `0:Off;1:On`: each value on the wire with its name; `|` between them does as well.
+fn names(cell: &str) -> Result<Vec<EnumValue>, String> {
+    let mut names: Vec<EnumValue> = vec![];
+    for word in cell.split([';', '|']).map(str::trim).filter(|word| !word.is_empty()) {
+        let given = word.split_once([':', '=']).map(|(value, name)| (value.trim().parse::<i64>(), name.trim()));
+        let Some((Ok(value), name)) = given else {
+            return Err(format!("{word:?} must be a whole number, a colon and a name, such as 0:Off;1:On"));
+        };
+        if !(1..=MAX_NAME).contains(&name.chars().count()) {
+            return Err(format!("the name of {value} must have 1 to {MAX_NAME} characters"));
+        }
+        if names.iter().any(|known| known.value == value || known.name == name) {
+            return Err(format!("{word:?}: its value or its name stands there twice"));
+        }
+        names.push(EnumValue { value, name: name.into() });
+    }
+    if names.len() > MAX_NAMES { Err(format!("at most {MAX_NAMES} names are allowed")) } else { Ok(names) }
+}
+
 fn place(row: Row<'_>) -> Result<pollux_crds::Place, String> {
     let (register, table, address) = (row.given("register"), row.given("table"), row.given("address"));
     match (register, table, address) {
-        (Some(register), None, None) => {
-            ModbusBinding { register: Some(register.into()), ..ModbusBinding::default() }.place()
+        (Some(_), None, None) => {
+            let place = |cell: &str| ModbusBinding { register: Some(cell.into()), ..ModbusBinding::default() }.place();
+            row.read("register", place)?.ok_or_else(|| "give a register".into())
         }
-        (None, Some(table), Some(address)) => {
-            let number = address.parse::<u16>().map_err(|_| format!("address is {address:?}, must be 0 to 65535"))?;
-            Ok(pollux_crds::Place { table: words::table(table)?, address: number.into() })
+        (None, Some(_), Some(_)) => {
+            let number = |cell: &str| cell.parse::<u16>().map_err(|_| format!("is {cell:?}, must be 0 to 65535"));
+            let (table, address) = (row.read("table", words::table)?, row.read("address", number)?);
+            let (table, address) = table.zip(address).ok_or("give a table and an address")?;
+            Ok(pollux_crds::Place { table, address: address.into() })
         }
         _ => Err("give a register, or a table and an address".into()),
     }

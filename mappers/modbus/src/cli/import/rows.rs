@@ -158,7 +158,7 @@ impl Row<'_> {
         column: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<Option<T>, String> {
-        self.given(column).map(parse).transpose().map_err(|error| format!("{}: {error}", self.title(column)))
+        self.given(column).map(parse).transpose().map_err(|error| format!("column {}: {error}", self.title(column)))
     }
     pub(super) fn number(&self, column: &str) -> Result<Option<f64>, String> {
         let finite = |cell: &str| cell.parse::<f64>().ok().filter(|number| number.is_finite());

@@ -1,7 +1,8 @@
 //! One tag of a list, whatever layout it came in, and the property that it becomes.
 use crate::{Modbus, cli::model};
 use pollux_crds::{
-    Access, Interval, ModbusBinding, ModbusDevice, ModbusTable as Table, ModbusTcp, Property, PropertyType, Range, Span,
+    Access, EnumValue, Interval, ModbusBinding, ModbusDevice, ModbusTable as Table, ModbusTcp, Property, PropertyType,
+    Range, Span,
 };
 use pollux_mapper::{Point, Protocol, Slot};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(super) struct Tag {
     pub(super) exponent: String,
     pub(super) read_group: Option<String>,
     pub(super) invalid: Vec<f64>,
+    /// Names of its values; empty: it has none.
+    pub(super) names: Vec<EnumValue>,
 }
 
 impl Tag {
@@ -48,6 +51,7 @@ impl Tag {
             exponent: String::new(),
             read_group: None,
             invalid: vec![],
+            names: vec![],
         }
     }
     fn is_scaled(&self) -> bool {
@@ -63,6 +67,12 @@ impl Tag {
         if self.is_scaled() && !matches!(kind, PropertyType::Integer | PropertyType::Number) {
             return Err("only a single number can be scaled: no bit, text or array".into());
         }
+        if !self.names.is_empty() {
+            let named = matches!(kind, PropertyType::Integer | PropertyType::Boolean) && !self.is_scaled();
+            if !named || self.minimum.is_some() || self.maximum.is_some() {
+                return Err("names of values go with whole numbers, bits and coils, without scale and limits".into());
+            }
+        }
         if read_only && self.access == Access::WriteOnly {
             return Err("write only, in a table that cannot be written".into());
         }
@@ -75,7 +85,12 @@ impl Tag {
         let text = |text: &str, most: usize| (!text.is_empty()).then(|| text.chars().take(most).collect::<String>());
         let scaled = self.is_scaled();
         Property {
-            type_: if scaled { Some(PropertyType::Number) } else { plain.type_ },
+            type_: match () {
+                () if !self.names.is_empty() => Some(PropertyType::String),
+                () if scaled => Some(PropertyType::Number),
+                () => plain.type_,
+            },
+            enum_: (!self.names.is_empty()).then(|| self.names.clone()),
             access: (self.access != Access::ReadOnly).then_some(self.access),
             unit: text(&self.unit, MAX_UNIT),
             description: text(&self.description, MAX_DESCRIPTION),

@@ -43,13 +43,13 @@ fn everything_that_is_wrong_is_said_with_its_line() {
         l,400008,Word,1,RO,100,Linear,5,5,0,5,Float,0,0,,,\n";
     let errors = kepware(rows).unwrap_err();
     let expected = [
-        "2: \"D100\" is no Modbus address",
-        "3: Boolean needs a bit",
-        "4: Scaling is Square Root",
-        "6: Data Type is \"byte\"",
+        "2: column Address: \"D100\" is no Modbus address",
+        "3: column Data Type: Boolean needs a bit",
+        "4: column Scaling: Square Root",
+        "6: column Data Type: \"byte\"",
         "8: f_1 (of f-1 and f_1) stands in lines 7 and 8",
         "10: g stands in lines 9 and 10",
-        "11: bit 16: this list counts bits from 1",
+        "11: column Address: bit 16: this list counts bits from 1",
         "12: only a single number can be scaled",
         "13: write only, in a table that cannot be written",
         "14: binding of k:",
@@ -125,14 +125,44 @@ fn the_plain_layout_has_a_column_for_each_field_of_a_binding() {
         assert!(model.contains(part), "{part}\n{model}");
     }
     for (row, error) in [
-        ("a,00010,,BADC,,,,,,,,,", "2: byteOrder: a coil or discrete input has none"),
-        ("a,40010,int16,,,,,,,,b,,", "2: scaleExponentFrom: no tag \"b\" is in this list"),
-        ("a,40010,int16,,,,,,,maybe,,,", "2: alone: \"maybe\" must be true or false"),
-        ("a,40010,string,,,,4,ebcdic,,,,,", "2: encoding: \"ebcdic\" is no encoding"),
+        ("a,00010,,BADC,,,,,,,,,", "2: column byteOrder: a coil or discrete input has none"),
+        ("a,40010,int16,,,,,,,,b,,", "2: column scaleExponentFrom: no tag \"b\" is in this list"),
+        ("a,40010,int16,,,,,,,maybe,,,", "2: column alone: \"maybe\" must be true or false"),
+        ("a,40010,string,,,,4,ebcdic,,,,,", "2: column encoding: \"ebcdic\" is no encoding"),
     ] {
         let header = text.lines().next().unwrap();
         let errors = plain(&format!("{header}\n{row}\n")).unwrap_err();
         assert!(errors.len() == 1 && errors[0].starts_with(error), "{errors:?}");
+    }
+}
+
+#[test]
+fn names_of_values_are_a_column() {
+    let header = "name,register,type,bit,scale,enum\n";
+    let model = plain(&format!(
+        "{header}mode,40001,uint16,,,0:Off; 1 : Auto |2=\"by hand\"\nrun,00001,,,,\"0:off;1:on\"\nalarm,40002,,3,,\"0:-;1:Alarm, main\"\n"
+    ))
+    .unwrap();
+    for part in [
+        "name: mode\n    type: string\n    enum: [{value: 0, name: \"Off\"}, {value: 1, name: Auto}, {value: 2, name: \"\\\"by hand\\\"\"}]\n",
+        "name: run\n    type: string\n    enum: [{value: 0, name: \"off\"}, {value: 1, name: \"on\"}]\n",
+        "enum: [{value: 0, name: \"-\"}, {value: 1, name: \"Alarm, main\"}]\n    binding: {modbus: {table: holding, address: 1, bit: 3}}",
+    ] {
+        assert!(model.contains(part), "{part}\n{model}");
+    }
+    for (cell, error) in [
+        ("Off", "column enum: \"Off\" must be a whole number, a colon and a name"),
+        ("0.5:Off", "column enum: \"0.5:Off\" must be a whole number"),
+        ("0:", "column enum: the name of 0 must have 1 to 63 characters"),
+        ("0:A;0:B", "column enum: \"0:B\": its value or its name stands there twice"),
+        ("0:A;1:A", "column enum: \"1:A\": its value or its name stands there twice"),
+    ] {
+        let errors = plain(&format!("{header}mode,40001,uint16,,,{cell}\n")).unwrap_err();
+        assert!(errors.len() == 1 && errors[0].starts_with(&format!("2: {error}")), "{errors:?}");
+    }
+    for row in ["T,40001,float32,,,0:A", "T,40001,uint16,,0.1,0:A"] {
+        let errors = plain(&format!("{header}{row}\n")).unwrap_err();
+        assert!(errors[0].starts_with("2: names of values go with whole numbers"), "{errors:?}");
     }
 }
 
@@ -192,10 +222,10 @@ fn a_plain_list_that_cannot_be_read_says_what_it_needs() {
         ("tag,register\na,40001\n", "0: there is no column name; there are: tag, register"),
         ("name,type\na,int16\n", "0: there must be a column register, or columns table and address"),
         ("name,Name,register\n", "1: two columns have one name: name, Name"),
-        ("name,register,type\na,40001,int17\n", "2: type: \"int17\" is no data type"),
+        ("name,register,type\na,40001,int17\n", "2: column type: \"int17\" is no data type"),
         ("name,register,table,address\na,40001,holding,0\n", "2: give a register, or a table and an address"),
         ("name,register,type\na,40001,int16,x\n", "2: 4 cells under 3 columns"),
-        ("name,register,type,scale\na,40001,int16,x\n", "2: scale: \"x\" is not a number"),
+        ("name,register,type,scale\na,40001,int16,x\n", "2: column scale: \"x\" is not a number"),
         ("name,register,type,scale\na,40001,int16,0\n", "2: its scale would be 0"),
         ("name,register,type\na,40001,\n", "2: binding of a:"),
         ("name,register,type\na,00001,int16\n", "2: binding of a:"),
