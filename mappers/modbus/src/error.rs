@@ -34,6 +34,9 @@ pub enum Error {
     /// try would be a write of status each.
     #[error("unit {unit}: no answer{}", too_late(*.late))]
     Silent { unit: u8, late: bool },
+    /// Answers do come, and too late.
+    #[error("unit {unit}: no answer in time: its answers come {:.1} s after they are asked for; raise timeout", .after.as_secs_f64())]
+    Late { unit: u8, after: Duration },
     /// Nothing was sent.
     #[error("unit {unit}: its turn did not come in time")]
     NoTurn { unit: u8 },
@@ -61,22 +64,28 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether anything was sent, so that silence says something of the device.
+    /// Whether silence says something of what was asked: it was sent, and not only given up too early.
     pub(crate) fn was_asked(&self) -> bool {
-        !matches!(self, Self::NoTurn { .. } | Self::Held { .. })
+        !matches!(self, Self::NoTurn { .. } | Self::Held { .. } | Self::Late { .. })
     }
 
     /// Whether asking once more, at once, may help: nothing usable came.
     pub(crate) fn is_lost(&self) -> bool {
         matches!(
             self,
-            Self::Silent { .. } | Self::Crc { .. } | Self::Half { .. } | Self::Noise { .. } | Self::Echo { .. }
+            Self::Silent { .. }
+                | Self::Late { .. }
+                | Self::Held { .. }
+                | Self::Crc { .. }
+                | Self::Half { .. }
+                | Self::Noise { .. }
+                | Self::Echo { .. }
         )
     }
 }
 
 fn too_late(late: bool) -> &'static str {
-    if late { " (answers to earlier requests came meanwhile, and were dropped)" } else { "" }
+    if late { " (answers to earlier requests came meanwhile, too late: raise timeout)" } else { "" }
 }
 
 impl DriverError for Error {
@@ -91,6 +100,7 @@ impl DriverError for Error {
             | Self::Stalled
             | Self::HalfFrame(_)
             | Self::Silent { .. }
+            | Self::Late { .. }
             | Self::NoTurn { .. }
             | Self::Held { .. }
             | Self::Half { .. }

@@ -4,6 +4,7 @@
 pub mod cli;
 mod endpoint;
 mod error;
+mod fence;
 mod format;
 pub mod frame;
 mod kept;

@@ -2,6 +2,7 @@
 use crate::{
     endpoint::Endpoint,
     error::Error,
+    fence,
     frame::{Answer, ExceptionCode, Request, describe_exception, is_gateway, is_refused_range},
     plan::Range,
     protocol::Modbus,
@@ -52,10 +53,10 @@ impl Link {
         Ok(Self::with(stream, peer, Settings::of(endpoint, redial)))
     }
 
-    /// One read by itself, for commands: the answer as it came. Where a late one could pass for it, that is waited for first.
+    /// One read by itself, for commands: the answer as it came. Where a late one could pass for it, something else is asked first.
     pub(crate) async fn ask(&self, unit: u8, range: Range, until: Instant) -> Result<Answer, Fault<Error>> {
         let timeout = until.saturating_duration_since(Instant::now());
-        let until = if self.wire.is_nameless() { until + timeout * 2 } else { until };
+        let until = if self.wire.is_nameless() { until + timeout } else { until };
         let (request, manners) = (read_request(range), Manners::once(timeout));
         self.wire.ask(&Ask { unit, request: &request, until, manners }, || ()).await
     }
@@ -80,10 +81,15 @@ impl Link {
     ) -> Result<Result<Box<[u8]>, ExceptionCode>, Fault<Error>> {
         let (request, id) = (read_request(range), unit.id);
         let ask = Ask { unit: id, request: &request, until, manners: unit.patience.manners };
-        let answer = match turn {
-            Some(turn) => self.wire.ask_in(turn, &ask, || ()).await,
-            None => self.wire.ask(&ask, || ()).await,
+        let other = self.wire.is_nameless().then(|| fence::other_form(range, &unit.rules)).flatten().map(read_request);
+        let own; // its own turn, where it has none yet
+        let turn = if let Some(turn) = turn {
+            turn
+        } else {
+            own = self.wire.turn(id, false, until).await?;
+            &own
         };
+        let answer = self.wire.ask_beside(turn, &ask, other.as_ref(), || ()).await;
         match answer? {
             Answer::Data(data) => Ok(Ok(data)),
             Answer::Exception(code) if is_gateway(code) => Err(Fault::Device(Error::Exception { unit: id, code })),
@@ -120,7 +126,7 @@ impl Link {
                 }
                 Ok(answer) => return told(id, values, &answer, out),
                 Err(fault) => {
-                    if matches!(fault, Fault::Device(_)) {
+                    if matches!(&fault, Fault::Device(error) if error.was_asked()) {
                         unit.cannot_mask();
                     }
                     return Err(fault);
@@ -267,6 +273,10 @@ impl pollux_mapper::Link<Modbus> for Link {
             }
         }
         Ok(())
+    }
+
+    fn late_answers(&self) -> u64 {
+        self.wire.late_answers()
     }
 
     async fn run(&self) -> Error {

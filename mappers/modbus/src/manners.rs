@@ -1,11 +1,18 @@
 //! How patient one device wants us to be.
-use crate::{endpoint::Endpoint, wire::Manners};
+use crate::{
+    endpoint::Endpoint,
+    frame::rtu::MAX_FRAME,
+    plan::Range,
+    wire::{Framing, Manners},
+};
 use pollux_crds::{ModbusDevice, Span};
 use std::time::Duration;
 
 /// As the engine has it, where none is given.
 const TIMEOUT: Duration = Duration::from_secs(1);
 const BUSY: (u32, Duration) = (3, Duration::from_millis(100));
+/// Characters of a read's request, of its answer without data, and of the silence before each.
+const AROUND: u32 = 8 + 5 + 2 * 4;
 /// Requests that asking a device who it is may take.
 const IDENTIFYING: u32 = 4;
 
@@ -18,8 +25,10 @@ pub struct Patience {
     /// Its connection may have to be opened first, and pauses are kept.
     opening: Duration,
     between: Duration,
-    /// What is under way ends before a write begins; a late answer is waited for before another of its form is asked for.
+    /// What is under way ends before a write begins; where answers have no names something else may have to be asked first.
     before: (bool, bool),
+    /// What a character takes on its way, where that is known.
+    character: Duration,
 }
 
 impl Patience {
@@ -45,12 +54,16 @@ impl Patience {
                 endpoint.as_ref().is_some_and(|endpoint| endpoint.pipeline > 1),
                 endpoint.as_ref().is_some_and(|endpoint| endpoint.transport.is_nameless()),
             ),
+            character: match endpoint.map(|endpoint| Framing::of(&endpoint.transport)) {
+                Some(Framing::Rtu(timing)) => timing.character,
+                Some(Framing::Mbap) | None => Duration::ZERO,
+            },
         }
     }
 
-    /// How long a late answer to what was asked before may keep another request of its form from being sent, in time-outs.
-    fn held(&self) -> u32 {
-        if self.before.1 { (self.manners.retries + 1).max(2) } else { 0 }
+    /// Tries of a read, with what is asked before each where a late answer could pass for its own.
+    fn tries(&self) -> u32 {
+        self.manners.retries + 1 + u32::from(self.before.1)
     }
 
     fn each(&self, timeout: Duration) -> Duration {
@@ -58,19 +71,28 @@ impl Patience {
         timeout + delay * times + self.between
     }
 
-    pub fn read(&self, timeout: Duration) -> Duration {
-        self.opening + self.each(timeout) + timeout * (self.manners.retries + self.held())
+    /// `timeout` is for the device alone: what is read has its time on the way.
+    pub fn read(&self, timeout: Duration, range: Range) -> Duration {
+        let data = if range.has_bits() { u32::from(range.count).div_ceil(8) } else { u32::from(range.count) * 2 };
+        let each = timeout + self.character * (AROUND + data);
+        self.opening + self.each(Duration::ZERO) + each * self.tries()
     }
 
     /// Of so many requests.
     pub fn write(&self, timeout: Duration, requests: u32) -> Duration {
         let (several, nameless) = self.before;
-        // On a line that is not known yet, a read tells whether it echoes.
-        let requests = requests + u32::from(nameless);
-        self.opening + self.each(timeout) * requests + timeout * (u32::from(several) + self.held())
+        let timeout = timeout + self.on_wire();
+        // On a line that is not known yet, a read tells whether it echoes; and one more where an answer is late.
+        let requests = requests + u32::from(nameless) * 2;
+        self.opening + self.each(timeout) * requests + timeout * u32::from(several)
+    }
+
+    /// The longest request or answer, with the other.
+    fn on_wire(&self) -> Duration {
+        self.character * (u32::try_from(MAX_FRAME).unwrap_or_default() + AROUND)
     }
 
     pub fn attach(&self, timeout: Duration) -> Duration {
-        if self.identify { self.opening + self.each(timeout) * IDENTIFYING } else { timeout }
+        if self.identify { self.opening + self.each(timeout + self.on_wire()) * IDENTIFYING } else { timeout }
     }
 }

@@ -78,7 +78,7 @@ impl Protocol for Modbus {
     /// A bit is read, changed and written back.
     fn patience(&self, unit: &Unit, job: Job<'_, Range>, timeout: Duration) -> Duration {
         match job {
-            Job::Read(_) => unit.patience.read(timeout),
+            Job::Read(exchange) => unit.patience.read(timeout, exchange.request),
             Job::Write(values) => unit.patience.write(timeout, link::requests(unit, values)),
             Job::Attach => unit.patience.attach(timeout),
             _ => timeout,

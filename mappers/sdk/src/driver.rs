@@ -188,6 +188,11 @@ pub trait Link<P: Protocol>: Send + Sync + 'static {
         async { Err(Fault::Point(PointFault::new(ErrorKind::Config, "this protocol has no commands"))) }
     }
 
+    /// Answers so far that came after their request was given up. Never less than before. Default: none are noticed.
+    fn late_answers(&self) -> u64 {
+        0
+    }
+
     /// Polled as long as the link is used; returns when it is dead. Pump a library's event loop here. A link that can heal
     /// itself says `down` on every port, tries for a bounded time, then says `up` or returns. Default: never returns.
     fn run(&self) -> impl Future<Output = P::Error> + Send {

@@ -5,12 +5,16 @@ use super::{
 };
 use tokio_modbus::{ExceptionCode, Request};
 
+/// Of any PDU (Application Protocol V1.1b3, 4.1).
+const LONGEST: usize = 253;
+
 /// The one form an answer may have, besides an exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// Function, and how many bytes of data.
     Read { function: u8, bytes: u8 },
-    /// A write repeats address and value (5, 6), address and quantity (15, 16), or address and both masks (22): `length` bytes.
+    /// A write repeats address and value (5, 6), address and quantity (15, 16), or address and both masks (22), a diagnostic its
+    /// data (8): `length` bytes.
     Echo { function: u8, length: u8, expected: [u8; 6] },
     /// Device identification (43/14): as long as its objects are.
     Identification { code: u8 },
@@ -65,7 +69,16 @@ impl Shape {
 
     /// Whether the answer repeats the whole request, so that an echo of it by the wiring looks the same.
     pub fn is_echo(self) -> bool {
-        matches!(self, Self::Echo { function: 5 | 6 | 22, .. })
+        matches!(self, Self::Echo { function: 5 | 6 | 8 | 22, .. })
+    }
+
+    /// Bytes of the longest PDU that it may be.
+    pub fn longest(self) -> usize {
+        match self {
+            Self::Read { bytes, .. } => 2 + usize::from(bytes),
+            Self::Echo { length, .. } => 1 + usize::from(length),
+            Self::Identification { .. } => LONGEST,
+        }
     }
 
     /// `pdu`: what is there of it so far. For framing that says no lengths.

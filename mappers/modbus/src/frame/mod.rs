@@ -1,4 +1,4 @@
-//! The bytes of Modbus, without any IO: PDUs of functions 1 to 6, 15, 16, 22 and 43/14 with their exceptions; MBAP and RTU framing.
+//! The bytes of Modbus, without any IO: PDUs of functions 1 to 6, 8/0, 15, 16, 22 and 43/14 with their exceptions; MBAP and RTU framing.
 //! Requests and codes are tokio-modbus' public types; its codec is private, and it takes an answer for whatever was asked last.
 mod answer;
 mod exception;
@@ -6,13 +6,14 @@ pub mod identity;
 pub mod mbap;
 mod request;
 pub mod rtu;
+pub mod scan;
 
 pub use answer::{Answer, Length, Shape};
 pub use exception::{describe as describe_exception, is_gateway, is_refused_range};
 pub use mbap::{Decoder, Frame, MAX_FRAME};
 pub use request::{
     IllegalRequest, MAX_READ_BITS, MAX_READ_REGISTERS, MAX_WRITE_BITS, MAX_WRITE_REGISTERS,
-    describe as describe_request, encode as encode_pdu,
+    describe as describe_request, encode as encode_pdu, query_data,
 };
 pub use tokio_modbus::{ExceptionCode, FunctionCode, Request, prelude::ReadCode};
 

@@ -5,6 +5,7 @@ pub const MAX_READ_BITS: u16 = 2000;
 pub const MAX_READ_REGISTERS: u16 = 125;
 pub const MAX_WRITE_BITS: u16 = 1968;
 pub const MAX_WRITE_REGISTERS: u16 = 123;
+const DIAGNOSTICS: u8 = 8;
 /// The kind of function 43 that reads device identification.
 pub(super) const MEI_IDENTIFICATION: u8 = 14;
 
@@ -14,8 +15,14 @@ pub enum IllegalRequest {
     Quantity { address: u16, count: usize, most: u16 },
     #[error("{count} values from address {address} reach beyond address 65535")]
     Beyond { address: u16, count: usize },
-    #[error("function {0} is not one of 1 to 6, 15, 16, 22, 43")]
+    #[error("function {0} is not one of 1 to 6, 8, 15, 16, 22, 43")]
     Function(u8),
+}
+
+/// Return Query Data (8/0): changes nothing, and its answer repeats the mark.
+pub fn query_data(mark: u16) -> Request<'static> {
+    let [high, low] = mark.to_be_bytes();
+    Request::Custom(DIAGNOSTICS, vec![0, 0, high, low].into())
 }
 
 /// Appends the PDU: function code and body, at most 253 bytes. Where it is refused, `out` may have a part of it.
@@ -58,6 +65,10 @@ fn body(request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), IllegalRequest> 
         Request::MaskWriteRegister(at, and, or) => {
             pair(*at, *and, out);
             out.extend_from_slice(&or.to_be_bytes());
+            Ok(())
+        }
+        Request::Custom(DIAGNOSTICS, data) if data.len() == 4 => {
+            out.extend_from_slice(data);
             Ok(())
         }
         Request::ReadDeviceIdentification(code, object) => {
@@ -129,7 +140,8 @@ mod tests {
     #[test]
     fn requests_are_the_bytes_of_the_standard() {
         let coils = [true, false, true, true, false, false, true, true, true, false];
-        let table: [(Request<'_>, &[u8]); 10] = [
+        let table: [(Request<'_>, &[u8]); 11] = [
+            (query_data(0xA537), &[0, 7, 0, 0, 0, 6, 17, 8, 0x00, 0x00, 0xA5, 0x37]),
             (
                 Request::MaskWriteRegister(4, 0x00F2, 0x0025),
                 &[0, 7, 0, 0, 0, 8, 17, 22, 0x00, 0x04, 0x00, 0xF2, 0x00, 0x25],
@@ -167,7 +179,7 @@ mod tests {
                 Request::WriteMultipleRegisters(5, words.into()),
                 "124 values from address 5 in one request, must be 1..=123",
             ),
-            (Request::ReportServerId, "function 17 is not one of 1 to 6, 15, 16, 22, 43"),
+            (Request::ReportServerId, "function 17 is not one of 1 to 6, 8, 15, 16, 22, 43"),
         ];
         for (request, expected) in illegal {
             assert_eq!(framed(1, 1, &request).map_err(|error| error.to_string()), Err(expected.to_owned()));

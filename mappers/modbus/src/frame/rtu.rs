@@ -1,14 +1,12 @@
 //! RTU frames (MODBUS over Serial Line V1.02): unit, PDU, CRC. Nothing in them says how long they are or whose answer they
 //! bring: both is known from what was asked. What else is on the line (noise, other masters, other units) is stepped over.
-use super::{Answer, IllegalRequest, Length, ProtocolError, Request, Shape, request};
+use super::{IllegalRequest, Request, Shape, request};
 use std::time::Duration;
 
 /// Unit, 253 bytes of PDU, CRC.
 pub const MAX_FRAME: usize = 256;
 /// Unit, function, exception or count, CRC.
-const MIN_FRAME: usize = 5;
-/// Kept of what is no whole frame; older bytes give way.
-const KEPT: usize = 4 * MAX_FRAME;
+pub(super) const MIN_FRAME: usize = 5;
 
 /// CRC-16 of the standard, low byte first on the line.
 pub fn crc(bytes: &[u8]) -> u16 {
@@ -46,6 +44,8 @@ pub struct Timing {
     pub gap: Duration,
     /// Until a line on which something went wrong is taken for silent.
     pub settle: Duration,
+    /// What a character takes on its way; zero where that is not known.
+    pub character: Duration,
 }
 
 /// What the line is silent for at least after something went wrong: USB adapters hand bytes on every 16 ms.
@@ -56,206 +56,28 @@ const PACKED: Duration = Duration::from_millis(50);
 impl Timing {
     /// 3.5 characters of `bits` bits each; above 19,200 baud 1.75 ms, as the standard has it.
     pub fn serial(baud: u32, bits: u32) -> Self {
+        let character = Duration::from_secs(1) * bits / baud.max(1);
         let gap = match baud {
             0..=19_200 => Duration::from_secs(1) * 7 * bits / (2 * baud.max(1)),
             _ => Duration::from_micros(1750),
         };
-        Self { gap, settle: gap.max(ADAPTERS) }
+        Self { gap, settle: gap.max(ADAPTERS), character }
     }
-    /// Behind a TCP server, which keeps the gap itself.
+    /// Behind a TCP server, which keeps the gap itself, and whose line may have any rate.
     pub const fn over_tcp() -> Self {
-        Self { gap: Duration::ZERO, settle: PACKED }
+        Self { gap: Duration::ZERO, settle: PACKED, character: Duration::ZERO }
+    }
+    /// What a request of so many bytes and its answer are on their way, from the first byte to the last.
+    pub fn on_wire(&self, request: usize, answer: Shape) -> Duration {
+        let characters = request + 1 + answer.longest() + 2;
+        self.character * u32::try_from(characters).unwrap_or(u32::MAX)
     }
 }
 
-/// What is waited for.
-#[derive(Debug, Clone, Copy)]
-pub struct Awaited<'a> {
-    pub unit: u8,
-    pub shape: Shape,
-    /// The whole request, by which its echo is told.
-    pub sent: &'a [u8],
-    /// False: an exception of this function may be another request's.
-    pub exceptions: bool,
-}
-
-/// Why the answer that came cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrongCrc;
-
-/// Collects bytes, and finds the answer among them.
-#[derive(Debug, Default)]
-pub struct Scanner {
-    buffer: Vec<u8>,
-    /// This line brings back what is sent, before any answer.
-    echoes: bool,
-    /// Whether it does is known.
-    known: bool,
-    seen: Seen,
-}
-
-/// What else came since the request was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Seen {
-    pub echo: bool,
-    /// Whole frames of others, or for others.
-    pub foreign: bool,
-    /// From our unit and function, but not our answer.
-    pub mismatch: Option<ProtocolError>,
-    /// Bytes that belong to no whole frame.
-    pub noise: bool,
-}
-
-enum Frame {
-    Whole(usize),
-    Open,
-    No,
-}
-
-enum Ours {
-    Answer(Answer, usize),
-    Mismatch(ProtocolError, usize),
-    /// Whole by its length, and nothing follows.
-    Wrong,
-    Open,
-    No,
-}
-
-impl Scanner {
-    /// A request leaves: what came before is none of its answer.
-    pub fn begin(&mut self) {
-        self.buffer.clear();
-        self.seen = Seen::default();
-    }
-
-    /// Whether this line was found to bring back what is sent.
-    pub fn echoes(&self) -> bool {
-        self.echoes
-    }
-
-    /// Whether an answer that repeats its request can be told from an echo of it.
-    pub fn tells_echoes(&self) -> bool {
-        self.known
-    }
-
-    /// What came instead of the answer; and whether it ends in what may be the beginning of the answer.
-    pub fn seen(&mut self, awaited: &Awaited<'_>) -> (Seen, bool) {
-        let half = matches!(ours(&self.buffer, awaited), Ours::Open) && !self.buffer.is_empty();
-        self.seen.noise |= !self.buffer.is_empty() && !half;
-        let nothing = self.seen == Seen::default() && !half;
-        self.known |= self.seen.echo || (nothing && !awaited.shape.is_echo() && !awaited.sent.is_empty());
-        (std::mem::take(&mut self.seen), half)
-    }
-
-    pub fn push(&mut self, bytes: &[u8]) {
-        let bytes = bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default();
-        let over = (self.buffer.len() + bytes.len()).saturating_sub(KEPT);
-        self.buffer.drain(..over.min(self.buffer.len()));
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// The answer, where it is whole.
-    pub fn find(&mut self, awaited: &Awaited<'_>) -> Option<Result<Answer, WrongCrc>> {
-        self.strip_echo(awaited);
-        // `kept`: what lies before is of no more use. `aligned`: so far all was whole frames or noise.
-        let (mut at, mut kept, mut aligned) = (0, 0, true);
-        while let Some(rest) = self.buffer.get(at..).filter(|rest| !rest.is_empty()) {
-            match ours(rest, awaited) {
-                Ours::Answer(answer, length) => {
-                    self.buffer.drain(..at + length);
-                    self.known |= answer != Answer::Written || !awaited.shape.is_echo();
-                    return Some(Ok(answer));
-                }
-                Ours::Mismatch(error, length) => {
-                    self.seen.mismatch = Some(error);
-                    at += length;
-                    if aligned {
-                        kept = at;
-                    }
-                    continue;
-                }
-                Ours::Wrong if aligned && !awaited.sent.starts_with(rest) => {
-                    self.buffer.clear();
-                    return Some(Err(WrongCrc));
-                }
-                Ours::Open => aligned = false,
-                Ours::Wrong | Ours::No => {}
-            }
-            if aligned {
-                match foreign(rest) {
-                    Frame::Whole(length) => {
-                        (at, self.seen.foreign) = (at + length, true);
-                        kept = at;
-                        continue;
-                    }
-                    Frame::Open => aligned = false,
-                    Frame::No => (kept, self.seen.noise) = (at + 1, true),
-                }
-            }
-            at += 1;
-        }
-        self.buffer.drain(..kept);
-        None
-    }
-
-    /// Answers that repeat their request (5, 6, 22) cannot be told from an echo, unless the line is known for it.
-    fn strip_echo(&mut self, awaited: &Awaited<'_>) {
-        let looked_for = !self.seen.echo && (self.echoes || !awaited.shape.is_echo());
-        if looked_for && !awaited.sent.is_empty() && self.buffer.starts_with(awaited.sent) {
-            self.buffer.drain(..awaited.sent.len());
-            (self.echoes, self.seen.echo) = (true, true);
-        }
-    }
-}
-
-fn ours(rest: &[u8], awaited: &Awaited<'_>) -> Ours {
-    let Some((unit, pdu)) = rest.split_first() else { return Ours::Open };
-    if *unit != awaited.unit {
-        return Ours::No;
-    }
-    let length = match awaited.shape.length(pdu) {
-        Length::Known(length) => length + 3,
-        Length::Open => return Ours::Open,
-        Length::Never => return Ours::No,
-    };
-    let Some(frame) = rest.get(..length) else { return Ours::Open };
-    if !is_whole(frame) {
-        return if rest.len() == length { Ours::Wrong } else { Ours::No };
-    }
-    match awaited.shape.read(frame.get(1..length - 2).unwrap_or_default()) {
-        Ok(Answer::Exception(_)) if !awaited.exceptions => Ours::No,
-        Ok(answer) => Ours::Answer(answer, length),
-        Err(error) => Ours::Mismatch(error, length),
-    }
-}
-
-fn is_whole(frame: &[u8]) -> bool {
+/// With the right CRC at its end.
+pub(crate) fn is_whole(frame: &[u8]) -> bool {
     let (body, sum) = frame.split_at(frame.len().saturating_sub(2));
     frame.len() >= MIN_FRAME - 1 && sum == crc(body).to_le_bytes()
-}
-
-/// A frame of anybody: a request or an answer of any function whose lengths are known, with a right CRC.
-fn foreign(rest: &[u8]) -> Frame {
-    let byte = |at: usize| rest.get(at).copied().map(usize::from);
-    let Some(function) = rest.get(1) else { return Frame::Open };
-    let lengths = match function {
-        1..=4 => [Some(8), Some(byte(2).map_or(MIN_FRAME, |count| count + 5))],
-        5 | 6 => [Some(8), None],
-        15 | 16 => [Some(8), Some(byte(6).map_or(9, |count| count + 9))],
-        22 => [Some(10), None],
-        43 => [Some(7), None],
-        0x80.. => [Some(MIN_FRAME), None],
-        _ => return Frame::No,
-    };
-    let mut open = false;
-    for length in lengths.into_iter().flatten() {
-        match rest.get(..length) {
-            Some(frame) if is_whole(frame) => return Frame::Whole(length),
-            Some(_) => {}
-            None => open |= length <= MAX_FRAME,
-        }
-    }
-    if open { Frame::Open } else { Frame::No }
 }
 
 #[cfg(test)]
@@ -275,15 +97,6 @@ mod tests {
         }
         crc
     }
-    fn framed(body: &[u8]) -> Vec<u8> {
-        [body, &slow_crc(body).to_le_bytes()].concat()
-    }
-    fn awaited(shape: Shape) -> Awaited<'static> {
-        Awaited { unit: 17, shape, sent: &[], exceptions: true }
-    }
-    const THREE: Shape = Shape::Read { function: 3, bytes: 6 };
-    const ANSWER: [u8; 11] = [0x11, 0x03, 0x06, 0xAE, 0x41, 0x56, 0x52, 0x43, 0x40, 0x49, 0xAD];
-
     #[test]
     fn crcs_are_those_of_published_frames() {
         for (body, sum) in [
@@ -332,68 +145,19 @@ mod tests {
         assert_eq!(Timing::serial(300, 11).settle, Timing::serial(300, 11).gap);
     }
 
+    /// 8 characters there, 255 back, of 11 bits each.
     #[test]
-    fn a_wrong_crc_is_told_at_once() {
-        let mut scanner = Scanner::default();
-        let mut bytes = ANSWER;
-        bytes[4] ^= 1;
-        scanner.push(&bytes);
-        assert_eq!(scanner.find(&awaited(THREE)), Some(Err(WrongCrc)));
-    }
-
-    #[test]
-    fn an_exception_ends_the_wait_by_its_five_bytes() {
-        let mut scanner = Scanner::default();
-        scanner.push(&framed(&[17, 0x83, 2]));
-        let found = scanner.find(&awaited(THREE));
-        assert!(matches!(found, Some(Ok(Answer::Exception(code))) if u8::from(code) == 2), "{found:?}");
-    }
-
-    /// Frames of others, whole or cut off, and bytes that are none.
-    fn clutter() -> impl Strategy<Value = Vec<u8>> {
-        let others = prop::sample::select(vec![
-            framed(&[5, 3, 0, 0, 0, 3]),
-            framed(&[5, 3, 6, 1, 2, 3, 4, 5, 6]),
-            framed(&[17, 3, 2, 1, 2]), // ours, of another length
-            framed(&[6, 16, 0, 0, 0, 1, 2, 0, 9]),
-            framed(&[6, 16, 0, 0, 0, 1]),
-            framed(&[7, 0x84, 2]),
-        ]);
-        let noise = prop::collection::vec(any::<u8>(), 0..12);
-        prop_oneof![others.clone(), noise, (others, 1_usize..4).prop_map(|(frame, cut)| frame[..cut].to_vec())]
+    fn a_long_read_takes_its_time_on_a_slow_line() {
+        let most = Shape::Read { function: 3, bytes: 250 };
+        assert_eq!(Timing::serial(1200, 11).on_wire(8, most).as_millis(), 2410);
+        assert_eq!(Timing::serial(115_200, 10).on_wire(8, most).as_micros(), 22_829);
+        assert_eq!(Timing::over_tcp().on_wire(8, most), Duration::ZERO);
     }
 
     proptest! {
         #[test]
         fn the_table_is_the_standards_polynomial(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             prop_assert_eq!(crc(&bytes), slow_crc(&bytes));
-        }
-
-        #[test]
-        fn whatever_comes_before_and_however_it_is_cut_the_answer_is_found(
-            before in prop::collection::vec(clutter(), 0..5), size in 1_usize..20,
-        ) {
-            let mut scanner = Scanner::default();
-            let stream = [before.concat(), ANSWER.to_vec()].concat();
-            let mut found = vec![];
-            for chunk in stream.chunks(size) {
-                scanner.push(chunk);
-                found.extend(scanner.find(&awaited(THREE)));
-            }
-            // Noise that begins as our answer does may be taken for one with a wrong CRC; it is never taken for a right one.
-            prop_assert!(found.iter().flatten().all(|answer| *answer == Answer::Data(ANSWER[3..9].into())), "{:?}", found);
-            prop_assert!(found.last().is_some());
-        }
-
-        #[test]
-        fn no_input_panics_or_fills_more_than_its_bound(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..8)) {
-            let mut scanner = Scanner::default();
-            for chunk in &chunks {
-                scanner.push(chunk);
-                while scanner.find(&awaited(THREE)).is_some() {}
-                prop_assert!(scanner.buffer.len() <= KEPT);
-            }
-            scanner.seen(&awaited(Shape::Identification { code: 1 }));
         }
     }
 }

@@ -3,11 +3,14 @@
 use super::{
     adapt::Adapted,
     codec::{Codec, Told},
+    hearing::Hearing,
+    hold::Hold,
+    out::Out,
     settings::{Ask, Framing, Settings},
 };
 use crate::{
     error::Error,
-    frame::{Answer, IllegalRequest},
+    frame::{Answer, IllegalRequest, Request},
     stream::Stream,
 };
 use pollux_mapper::{Fault, Instant};
@@ -19,14 +22,9 @@ use std::{
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tracing::warn;
 
-/// So many requests in a row, to units that did answer on this connection, without a byte in so long: a gateway that hangs,
-/// or a way there that has forgotten us. TCP itself never finds the first.
-const DEAF: (u32, Duration) = (3, Duration::from_secs(30));
-/// The same where nobody ever answered: all units may be switched off, and a new connection does not wake them.
-const NEVER_HEARD: Duration = Duration::from_mins(15);
 /// Reads in a row before whoever else runs here has his turn.
 const ROUNDS: usize = 16;
 /// Bytes taken in one read.
@@ -44,22 +42,9 @@ pub(super) struct Core {
     pub(super) depth: usize,
     settings: Quiet,
     times: Times,
-    /// When the last bytes came, and how many requests had no answer since.
-    heard: Instant,
-    unheard: u32,
-    /// Units that have answered. One that never did says nothing of the connection when it is silent.
-    alive: BTreeSet<u8>,
+    hearing: Hearing,
     asked: BTreeSet<u8>,
     pub(super) adapted: Adapted,
-}
-
-/// Bytes that are to leave.
-#[derive(Debug, Default)]
-struct Out {
-    bytes: Vec<u8>,
-    sent: usize,
-    /// All that ever left.
-    left: u64,
 }
 
 /// A request under way.
@@ -120,9 +105,7 @@ impl Core {
                 direct: *framing == Framing::Mbap,
             },
             times: Times { opened: now, moved: None, ended: None, used: now },
-            heard: now,
-            unheard: 0,
-            alive: BTreeSet::new(),
+            hearing: Hearing::new(now),
             asked: BTreeSet::new(),
             adapted: Adapted::default(),
         }
@@ -149,9 +132,9 @@ impl Core {
     /// Opened again.
     pub(super) fn reopen(&mut self, stream: Stream) {
         let now = Instant::now();
-        (self.stream, self.heard, self.unheard) = (Some(stream), now, 0);
-        self.out.bytes.clear();
-        self.out.sent = 0;
+        self.stream = Some(stream);
+        self.hearing.bytes(now);
+        self.out.clear();
         self.times = Times { opened: now, moved: None, ended: None, used: now };
         self.codec.reset();
         self.hand_over();
@@ -176,7 +159,7 @@ impl Core {
     }
 
     /// Whether a request may leave now, and what is to be waited for if not.
-    pub(super) fn before(&mut self, ask: &Ask<'_>) -> Result<Before, Fault<Error>> {
+    pub(super) fn before(&mut self) -> Result<Before, Fault<Error>> {
         let now = Instant::now();
         self.times.used = now;
         if let Some(error) = &self.dead {
@@ -193,12 +176,6 @@ impl Core {
         if let Codec::Rtu(line) = &self.codec {
             let silence = if line.dirty { line.timing.settle } else { line.timing.gap };
             from = from.max(moved.unwrap_or(opened) + silence);
-            if let Some(upto) = line.hold(ask, now) {
-                if upto + ask.manners.timeout / 2 > ask.until {
-                    return Err(Fault::Device(Error::Held { unit: ask.unit }));
-                }
-                from = from.max(upto + line.timing.settle); // what comes at the last moment is heard first
-            }
         }
         if from <= now {
             return Ok(Before::Go);
@@ -207,16 +184,36 @@ impl Core {
         Ok(Before::Wait(from))
     }
 
+    /// Whether this may be asked now, or a late answer would pass for its own.
+    pub(super) fn hold(&mut self, ask: &Ask<'_>) -> Hold {
+        if let Codec::Rtu(line) = &mut self.codec { line.hold(ask, Instant::now()) } else { Hold::Free }
+    }
+
+    pub(super) fn fence(
+        &mut self,
+        unit: u8,
+        unanswered: u32,
+        other: Option<Request<'static>>,
+    ) -> Option<Request<'static>> {
+        if let Codec::Rtu(line) = &mut self.codec { line.fence(unit, unanswered, other) } else { None }
+    }
+
+    /// Why a request is not sent.
+    pub(super) fn held(&self, unit: u8) -> Fault<Error> {
+        Fault::Device(if let Codec::Rtu(line) = &self.codec { line.held(unit) } else { Error::NoTurn { unit } })
+    }
+
     /// Puts the request on its way. Nothing leaves before `sending` was called.
     pub(super) fn begin(
         &mut self,
         ask: &Ask<'_>,
+        fence: bool,
         sending: impl FnOnce(),
     ) -> Result<Result<Begun, Fault<Error>>, IllegalRequest> {
         if let Some(error) = &self.dead {
             return Ok(Err(Fault::Link(error.clone())));
         }
-        let Some(id) = self.codec.begin(ask, &mut self.out.bytes, Instant::now())? else {
+        let Some(id) = self.codec.begin(ask, fence, self.out.bytes(), Instant::now())? else {
             return Ok(Err(Fault::Link(Error::Abandoned))); // more than have a turn
         };
         self.asked.insert(ask.unit);
@@ -224,10 +221,14 @@ impl Core {
         Ok(Ok(Begun { id, mark: self.out.mark() }))
     }
 
-    /// How long an answer is waited for. On a connection of its own with a device, as long as its answers are known to take.
+    /// How long an answer is waited for. On a connection of its own with a device, as long as its answers are known to take; on a
+    /// port what both are on their way is added.
     pub(super) fn patience(&self, ask: &Ask<'_>, first: bool) -> Duration {
         let own = self.asked.len() == 1 && matches!(ask.unit, 0 | 1 | 255);
         let timeout = ask.manners.timeout;
+        if let Codec::Rtu(line) = &self.codec {
+            return timeout + line.on_wire();
+        }
         if self.settings.direct && own && first && !ask.is_write() { self.adapted.timeout(timeout) } else { timeout }
     }
 
@@ -295,7 +296,8 @@ impl Core {
             return Poll::Ready(Err(Error::Closed));
         }
         let now = Instant::now();
-        (self.heard, self.unheard, self.times.moved) = (now, 0, Some(now));
+        self.times.moved = Some(now);
+        self.hearing.bytes(now);
         let fed = self.codec.feed(buffer.filled(), &mut self.told, now);
         let fed = match fed {
             Ok(fed) => fed,
@@ -304,7 +306,7 @@ impl Core {
                 return Poll::Ready(Ok(()));
             }
         };
-        self.alive.extend(fed.heard);
+        self.hearing.answered(fed.heard);
         if fed.confused {
             self.fall_back("an answer that fits no request");
         }
@@ -341,7 +343,7 @@ impl Core {
         };
         // With a part of a frame read nobody knows where the next one begins.
         let dead = match half {
-            0 if self.is_deaf(unit) => Error::Deaf,
+            0 if self.settings.can_hang && self.hearing.is_deaf(unit) => Error::Deaf,
             0 => return Fault::Device(error),
             bytes => Error::HalfFrame(bytes),
         };
@@ -349,16 +351,9 @@ impl Core {
         Fault::Link(dead)
     }
 
-    /// This unit was silent.
-    fn is_deaf(&mut self, unit: u8) -> bool {
-        let long = if self.alive.is_empty() { NEVER_HEARD } else { DEAF.1 };
-        self.unheard += u32::from(self.alive.is_empty() || self.alive.contains(&unit));
-        self.settings.can_hang && self.unheard >= DEAF.0 && self.heard.elapsed() >= long
-    }
-
     /// Answers that came too late, since the connection was made.
-    pub(super) fn dropped(&self) -> u64 {
-        if let Codec::Mbap { table, .. } = &self.codec { table.dropped() } else { 0 }
+    pub(super) fn late(&self) -> u64 {
+        self.codec.late()
     }
 
     pub(super) fn wrong_crcs(&self) -> u64 {
@@ -376,7 +371,7 @@ impl Core {
     /// A request ended, however. If it ended half-sent, the connection is dead.
     pub(super) fn end(&mut self, Begun { id, mark }: Begun) {
         let now = Instant::now();
-        self.codec.give_up(id, now);
+        self.codec.give_up(id);
         self.told.retain(|(told, _)| *told != id);
         (self.times.ended, self.times.used) = (Some(now), now);
         if self.out.left < mark {
@@ -392,29 +387,5 @@ impl Core {
         } else if let Some(waker) = self.codec.reader() {
             waker.wake_by_ref(); // else it was not polled yet
         }
-    }
-}
-
-impl Out {
-    /// Ready: all has left. True: just now.
-    fn poll_send(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if self.bytes.is_empty() {
-            return Poll::Ready(Ok(false));
-        }
-        while let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            match ready!(Pin::new(&mut *stream).poll_write(cx, rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => (self.sent, self.left) = (self.sent + count, self.left + count as u64),
-            }
-        }
-        ready!(Pin::new(stream).poll_flush(cx))?;
-        self.bytes.clear();
-        self.sent = 0;
-        Poll::Ready(Ok(true))
-    }
-
-    /// What is queued now has left when so many bytes have.
-    fn mark(&self) -> u64 {
-        self.left + self.bytes.len().saturating_sub(self.sent) as u64
     }
 }

@@ -1,180 +1,215 @@
-//! Requests without an answer on a line whose answers have no names: a late one would pass for the answer to the next request of
-//! its form, and be taken for another register's value. Pure.
+//! Requests whose answers may still come, on a line whose answers have no names: a late one would pass for the answer to the next
+//! request of its form, and be taken for another register's value. Pure.
 //!
-//! The rule: after silence no other request of the same unit, function and length is sent until the unit answered something of
-//! another form (it answers in order, so the lost one is not to come), or no answer to the lost ones can come any more. The very
-//! same read may be repeated at once: whichever answer comes, it is of that register.
+//! The rule knows no time. A unit answers in order. So whatever comes is the answer to one of the requests that are open, and all
+//! that were sent before the first of these are over. After silence no other request of the same unit, function and length is sent
+//! while one is open; a *fence* is asked first: something of a form that none of them has, with whose answer they are all over. The
+//! very same read may be repeated at once, for whichever answer comes is of that register; but then one more may come.
 //!
-//! A unit answers in order, each at the latest twice its time-out T after its request or its answer before: of n tries, T apart,
-//! the last by 2nT. What comes within try 2 or 3 is of it or the one before it, so that one more may come, by 2T from then.
-use crate::frame::Shape;
+//! What is left to time: a unit that leaves [`FENCES`] fences in a row unanswered has none. There, and only there, a request is
+//! over [`LONGEST`] time-outs after it was sent. And of more than [`MOST`] requests in a row without any answer the first is.
+use super::hold::{Hold, Open, is_write};
+use crate::frame::{Answer, Length, Shape, rtu::is_whole};
 use pollux_mapper::Instant;
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
-/// More units than that cannot be on a line.
-const MOST: usize = 255;
+/// Fences in a row without an answer, until a unit is taken for one that answers none.
+pub(super) const FENCES: u32 = 4;
+/// In time-outs: no answer of a unit without fences is expected to come later.
+pub(super) const LONGEST: u32 = 20;
+/// Requests of one unit that are remembered.
+const MOST: usize = 32;
+/// So many requests in a row of which nothing was heard, late or not: it is not slow but away.
+const AWAY: u32 = 3;
 
 #[derive(Debug, Default)]
-pub(super) struct Losses(Vec<Loss>);
+pub(super) struct Losses {
+    units: Vec<Unit>,
+    late: u64,
+}
 
 #[derive(Debug)]
-struct Loss {
-    unit: u8,
-    shape: Shape,
-    /// The request itself, as it was sent.
-    sent: Vec<u8>,
-    /// How long an answer may take.
-    timeout: Duration,
-    /// The last of its answers has come by then.
-    upto: Instant,
+struct Unit {
+    id: u8,
+    /// In the order of their sending.
+    open: VecDeque<Open>,
+    /// Fences without an answer since anything came of it; and fences that it has gone past without an answer.
+    silent_fences: u32,
+    passed_fences: u32,
+    /// A form that another request waits for, where there are no fences.
+    wanted: Option<Shape>,
+    /// How late its answers were seen to come after their requests, and how many requests had none since.
+    late: Option<Duration>,
+    unheard: u32,
 }
 
 impl Losses {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.units.iter().all(|unit| unit.open.is_empty())
     }
 
-    /// What was begun then has no answer that counts.
-    pub(super) fn gave_up(
-        &mut self,
-        unit: u8,
-        shape: Shape,
-        sent: &[u8],
-        timeout: Duration,
-        begun: Instant,
-        now: Instant,
-    ) {
-        let same = self.0.iter().find(|loss| loss.unit == unit && loss.sent == sent);
-        let upto = same.map_or(begun, |loss| loss.upto.max(begun)) + timeout * 2;
-        self.0.retain(|loss| loss.upto > now && !(loss.unit == unit && loss.sent == sent));
-        if self.0.len() < MOST {
-            self.0.push(Loss { unit, shape, sent: sent.to_vec(), timeout, upto });
+    /// It was a fence, and is not needed any more.
+    pub(super) fn let_go(&mut self, id: u8, request: Open) {
+        self.unit_mut(id).push(request);
+    }
+
+    /// There was nothing that could be asked: as good as silence.
+    pub(super) fn no_fence(&mut self, id: u8) {
+        let unit = self.unit_mut(id);
+        unit.silent_fences = unit.silent_fences.saturating_add(1);
+    }
+
+    /// Its answer did not come, or cannot be trusted.
+    pub(super) fn gave_up(&mut self, id: u8, request: Open) {
+        let unit = self.unit_mut(id);
+        unit.unheard = unit.unheard.saturating_add(1);
+        if unit.unheard >= AWAY {
+            unit.late = None;
         }
+        unit.silent_fences = unit.silent_fences.saturating_add(request.fence.into());
+        unit.push(request);
     }
 
-    /// The unit answered a request of this form, that was begun then.
-    pub(super) fn answered(&mut self, unit: u8, shape: Shape, begun: Instant, now: Instant) {
-        if self.0.is_empty() {
-            return;
-        }
-        self.0.retain(|loss| loss.upto > begun && (loss.unit != unit || is_alike(loss.shape, shape)));
-        for loss in self.0.iter_mut().filter(|loss| loss.unit == unit) {
-            // Of those that may have come later, one has: this.
-            let each = loss.timeout.max(Duration::from_millis(1)) * 2;
-            let more = loss.upto.saturating_duration_since(now).as_nanos().div_ceil(each.as_nanos()).max(1);
-            loss.upto = now + each * u32::try_from(more).unwrap_or(u32::MAX);
-        }
-    }
-
-    /// Until when this request must not be sent.
-    pub(super) fn hold(&self, unit: u8, shape: Shape, sent: &[u8], now: Instant) -> Option<Instant> {
-        let alike = |loss: &&Loss| {
-            loss.unit == unit
-                && loss.upto > now
-                && is_alike(loss.shape, shape)
-                && (loss.sent != sent || is_write(shape))
-        };
-        self.0.iter().filter(alike).map(|loss| loss.upto).max()
-    }
-
-    /// Whether an exception of this function may be the answer to a lost request of another length.
-    pub(super) fn has(&self, unit: u8, function: u8, sent: &[u8], now: Instant) -> bool {
-        let same = |loss: &Loss| loss.unit == unit && loss.upto > now && loss.shape.function() == function;
-        self.0.iter().any(|loss| same(loss) && loss.sent != sent)
-    }
-}
-
-fn is_write(shape: Shape) -> bool {
-    matches!(shape, Shape::Echo { .. })
-}
-
-/// What acknowledges a write names its address, and its value or quantity: another one does not pass for it.
-fn is_alike(one: Shape, other: Shape) -> bool {
-    one == other
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TWO: Shape = Shape::Read { function: 3, bytes: 4 };
-    const FOUR: Shape = Shape::Read { function: 3, bytes: 8 };
-    const SECOND: Duration = Duration::from_secs(1);
-    const ECHO: Shape = Shape::Echo { function: 6, length: 4, expected: [0, 1, 0, 5, 0, 0] };
-
-    /// Just now, after a whole time-out.
-    fn lost(shape: Shape, sent: &[u8]) -> (Losses, Instant) {
-        let (mut losses, begun) = (Losses::default(), Instant::now());
-        losses.gave_up(9, shape, sent, SECOND, begun, begun + SECOND);
-        (losses, begun + SECOND)
-    }
-
-    /// Every unit that answers in order, each within twice the time-out: whatever it loses, nothing of it comes after the hold.
-    #[test]
-    fn after_any_order_of_late_answers_nothing_is_to_come() {
-        let first = Instant::now();
-        let (mut takes, mut cases) = (vec![vec![]], 0);
-        for tries in 1..=3 {
-            let times = [None, Some(1), Some(9), Some(11), Some(19), Some(20)];
-            takes =
-                takes.iter().flat_map(|one| times.map(|t| [one.clone(), vec![t]].concat())).collect::<Vec<Vec<_>>>();
-            assert_eq!(takes.len(), 6_usize.pow(tries));
-            for take in &takes {
-                let (mut losses, mut free, mut came, mut over) = (Losses::default(), first, vec![], None);
-                for (n, tenths) in (0..).zip(take) {
-                    // A time-out and the silence after it apart; None: done in the longest time, and lost on its way.
-                    let begun = first + (SECOND + SECOND / 50) * n;
-                    if over.is_some() {
-                        break;
-                    }
-                    free = free.max(begun) + SECOND * tenths.unwrap_or(20) / 10;
-                    came.extend(tenths.map(|_| free));
-                    let due = |at: &&Instant| **at >= begun && **at <= begun + SECOND;
-                    if let Some(at) = came.iter().find(due) {
-                        losses.answered(9, TWO, begun, *at);
-                        over = Some(*at);
-                    } else {
-                        losses.gave_up(9, TWO, b"a", SECOND, begun, begun + SECOND);
-                    }
-                    if over.is_some() || n + 1 == tries {
-                        let now = over.unwrap_or(begun + SECOND);
-                        let upto = losses.hold(9, TWO, b"b", now).unwrap_or(now);
-                        assert!(came.iter().all(|at| *at <= upto), "{take:?}: {:?}", upto - first);
-                        cases += 1;
-                    }
-                }
+    /// This was taken for the answer to that request.
+    pub(super) fn answered(&mut self, id: u8, request: impl FnOnce() -> Open, shape: Shape, answer: &Answer) {
+        let Some(unit) = self.units.iter_mut().find(|unit| unit.id == id) else { return };
+        unit.heard();
+        let alike = |open: &Open| may_be(open, shape, matches!(answer, Answer::Exception(_)));
+        if let Some(first) = unit.open.iter().position(alike) {
+            // It may have been of that one: then its own is still to come.
+            unit.over(first);
+            unit.push(request());
+        } else {
+            let all = unit.open.len();
+            unit.passed(all);
+            unit.open.clear();
+            if request().fence {
+                unit.passed_fences = 0;
             }
         }
-        assert_eq!(cases, 6 + 36 + 216);
     }
 
-    #[test]
-    fn what_may_be_asked_after_silence() {
-        let (losses, now) = lost(TWO, b"a");
-        let hold = |unit, shape, sent: &[u8], at| losses.hold(unit, shape, sent, now + at);
-        let early = SECOND / 2;
-        assert_eq!(hold(9, TWO, b"b", early), Some(now + SECOND), "its answer could be the lost one's");
-        assert_eq!(hold(9, TWO, b"a", early), None, "the same register");
-        assert_eq!(hold(9, FOUR, b"b", early), None, "another length");
-        assert_eq!(hold(8, TWO, b"b", early), None, "another unit");
-        assert_eq!(hold(9, TWO, b"b", SECOND), None, "it will not come any more");
-        assert!(losses.has(9, 3, b"b", now) && !losses.has(9, 3, b"a", now) && !losses.has(9, 4, b"b", now));
+    /// How long the late answer is that these bytes begin with. `counts`: it can be of nothing that is under way.
+    pub(super) fn late(&mut self, rest: &[u8], counts: bool, now: Instant) -> Option<usize> {
+        let (id, pdu) = rest.split_first()?;
+        let unit = self.units.iter_mut().find(|unit| unit.id == *id)?;
+        let length = |open: &Open| match open.shape.length(pdu) {
+            Length::Known(length) if is_whole(rest.get(..length + 3)?) => {
+                open.shape.read(pdu.get(..length)?).is_ok().then_some(length + 3)
+            }
+            _ => None,
+        };
+        let (first, bytes) = unit.open.iter().enumerate().find_map(|(at, open)| Some((at, length(open)?)))?;
+        if counts {
+            let last = unit.open.iter().rev().find(|open| length(open).is_some());
+            let after = last.map(|open| now.saturating_duration_since(open.begun));
+            (unit.late, self.late) = (unit.late.max(after), self.late + 1);
+        }
+        unit.heard();
+        unit.over(first);
+        Some(bytes)
     }
 
-    #[test]
-    fn an_answer_of_another_form_says_that_the_lost_one_does_not_come() {
-        let (mut losses, now) = lost(TWO, b"a");
-        losses.answered(8, FOUR, now, now);
-        assert!(losses.hold(9, TWO, b"b", now).is_some(), "another unit says nothing");
-        losses.answered(9, TWO, now, now + SECOND / 2);
-        assert_eq!(losses.hold(9, TWO, b"b", now), Some(now + SECOND * 5 / 2), "which of the two was that?");
-        losses.answered(9, FOUR, now, now + SECOND);
-        assert_eq!(losses.hold(9, TWO, b"b", now + SECOND), None);
+    /// Whether this request may be sent.
+    pub(super) fn hold(&mut self, id: u8, shape: Shape, sent: &[u8], now: Instant) -> Hold {
+        let Some(unit) = self.units.iter_mut().find(|unit| unit.id == id && !unit.open.is_empty()) else {
+            return Hold::Free;
+        };
+        unit.forget(now);
+        let alike = |open: &&Open| open.shape == shape;
+        let held = unit.open.iter().filter(alike).any(|open| *open.sent != *sent || is_write(shape));
+        match unit.passed_fences >= FENCES {
+            false if held => Hold::Fence(unit.silent_fences + unit.passed_fences),
+            true if held => {
+                unit.wanted = Some(shape);
+                Hold::Rest
+            }
+            // The very same read, too, or there would always be one open.
+            true if unit.wanted == Some(shape) && unit.open.iter().any(|open| open.shape == shape) => Hold::Rest,
+            _ => Hold::Free,
+        }
     }
 
-    #[test]
-    fn a_write_is_not_repeated_while_its_acknowledgement_may_come() {
-        let (losses, now) = lost(ECHO, b"w");
-        assert_eq!(losses.hold(9, ECHO, b"w", now), Some(now + SECOND));
+    /// Whether anything of this unit is open.
+    pub(super) fn any(&self, id: u8) -> bool {
+        self.unit(id).is_some_and(|unit| !unit.open.is_empty())
     }
+
+    /// Whether anything of this form is open.
+    pub(super) fn has(&self, id: u8, shape: Shape) -> bool {
+        self.unit(id).is_some_and(|unit| unit.open.iter().any(|open| open.shape == shape))
+    }
+
+    /// An exception does not say its length: whether one of this function can be of no other request than this.
+    pub(super) fn believes(&self, id: u8, function: u8, sent: &[u8]) -> bool {
+        let other = |open: &Open| open.shape.function() == function && *open.sent != *sent;
+        !self.unit(id).is_some_and(|unit| unit.open.iter().any(other))
+    }
+
+    /// How long after their requests this unit's answers came, where they came too late.
+    pub(super) fn lateness(&self, id: u8) -> Option<Duration> {
+        self.unit(id)?.late
+    }
+
+    /// Answers that came too late.
+    pub(super) fn count(&self) -> u64 {
+        self.late
+    }
+
+    fn unit(&self, id: u8) -> Option<&Unit> {
+        self.units.iter().find(|unit| unit.id == id)
+    }
+
+    fn unit_mut(&mut self, id: u8) -> &mut Unit {
+        let at = self.units.iter().position(|unit| unit.id == id).unwrap_or_else(|| {
+            self.units.push(Unit::new(id));
+            self.units.len() - 1
+        });
+        &mut self.units[at]
+    }
+}
+
+impl Unit {
+    fn new(id: u8) -> Self {
+        let (open, wanted, late) = (VecDeque::new(), None, None);
+        Self { id, open, silent_fences: 0, passed_fences: 0, wanted, late, unheard: 0 }
+    }
+    fn push(&mut self, request: Open) {
+        if self.open.len() >= MOST {
+            self.open.pop_front();
+        }
+        self.open.push_back(request);
+    }
+    fn heard(&mut self) {
+        (self.unheard, self.silent_fences) = (0, 0);
+    }
+    /// What came is at the earliest of this one.
+    fn over(&mut self, first: usize) {
+        self.passed(first);
+        if self.open.get(first).is_some_and(|open| open.fence) {
+            self.passed_fences = 0;
+        }
+        self.open.drain(..=first);
+    }
+    /// The first so many have no answer any more.
+    fn passed(&mut self, count: usize) {
+        let fences = self.open.iter().take(count).filter(|open| open.fence).count();
+        self.passed_fences = self.passed_fences.saturating_add(u32::try_from(fences).unwrap_or(u32::MAX));
+    }
+    /// Where there are no fences, what was sent long ago is over.
+    fn forget(&mut self, now: Instant) {
+        if self.silent_fences.max(self.passed_fences) < FENCES {
+            return;
+        }
+        self.open.retain(|open| open.begun + open.timeout * LONGEST > now);
+        if self.open.is_empty() {
+            self.wanted = None;
+            self.passed_fences = self.passed_fences.min(FENCES - 1); // one more is tried after the next loss
+        }
+    }
+}
+
+/// Whether an answer of this form, or an exception of its function, may be the answer to it.
+fn may_be(open: &Open, shape: Shape, exception: bool) -> bool {
+    if exception { open.shape.function() == shape.function() } else { open.shape == shape }
 }

@@ -3,13 +3,20 @@
 mod adapt;
 mod codec;
 mod core;
+mod hearing;
+mod hold;
 mod identify;
+mod line;
 mod losses;
+mod out;
 mod settings;
 
 pub use self::settings::{Ask, Framing, Manners, Redial, Settings};
 
-use self::core::{Before, Begun, Core};
+use self::{
+    core::{Before, Begun, Core},
+    hold::Hold,
+};
 use crate::{
     error::Error,
     frame::{Answer, IllegalRequest, Request},
@@ -108,15 +115,27 @@ impl Wire {
     /// As [`Self::ask`], within a turn: what is read here and written after has nothing in between.
     pub async fn ask_in(
         &self,
+        turn: &Turn<'_>,
+        ask: &Ask<'_>,
+        sending: impl FnMut() + Send,
+    ) -> Result<Answer, Fault<Error>> {
+        self.ask_beside(turn, ask, None, sending).await
+    }
+
+    /// As [`Self::ask_in`]. `other`: a read that does no harm and whose answer has another form than this one's. Where a late
+    /// answer could pass for this one's, it may be asked first.
+    pub async fn ask_beside(
+        &self,
         _: &Turn<'_>,
         ask: &Ask<'_>,
+        other: Option<&Request<'static>>,
         mut sending: impl FnMut() + Send,
     ) -> Result<Answer, Fault<Error>> {
         let Manners { retries, busy: (times, delay), .. } = ask.manners;
         let (mut lost, mut busy) = (0, 0);
         loop {
             let again = |delay| Instant::now() + delay < ask.until;
-            match self.attempt(ask, lost == 0, &mut sending).await {
+            match self.attempt(ask, lost == 0, other, &mut sending).await {
                 Ok(Answer::Exception(code)) if busy < times && is_busy(ask, code.into()) && again(delay) => {
                     busy += 1;
                     sleep(delay).await;
@@ -133,13 +152,36 @@ impl Wire {
         &self,
         ask: &Ask<'_>,
         first: bool,
+        other: Option<&Request<'static>>,
         sending: &mut (impl FnMut() + Send),
     ) -> Result<Answer, Fault<Error>> {
+        let mut fenced = false;
         loop {
             self.prepare(ask).await?;
-            if let Some((ticket, patience)) = self.begin(ask, first, sending)? {
-                return ticket.wait(ask, patience).await;
+            let hold = self.core().hold(ask);
+            match hold {
+                Hold::Free => {
+                    if let Some((ticket, patience)) = self.begin(ask, false, first, sending)? {
+                        return ticket.wait(ask, patience).await;
+                    }
+                }
+                Hold::Fence(unanswered) if !fenced => {
+                    fenced = true;
+                    let fence = self.core().fence(ask.unit, unanswered, other.cloned());
+                    let request = fence.ok_or_else(|| self.core().held(ask.unit))?;
+                    self.fence(&Ask { request: &request, ..*ask }).await?;
+                }
+                Hold::Fence(_) | Hold::Rest => return Err(self.core().held(ask.unit)),
             }
+        }
+    }
+
+    /// Asks something only to know what is over. Whatever comes of it is looked at there.
+    async fn fence(&self, ask: &Ask<'_>) -> Result<(), Fault<Error>> {
+        let Some((ticket, patience)) = self.begin(ask, true, true, &mut || ())? else { return Ok(()) };
+        match ticket.wait(ask, patience).await {
+            Err(Fault::Link(error)) => Err(Fault::Link(error)),
+            Ok(_) | Err(Fault::Device(_) | Fault::Point(_)) => Ok(()),
         }
     }
 
@@ -147,6 +189,7 @@ impl Wire {
     fn begin(
         &self,
         ask: &Ask<'_>,
+        fence: bool,
         first: bool,
         sending: &mut (impl FnMut() + Send),
     ) -> Result<Option<(Ticket<'_>, Duration)>, Fault<Error>> {
@@ -154,7 +197,7 @@ impl Wire {
         if core.is_closed() {
             return Ok(None);
         }
-        let begun = core.begin(ask, sending).map_err(|error| illegal(&error))??;
+        let begun = core.begin(ask, fence, sending).map_err(|error| illegal(&error))??;
         Ok(Some((Ticket { wire: self, begun }, core.patience(ask, first))))
     }
 
@@ -163,7 +206,7 @@ impl Wire {
         loop {
             // What lies there unread is older than any request.
             let listen = poll_fn(|cx| self.core().poll_listen(cx));
-            let before = self.core().before(ask)?;
+            let before = self.core().before()?;
             match before {
                 Before::Go if self.settings.framing == Framing::Mbap => return Ok(()),
                 Before::Go => tokio::select! {
@@ -229,6 +272,11 @@ impl Wire {
         self.settings.framing != Framing::Mbap
     }
 
+    /// Answers so far that came after their request was given up.
+    pub fn late_answers(&self) -> u64 {
+        self.core().late()
+    }
+
     /// Answers with a wrong CRC so far.
     pub fn wrong_crcs(&self) -> u64 {
         self.core().wrong_crcs()
@@ -259,7 +307,7 @@ struct Ticket<'a> {
 impl Ticket<'_> {
     async fn wait(self, ask: &Ask<'_>, patience: Duration) -> Result<Answer, Fault<Error>> {
         let (unit, began) = (ask.unit, Instant::now());
-        let dropped = self.wire.core().dropped();
+        let before = self.wire.core().late();
         let mut ended = pin!(sleep_until(ask.until.min(began + patience)));
         let told = poll_fn(|cx| {
             let over = ended.as_mut().poll(cx).is_ready();
@@ -281,7 +329,7 @@ impl Ticket<'_> {
             Some(Err(error @ Error::Crc { .. })) => Err(Fault::Device(error)),
             Some(Err(error)) => Err(Fault::Link(error)),
             None => {
-                let late = core.dropped() > dropped;
+                let late = core.late() > before;
                 Err(core.silence(ask, self.begun, late))
             }
         }

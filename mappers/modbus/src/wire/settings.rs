@@ -18,6 +18,16 @@ pub enum Framing {
     Rtu(Timing),
 }
 
+impl Framing {
+    pub fn of(transport: &Transport) -> Self {
+        match transport {
+            Transport::Rtu(port) => Self::Rtu(timing(port)),
+            Transport::RtuOverTcp(_) => Self::Rtu(Timing::over_tcp()),
+            Transport::Tcp(_) | Transport::Tls(_) => Self::Mbap,
+        }
+    }
+}
+
 /// Opens the stream again, where it was closed because nothing was asked.
 pub type Redial = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Stream, Error>> + Send>> + Send + Sync>;
 
@@ -60,11 +70,7 @@ impl Settings {
 
     pub fn of(endpoint: &Endpoint, redial: Redial) -> Self {
         let Endpoint { transport, connect_timeout: _, pipeline, pacing } = endpoint;
-        let framing = match transport {
-            Transport::Rtu(port) => Framing::Rtu(timing(port)),
-            Transport::RtuOverTcp(_) => Framing::Rtu(Timing::over_tcp()),
-            Transport::Tcp(_) | Transport::Tls(_) => Framing::Mbap,
-        };
+        let framing = Framing::of(transport);
         let can_hang = !matches!(transport, Transport::Rtu(_));
         let redial = pacing.close_after_idle.map(|_| redial);
         Self { framing, depth: *pipeline, pacing: *pacing, redial, can_hang }
@@ -91,7 +97,7 @@ pub struct Ask<'a> {
 /// What the configuration grants each request of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Manners {
-    /// How long an answer may take.
+    /// How long an answer may take, beside its way on a serial port.
     pub timeout: Duration,
     /// How often a read without an answer is repeated.
     pub retries: u32,

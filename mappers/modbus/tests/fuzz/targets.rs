@@ -5,8 +5,8 @@ use pollux_crds::offline::{self, Object, yaml};
 use pollux_modbus::{
     cli::import_csv,
     frame::{
-        Answer, Decoder, ProtocolError, ReadCode, Request, Shape, encode_pdu, identity,
-        rtu::{self, Awaited, Scanner},
+        Answer, Decoder, ProtocolError, ReadCode, Request, Shape, encode_pdu, identity, rtu,
+        scan::{Awaited, Scanner},
     },
     values::{Encoded, Format},
 };

@@ -40,7 +40,7 @@ impl<P: Protocol> Engine<P> {
         let mut pump = std::pin::pin!(link.run());
         let (mut flying, inbox) = (FuturesUnordered::new(), self.inbox.clone());
         let mut room = std::pin::pin!(self.status.emptied()); // registered once, not in every round
-        let mut closing: Option<(End, Instant)> = None;
+        let (mut closing, mut late) = (None::<(End, Instant)>, 0);
         loop {
             if closing.is_none() && io.stop.is_cancelled() {
                 closing = Some(self.shut(End::Stop)); // looked at before anything is started
@@ -56,6 +56,8 @@ impl<P: Protocol> Engine<P> {
                 break;
             }
             self.busy(!flying.is_empty());
+            let so_far = link.late_answers();
+            self.stats.late_answers.add(so_far.saturating_sub(std::mem::replace(&mut late, so_far)));
             self.stats.in_flight.set(flying.len() as u64);
             self.stats.waiting_writes.set(self.arbiter.waiting() as u64);
             self.tell();

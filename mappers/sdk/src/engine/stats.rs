@@ -80,6 +80,8 @@ pub struct Stats {
     pub links_lost: Counter,
     /// Pushed values refused because the engine was behind.
     pub lost_pushes: Counter,
+    /// Answers that came after their request was given up.
+    pub late_answers: Counter,
     /// Writes and calls that wait for their turn, now.
     pub waiting_writes: Counter,
     /// Exchanges under way, now.

@@ -1,0 +1,31 @@
+//! What a request that may still be answered is, and whether another may be sent meanwhile.
+use crate::frame::Shape;
+use pollux_mapper::Instant;
+use std::time::Duration;
+
+/// A request whose answer may still come.
+#[derive(Debug, Clone)]
+pub(super) struct Open {
+    pub(super) shape: Shape,
+    /// As it was sent.
+    pub(super) sent: Box<[u8]>,
+    /// How long an answer was to take.
+    pub(super) timeout: Duration,
+    pub(super) begun: Instant,
+    /// It was asked to know what is over.
+    pub(super) fence: bool,
+}
+
+/// Whether a request may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    Free,
+    /// After a fence; so many had no answer.
+    Fence(u32),
+    /// Later: this unit answers no fences.
+    Rest,
+}
+
+pub(super) fn is_write(shape: Shape) -> bool {
+    matches!(shape, Shape::Echo { .. })
+}

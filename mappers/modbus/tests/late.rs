@@ -1,0 +1,317 @@
+//! Units that answer late, on a line whose answers have no names: nothing is ever taken for another register's value.
+#![allow(clippy::panic, reason = "a test")]
+mod common;
+
+use common::{registers, rtu, unit_of};
+use pollux_crds::{ModbusDataType::Uint16, ModbusDevice, ModbusRtu, ModbusTable::Holding};
+use pollux_mapper::{Exchange, Fault, Instant, Job, Protocol};
+use pollux_modbus::{
+    Ask, Error, Manners, Modbus, Settings, Wire,
+    frame::{Answer, Request, rtu::Timing},
+    plan::Range,
+};
+use proptest::prelude::*;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    time::{sleep, sleep_until},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Addresses from here on are refused.
+const REFUSED: u16 = 40;
+
+/// How a unit answers its requests one by one: after so many tenths of a time-out, or not at all.
+#[derive(Debug, Clone)]
+struct Habits {
+    takes: Vec<Option<u64>>,
+    /// To function 8: its data, an exception, or nothing.
+    diagnostics: Diagnostics,
+    /// It begins with the next request when it has answered the one before.
+    one_by_one: bool,
+}
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Diagnostics {
+    Data,
+    Exception,
+    Nothing,
+}
+
+/// What stands at an address, so that each answer tells where it is from.
+fn word(unit: u8, address: u16) -> [u8; 2] {
+    [unit, u8::try_from(address).expect("small")]
+}
+fn bits(unit: u8, address: u16, bytes: u8) -> Vec<u8> {
+    (0..bytes).map(|at| unit * 64 + u8::try_from(address).expect("small") + at).collect()
+}
+fn expected(unit: u8, request: &Request<'_>) -> Option<Vec<u8>> {
+    match *request {
+        Request::ReadHoldingRegisters(at, count) if at < REFUSED => {
+            Some((at..at + count).flat_map(|at| word(unit, at)).collect())
+        }
+        Request::ReadCoils(at, count) if at < REFUSED => {
+            Some(bits(unit, at, u8::try_from(count.div_ceil(8)).expect("few")))
+        }
+        _ => None,
+    }
+}
+fn answer(frame: &[u8], diagnostics: Diagnostics) -> Option<Vec<u8>> {
+    let (unit, function) = (frame[0], frame[1]);
+    let (at, count) = (u16::from_be_bytes([frame[2], frame[3]]), u16::from_be_bytes([frame[4], frame[5]]));
+    let request = match function {
+        1 => Request::ReadCoils(at, count),
+        3 => Request::ReadHoldingRegisters(at, count),
+        _ => {
+            assert_eq!((function, at), (8, 0), "{frame:02x?}");
+            return match diagnostics {
+                Diagnostics::Data => Some(rtu(&frame[..6])),
+                Diagnostics::Exception => Some(rtu(&[unit, 0x88, 1])),
+                Diagnostics::Nothing => None,
+            };
+        }
+    };
+    Some(match expected(unit, &request) {
+        Some(data) => rtu(&[&[unit, function, u8::try_from(data.len()).expect("short")], &data[..]].concat()),
+        None => rtu(&[unit, function | 0x80, 2]),
+    })
+}
+
+/// The far end of the line, for ever.
+async fn units(peer: &mut DuplexStream, habits: &BTreeMap<u8, Habits>) {
+    let (mut frame, mut queue, mut asked) = (vec![], vec![], BTreeMap::<u8, (usize, Instant)>::new());
+    loop {
+        queue.sort_by_key(|(at, ..): &(Instant, usize, Vec<u8>)| *at); // stable: those of one unit stay in order
+        let next = queue.first().map_or(Instant::now() + SECOND * 10_000, |(at, ..)| *at);
+        tokio::select! {
+            biased;
+            () = sleep_until(next) => {
+                let (_, _, bytes) = queue.remove(0);
+                if peer.write_all(&bytes).await.is_err() { return }
+            }
+            byte = peer.read_u8() => {
+                let Ok(byte) = byte else { return };
+                frame.push(byte);
+                if frame.len() < 8 { continue }
+                assert_eq!(frame, rtu(&frame[..6]), "a request");
+                let habit = &habits[&frame[0]];
+                let (count, free) = asked.entry(frame[0]).or_insert((0, Instant::now()));
+                let takes = habit.takes[*count % habit.takes.len()];
+                *count += 1;
+                let now = Instant::now();
+                let begins = if habit.one_by_one { now.max(*free) } else { now };
+                let at = (begins + SECOND * u32::try_from(takes.unwrap_or(0)).expect("small") / 10).max(*free);
+                *free = at;
+                if takes.is_some() && let Some(bytes) = answer(&frame, habit.diagnostics) {
+                    queue.push((at, queue.len(), bytes));
+                }
+                frame.clear();
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Step {
+    unit: u8,
+    request: Request<'static>,
+    /// A read of another form that may be asked first.
+    other: Option<Request<'static>>,
+    retries: u32,
+    /// Tenths of a time-out before it.
+    pause: u64,
+}
+
+fn line() -> (Wire, DuplexStream) {
+    let (ours, theirs) = duplex(4096);
+    let settings = Settings { can_hang: false, ..Settings::rtu(Timing::serial(115_200, 11)) };
+    (Wire::with(ours, settings), theirs)
+}
+async fn ask(wire: &Wire, step: &Step) -> Result<Answer, Fault<Error>> {
+    let until = Instant::now() + (SECOND + SECOND / 10) * (step.retries + 2);
+    let manners = Manners { retries: step.retries, ..Manners::once(SECOND) };
+    let ask = Ask { unit: step.unit, request: &step.request, until, manners };
+    let turn = wire.turn(step.unit, false, until).await?;
+    wire.ask_beside(&turn, &ask, step.other.as_ref(), || ()).await
+}
+/// What becomes of each step.
+async fn run(habits: &BTreeMap<u8, Habits>, steps: &[Step]) -> Vec<Result<Answer, Fault<Error>>> {
+    let (wire, mut peer) = line();
+    let asks = async {
+        let mut told = vec![];
+        for step in steps {
+            sleep(SECOND * u32::try_from(step.pause).expect("short") / 10).await;
+            told.push(ask(&wire, step).await);
+        }
+        told
+    };
+    tokio::select! {
+        told = asks => told,
+        error = wire.pump() => panic!("{error}"),
+        () = units(&mut peer, habits) => panic!("it ended"),
+    }
+}
+/// The law: whatever is taken for an answer is the answer to that.
+fn kept(step: &Step, told: &Result<Answer, Fault<Error>>) -> bool {
+    match (told, expected(step.unit, &step.request)) {
+        (Ok(Answer::Data(data)), Some(right)) => **data == *right,
+        (Ok(Answer::Exception(_)), None) => true,
+        (Ok(_), _) => false,
+        (Err(fault), _) => matches!(fault, Fault::Device(_)),
+    }
+}
+fn paused<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+fn request() -> impl Strategy<Value = (Request<'static>, Option<Request<'static>>)> {
+    let at = prop_oneof![4 => 0_u16..4, 1 => REFUSED..REFUSED + 2];
+    (at, 1_u16..4, any::<bool>(), any::<bool>()).prop_map(|(at, count, coils, beside)| {
+        let (request, other) = if coils {
+            (Request::ReadCoils(at, count * 8 - 3), Request::ReadCoils(at, count * 8 + 5))
+        } else {
+            (Request::ReadHoldingRegisters(at, count), Request::ReadHoldingRegisters(at, count + 1))
+        };
+        (request, beside.then_some(other))
+    })
+}
+fn step() -> impl Strategy<Value = Step> {
+    (1_u8..3, request(), 0_u32..4, prop_oneof![3 => Just(0_u64), 1 => 0_u64..60])
+        .prop_map(|(unit, (request, other), retries, pause)| Step { unit, request, other, retries, pause })
+}
+fn habits() -> impl Strategy<Value = Habits> {
+    let takes = prop_oneof![2 => Just(None), 3 => (0_u64..10).prop_map(Some), 3 => (10_u64..200).prop_map(Some)];
+    let steady = (0_u64..200).prop_map(|takes| vec![Some(takes)]);
+    let diagnostics = prop_oneof![Just(Diagnostics::Data), Just(Diagnostics::Exception), Just(Diagnostics::Nothing)];
+    (prop_oneof![3 => prop::collection::vec(takes, 1..12), 1 => steady], diagnostics)
+        .prop_map(|(takes, diagnostics)| Habits { takes, diagnostics, one_by_one: false })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #[test]
+    fn no_answer_is_taken_for_another_registers(
+        one in habits(), two in habits(), steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let told = paused(run(&[(1, one), (2, two)].into(), &steps));
+        for (step, told) in steps.iter().zip(&told) {
+            prop_assert!(kept(step, told), "{:?}: {:?}", step, told);
+        }
+    }
+}
+
+fn register(address: u16) -> Step {
+    let request = Request::ReadHoldingRegisters(address, 1);
+    Step { unit: 9, request, other: None, retries: 0, pause: 10 }
+}
+fn always(tenths: u64, diagnostics: Diagnostics) -> BTreeMap<u8, Habits> {
+    [(9, Habits { takes: vec![Some(tenths)], diagnostics, one_by_one: true })].into()
+}
+
+/// It takes two and a half time-outs for each, again and again.
+#[test]
+fn a_unit_that_is_always_late_is_never_read_one_register_off_and_its_lateness_is_told() {
+    for (diagnostics, retries) in [(Diagnostics::Data, 0), (Diagnostics::Exception, 2), (Diagnostics::Nothing, 1)] {
+        let steps: Vec<Step> = (0..40).map(|n| Step { retries, ..register(n % 3) }).collect();
+        let told = paused(run(&always(25, diagnostics), &steps));
+        assert!(steps.iter().zip(&told).all(|(step, told)| kept(step, told)), "{told:?}");
+        let late = |told: &&Result<Answer, Fault<Error>>| matches!(told, Err(Fault::Device(Error::Late { .. })));
+        let words = told.iter().find(late).expect("told").as_ref().map_err(|fault| match fault {
+            Fault::Device(error) => error.to_string(),
+            _ => String::new(),
+        });
+        let words = words.expect_err("late");
+        assert!(
+            words.starts_with("unit 9: no answer in time: its answers come ") && words.ends_with("; raise timeout")
+        );
+    }
+}
+
+/// One answer is lost; from then on all is well again, at the cost of one more request.
+#[test]
+fn after_a_lost_answer_the_unit_is_asked_something_else_first_and_then_as_ever() {
+    let takes = [vec![None], vec![Some(1); 11]].concat();
+    for diagnostics in [Diagnostics::Data, Diagnostics::Exception] {
+        let habits = [(9, Habits { takes: takes.clone(), diagnostics, one_by_one: true })].into();
+        let told = paused(run(&habits, &[register(0), register(1), register(2), register(1)]));
+        assert!(told[0].is_err() && told[1..].iter().all(Result::is_ok), "{told:?}");
+    }
+}
+
+/// It is silent to all it does not like, and has one form only: there is no fence. It is read again, late.
+#[test]
+fn a_unit_that_answers_no_fence_is_read_again_after_twenty_time_outs() {
+    let takes = [vec![None], vec![Some(1); 1000]].concat();
+    let habits = [(9, Habits { takes, diagnostics: Diagnostics::Nothing, one_by_one: true })].into();
+    let steps: Vec<Step> = (0..60).map(|n| register(n % 2)).collect();
+    let told = paused(run(&habits, &steps));
+    assert!(steps.iter().zip(&told).all(|(step, told)| kept(step, told)), "{told:?}");
+    assert!(told[50..].iter().all(Result::is_ok), "{told:?}");
+    assert!(told.contains(&Err(Fault::Device(Error::Held { unit: 9 }))), "{told:?}");
+}
+
+#[test]
+fn late_answers_are_counted() {
+    paused(async {
+        let (wire, mut peer) = line();
+        let habits = always(15, Diagnostics::Data);
+        let asks = async {
+            for _ in 0..3 {
+                assert!(ask(&wire, &register(0)).await.is_err());
+                sleep(SECOND).await;
+            }
+            wire.late_answers()
+        };
+        tokio::select! {
+            late = asks => assert_eq!(late, 3),
+            error = wire.pump() => panic!("{error}"),
+            () = units(&mut peer, &habits) => panic!("it ended"),
+        }
+    });
+}
+
+/// A line of 1,200 baud, 11 bits each: the longest read is on its way for 2.4 s, after half a second of thinking.
+#[test]
+fn on_a_slow_line_the_time_out_is_the_devices_own() {
+    paused(async {
+        let (ours, mut peer) = duplex(4096);
+        let wire = Wire::with(ours, Settings::rtu(Timing::serial(1200, 11)));
+        let character = Duration::from_micros(9167);
+        let request = Request::ReadHoldingRegisters(0, 125);
+        let ask = async |within| {
+            let ask =
+                Ask { unit: 9, request: &request, until: Instant::now() + within, manners: Manners::once(SECOND) };
+            wire.ask(&ask, || ()).await
+        };
+        let device = async {
+            let mut frame = [0; 8];
+            peer.read_exact(&mut frame).await.expect("a request");
+            sleep(character * 8 + SECOND / 2).await;
+            for byte in rtu(&[&[9, 3, 250][..], &[7; 250]].concat()) {
+                sleep(character).await;
+                peer.write_all(&[byte]).await.expect("listens");
+            }
+        };
+        let (result, ()) = tokio::join!(ask(SECOND * 4), device);
+        assert_eq!(result, Ok(Answer::Data([7; 250].into())));
+        let began = Instant::now();
+        assert!(ask(SECOND * 100).await.is_err());
+        assert!(began.elapsed() > SECOND * 3 && began.elapsed() < SECOND * 4, "{:?}", began.elapsed());
+    });
+}
+
+/// The engine ends an exchange by the time that the driver says.
+#[test]
+fn on_a_slow_line_the_engine_waits_as_long() {
+    let patience = |baud_rate, count| {
+        let rtu = ModbusRtu { path: "/dev/ttyS9".into(), baud_rate, parity: None, stop_bits: None, rs485: None };
+        let device = ModbusDevice { rtu: Some(rtu), unit_id: 1, ..ModbusDevice::default() };
+        let unit = unit_of(&device, &[(registers(Holding, 0, Uint16), true, None)]).expect("valid");
+        let exchange = Exchange { points: vec![0], request: Range { table: Holding, start: 0, count } };
+        Modbus.patience(&unit, Job::Read(&exchange), SECOND)
+    };
+    let more = patience(Some(1200), 125).saturating_sub(patience(Some(1200), 1));
+    let each = Duration::from_secs(1) * 11 * 2 * 124 / 1200;
+    assert!(more.abs_diff(each * 2) < SECOND / 100, "it and the fence: {more:?}, {each:?}");
+    assert!(patience(Some(1200), 1) > patience(Some(115_200), 1));
+}
