@@ -131,13 +131,13 @@ fn single(value: f64) -> f64 {
 pub(super) fn shortest_single(single: f32) -> f64 {
     reparse(single.into(), format_args!("{single:e}"))
 }
-/// To so many decimals. Powers of ten up to 10^22 and whole numbers below 2^53 are doubles, so their quotient is the double of the
-/// decimal; text decides where the product is too near to the middle between two of them.
+/// To as many decimals as scale and offset have, of which it is a multiple but for noise: far from the middle between two. Powers of
+/// ten up to 10^22 and whole numbers below 2^53 are doubles, so their quotient is the double of the decimal.
 fn rounded(value: f64, decimals: usize) -> f64 {
-    const SURE: f64 = 8_796_093_022_208.0; // 2^43: there the product is off by 2^-10 at most
+    const SURE: f64 = 8_796_093_022_208.0; // 2^43: there the noise is 2^-7 at most
     let power = power_of_ten(decimals);
-    let (product, whole) = (value * power, (value * power).round());
-    if whole.abs() < SURE && (product - whole).abs() < 0.49 {
+    let whole = (value * power).round();
+    if whole.abs() < SURE {
         return positive_zero(whole / power);
     }
     reparse(value, format_args!("{value:.decimals$}"))
