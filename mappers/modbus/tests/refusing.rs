@@ -205,7 +205,7 @@ async fn illegal_neighbours_holes_and_lengths_are_found_for_few_requests() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn silence_to_long_reads_costs_some_time_outs_and_no_value() {
     let addresses: Vec<i32> = (0..100).collect();
     let (peer, address) = Peer::start(Ways { silent_beyond: Some(64), ..Ways::default() }).await;
@@ -237,7 +237,7 @@ async fn what_was_learned_before_holds_from_the_first_request_and_until_it_is_fo
 }
 
 /// Told, and with it kept, once the search is over.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_learned_is_told_when_it_has_settled() {
     let addresses: Vec<i32> = (0..10).collect();
     let (_peer, address) = Peer::start(Ways { missing: [3].into(), ..Ways::default() }).await;

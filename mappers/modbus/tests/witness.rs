@@ -10,6 +10,7 @@ use pollux_crds::{
     ModbusDataType::{Float32, Int32, Uint16},
     ModbusDevice,
     ModbusTable::{Coil, Holding},
+    Span,
 };
 use pollux_mapper::{Cx, Exit, Protocol, Value, Wrote};
 use pollux_modbus::Modbus;
@@ -46,7 +47,8 @@ async fn mbpoll(way: &[String], place: &str, values: &[&str]) -> Vec<String> {
 }
 
 /// What we write it reads, and the other way round. `device`: for us; `way`: for mbpoll.
-async fn agree(device: &ModbusDevice, way: &[String]) {
+async fn agree(device: ModbusDevice, way: &[String]) {
+    let device = &ModbusDevice { timeout: Some(Span::from_secs(20)), ..device };
     let of = |at, kind, order| ModbusBinding { byte_order: Some(order), ..registers(Holding, at, kind) };
     let bindings = [
         of(10, Float32, Abcd),
@@ -101,7 +103,7 @@ fn words(line: &[&str]) -> Vec<String> {
 async fn mbpoll_sees_what_we_wrote_and_we_see_what_it_wrote() {
     let (registers, address) = simulator(Framing::Tcp).await;
     let way = words(&["-m", "tcp", "-p", &address.port().to_string(), "127.0.0.1"]);
-    agree(&device(address, 1), &way).await;
+    agree(device(address, 1), &way).await;
     assert_eq!(registers.get(Table::Holding, 10, 2), [0xBFC0, 0], "-1.5");
     registers.set(Table::Input, 5, &[7, 8]);
     registers.set(Table::Discrete, 9, &[1]);
@@ -115,7 +117,7 @@ async fn mbpoll_and_we_agree_on_a_serial_line() {
     let (_, address) = simulator(Framing::Rtu).await;
     let (_cable, port) = Cable::to(address);
     let path = port.to_str().expect("UTF-8");
-    agree(&device_on(&port, 1), &words(&["-m", "rtu", "-b", "115200", "-P", "none", path])).await;
+    agree(device_on(&port, 1), &words(&["-m", "rtu", "-b", "115200", "-P", "none", path])).await;
 }
 
 /// Of a device that has 200 registers.

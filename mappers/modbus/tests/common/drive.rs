@@ -3,8 +3,11 @@ use pollux_mapper::{Done, Fault, Instant, Link as _, PointFault, Protocol as _, 
 use pollux_modbus::{Link, Modbus, Unit};
 use std::{collections::BTreeMap, time::Duration};
 
-pub(crate) fn until() -> Instant {
-    Instant::now() + Duration::from_secs(2)
+/// Long: a peer may wait for its turn on a machine that has much to do.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+fn until() -> Instant {
+    Instant::now() + PATIENCE
 }
 
 /// All values, planned anew as often as the driver asks for it.

@@ -14,7 +14,7 @@ use common::{drive, unit_of};
 use far::{Transport, Way, pymodbus, simulator};
 use pollux_crds::{
     ModbusTable::{self, Coil, Discrete, Holding, Input},
-    WriteFunction,
+    Span, WriteFunction,
 };
 use pollux_mapper::{Protocol, Wrote};
 use pollux_modbus::{Link, Modbus};
@@ -117,6 +117,7 @@ async fn whole(mut way: Way) {
     let cells: BTreeSet<Cell> =
         wanted.iter().flat_map(|row| functions(&row.0).iter().map(|f| (*f, row.clone()))).collect();
     assert_eq!((wanted.len(), cells.len()), (ROWS, CELLS), "has the reference page lost a row?");
+    way.device.timeout = Some(Span::from_secs(20));
     let endpoint = Modbus.endpoint(&way.device).expect("valid");
     let link = Modbus.connect(&endpoint, &way.cx).await.expect("connected");
     let mut seen = BTreeSet::new();
