@@ -31,7 +31,7 @@ INTEGERS = {
 FLOATS = {"float32": [21.5, -3.25, 3.0e38, 1.0e-40], "float64": [21.3, -1.0e-300, 1.7e308]}
 HALVES = [21.5, -2.5, -65504.0, 6.0e-8]
 DECIMALS = {"bcd16": (1, [7, 9876]), "bcd32": (2, [12345678, 90]), "bcd64": (4, [1234567890123456, 10])}
-M10K = {"m10k32": (2, [123456, 99999999]), "m10k48": (3, [123456789012, 10000]), "m10k64": (4, [1234567890123456, 3])}
+M10K = {"m10k32": (2, [123456, -12345678]), "m10k48": (3, [123456789012, -10000]), "m10k64": (4, [1234567890123456, -3])}
 SIGNED = {"signmagnitude16": (1, [-1, 32767, -32767]), "signmagnitude32": (2, [-65537, 2147483647, -5])}
 BYTES = {"int8l": (0, "b", [-128, 90]), "int8h": (1, "b", [-1, 127]), "uint8l": (0, "B", [200, 1]), "uint8h": (1, "B", [255, 16])}
 TEXTS = {  # encoding: codec, text, registers
@@ -77,8 +77,9 @@ def decimal(registers, value):
 
 
 def by_ten_thousand(registers, value):
-    digits = str(value).zfill(registers * 4)
-    return [int(digits[at : at + 4]) for at in range(0, len(digits), 4)]
+    digits = str(abs(value)).zfill(registers * 4)
+    sign = -1 if value < 0 else 1
+    return words(struct.pack(f">{registers}h", *[sign * int(digits[at : at + 4]) for at in range(0, len(digits), 4)]))
 
 
 def sign_magnitude(registers, value):

@@ -97,7 +97,7 @@ impl ModbusTable {
 
 /// How registers are read as a value. One register: int16, uint16; int8l, uint8l, int8h, uint8h: its low or high byte; bcd16:
 /// four decimal digits; signmagnitude16: sign bit and magnitude; float16: IEEE 754 half. Two: int32, uint32, float32 (IEEE 754
-/// single), bcd32, signmagnitude32; m10k32: two registers of 0 to 9,999 each, modulo 10,000. Three: m10k48. Four: int64,
+/// single), bcd32, signmagnitude32; m10k32: two registers of -9,999 to 9,999 each, modulo 10,000. Three: m10k48. Four: int64,
 /// uint64, float64 (double), bcd64, m10k64; cp56: local time as IEC 60870-5-4 has it, CP56Time2a: year, month and day, hour and
 /// minute, milliseconds, as text without a zone, such as 2026-03-01T12:30:00.000. string: text of `length` registers, up to the first NUL and without
 /// trailing spaces unless `trim` says otherwise. bytes: `length` registers as they stand, for what no other form fits; the type is bytes, in

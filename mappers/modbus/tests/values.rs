@@ -49,7 +49,7 @@ fn json(value: Json) -> Value {
 #[test]
 fn registers_of_a_data_sheet_are_the_value_it_prints_and_back() {
     use Number::*;
-    let table: [(Number, ByteOrder, &[u16], Value); 36] = [
+    let table: [(Number, ByteOrder, &[u16], Value); 38] = [
         (Int16, Abcd, &[0xFF85], Value::Int(-123)),
         (Int16, Badc, &[0x85FF], Value::Int(-123)),
         (Int16, Cdab, &[0xFF85], Value::Int(-123)),
@@ -84,10 +84,13 @@ fn registers_of_a_data_sheet_are_the_value_it_prints_and_back() {
         (Bcd32, Cdab, &[0x3456, 0x0012], Value::Uint(123_456)),
         (Bcd64, Abcd, &[0x9876, 0x5432, 0x1098, 0x7654], Value::Uint(9_876_543_210_987_654)),
         // Modulo 10,000, the greater register first (ION); the smaller first (PM800, after its register list) is CDAB
-        (M10k32, Abcd, &[121, 9440], Value::Uint(1_219_440)),
-        (M10k32, Cdab, &[9440, 121], Value::Uint(1_219_440)),
-        (M10k48, Abcd, &[1, 2, 3], Value::Uint(100_020_003)),
-        (M10k64, Cdab, &[4, 3, 2, 1], Value::Uint(1_000_200_030_004)),
+        (M10k32, Abcd, &[121, 9440], Value::Int(1_219_440)),
+        (M10k32, Cdab, &[9440, 121], Value::Int(1_219_440)),
+        // Both of Schneider Electric, "Modbus Protocol for ION 7500, ION 7600 and ION 8000 series", page 13.
+        (M10k32, Abcd, &[0x04D2, 0x162E], Value::Int(12_345_678)),
+        (M10k32, Abcd, &[0xFB2E, 0xE9D2], Value::Int(-12_345_678)),
+        (M10k48, Abcd, &[1, 2, 3], Value::Int(100_020_003)),
+        (M10k64, Cdab, &[4, 3, 2, 1], Value::Int(1_000_200_030_004)),
         (SignMagnitude16, Abcd, &[0x8005], Value::Int(-5)),
         (SignMagnitude32, Cdab, &[0x0005, 0x8000], Value::Int(-5)),
     ];
@@ -285,7 +288,7 @@ fn what_the_format_cannot_hold_is_refused_with_what_it_can() {
         (Float32.into(), Value::Float(f64::NAN), "NaN does not fit float32"),
         (Float64.into(), Value::Bool(true), "true does not fit float64: must be a finite number"),
         (Bcd16.into(), Value::Int(10_000), "10000 does not fit bcd16: must be a number 0..=9999"),
-        (M10k48.into(), Value::Float(1e12), "does not fit m10k48: must be a number 0..=999999999999"),
+        (M10k48.into(), Value::Float(1e12), "does not fit m10k48: must be a number -999999999999..=999999999999"),
         (SignMagnitude16.into(), Value::Int(-32768), "must be a number -32767..=32767"),
         (One::Coil.into(), Value::Int(2), "2 does not fit one bit: must be true, false, 1 or 0"),
         (Field::INT8_L.into(), Value::Int(128), "128 does not fit int8: must be a number -128..=127"),
@@ -314,7 +317,8 @@ fn what_is_no_value_of_the_format_is_bad_and_shows_the_registers() {
     for (format, wire, expected) in [
         (Number::Bcd16.into(), [0x12, 0x3A, 0, 0], "not BCD: 0x123A has a digit above 9"),
         (Number::Bcd32.into(), [0, 0x12, 0xF4, 0x56], "not BCD: 0x0012F456 has a digit above 9"),
-        (Number::M10k32.into(), [0, 1, 0x27, 0x10], "not modulo 10,000: 0x2710 is 10000, more than 9,999"),
+        (Number::M10k32.into(), [0, 1, 0x27, 0x10], "not modulo 10,000: 0x2710 is 10000, must be -9999 to 9999"),
+        (Number::M10k32.into(), [0, 1, 0xFF, 0xFF], "not modulo 10,000: 0x0001FFFF has registers of both signs"),
         (of(Encoding::Utf8), [0x41, 0xFF, 0xFE, 0x42], "not UTF-8: 0x41FFFE42"),
         (of(Encoding::Ascii), [0xC3, 0xB6, 0, 0], "not ASCII: 0xC3B6"),
         (of(Encoding::Gbk), [0xD6, 0x20, 0, 0], "not GBK: 0xD620"),
@@ -395,9 +399,11 @@ proptest! {
             Number::Int64 => (i64::MIN.into(), i64::MAX.into()),
             Number::Uint64 => (0, u64::MAX.into()),
             Number::Bcd16 => (0, 9_999),
-            Number::Bcd32 | Number::M10k32 => (0, 99_999_999),
-            Number::M10k48 => (0, 999_999_999_999),
-            Number::Bcd64 | Number::M10k64 => (0, 9_999_999_999_999_999),
+            Number::Bcd32 => (0, 99_999_999),
+            Number::Bcd64 => (0, 9_999_999_999_999_999),
+            Number::M10k32 => (-99_999_999, 99_999_999),
+            Number::M10k48 => (-999_999_999_999, 999_999_999_999),
+            Number::M10k64 => (-9_999_999_999_999_999, 9_999_999_999_999_999),
             Number::SignMagnitude16 => (-32_767, 32_767),
             Number::SignMagnitude32 => (-2_147_483_647, 2_147_483_647),
             Number::Float16 | Number::Float32 | Number::Float64 => return Ok(()),

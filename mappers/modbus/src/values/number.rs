@@ -45,7 +45,7 @@ impl Number {
             Self::Float32 => Value::Float(f32::from_bits(u32::try_from(bits).unwrap_or(u32::MAX)).into()),
             Self::Float64 => Value::Float(f64::from_bits(bits)),
             Self::Bcd16 | Self::Bcd32 | Self::Bcd64 => Value::Uint(digits::of_bcd(bits, self.registers())?),
-            Self::M10k32 | Self::M10k48 | Self::M10k64 => Value::Uint(digits::of_m10k(bits, self.registers())?),
+            Self::M10k32 | Self::M10k48 | Self::M10k64 => Value::Int(digits::of_m10k(bits, self.registers())?),
             Self::SignMagnitude16 | Self::SignMagnitude32 => Value::Int(self.of_sign_magnitude(bits)),
         })
     }
@@ -63,7 +63,7 @@ impl Number {
             Self::Float64 => self.float(value, f64::MAX, |v| Some(v.to_bits())),
             Self::Bcd16 | Self::Bcd32 | Self::Bcd64 => self.whole(value).map(|v| digits::to_bcd(v.unsigned_abs())),
             Self::M10k32 | Self::M10k48 | Self::M10k64 => {
-                self.whole(value).map(|v| digits::to_m10k(v.unsigned_abs(), self.registers()))
+                self.whole(value).map(|v| digits::to_m10k(v, self.registers()))
             }
             Self::SignMagnitude16 | Self::SignMagnitude32 => {
                 self.whole(value).map(|v| low(v.unsigned_abs()) | if v < 0 { self.sign() } else { 0 })
@@ -102,9 +102,11 @@ impl Number {
             Self::Uint32 => (0, u32::MAX.into()),
             Self::Int64 => (i64::MIN.into(), i64::MAX.into()),
             Self::Bcd16 => (0, 9_999),
-            Self::Bcd32 | Self::M10k32 => (0, 99_999_999),
-            Self::M10k48 => (0, 999_999_999_999),
-            Self::Bcd64 | Self::M10k64 => (0, 9_999_999_999_999_999),
+            Self::Bcd32 => (0, 99_999_999),
+            Self::Bcd64 => (0, 9_999_999_999_999_999),
+            Self::M10k32 => (-99_999_999, 99_999_999),
+            Self::M10k48 => (-999_999_999_999, 999_999_999_999),
+            Self::M10k64 => (-9_999_999_999_999_999, 9_999_999_999_999_999),
             Self::SignMagnitude16 => (-0x7FFF, 0x7FFF),
             Self::SignMagnitude32 => (-0x7FFF_FFFF, 0x7FFF_FFFF),
             Self::Uint64 | Self::Float16 | Self::Float32 | Self::Float64 => (0, u64::MAX.into()),
