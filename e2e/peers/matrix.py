@@ -163,6 +163,13 @@ def of_text():
         yield case("string[]", order, {"dataType": "string", "length": 2, "count": 2}, ["AB", "C"], both)
 
 
+def of_blocks():
+    """Bytes as they stand; the value is a list of them."""
+    block = bytes([0x01, 0x02, 0xFF, 0x00, 0x00, 0x7F])
+    for order in TEXT_ORDERS:
+        yield case("bytes", order, {"dataType": "bytes", "length": 3}, list(block), ordered(words(block), order))
+
+
 def of_parts():
     """Bits and bytes of a register; the rest of it stays."""
     for order in ORDERS:
@@ -194,7 +201,7 @@ def of_coils():
 
 
 def cases():
-    for part in (of_numbers, of_times, of_text, of_parts, of_coils):
+    for part in (of_numbers, of_times, of_text, of_blocks, of_parts, of_coils):
         yield from part()
 
 

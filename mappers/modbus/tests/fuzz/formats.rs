@@ -73,7 +73,9 @@ pub(crate) static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
             ..string.clone()
         })
     });
-    let all = numbers.chain(text).chain(of_both).chain(long).chain(arrays).chain(parts).chain(trims);
+    let block = ModbusBinding { length: Some(4), ..registers(Holding, 0, Type::Bytes) };
+    let blocks = [Abcd, Badc].map(|order| ModbusBinding { byte_order: Some(order), ..block.clone() });
+    let all = numbers.chain(text).chain(of_both).chain(long).chain(arrays).chain(parts).chain(trims).chain(blocks);
     let all: Vec<_> =
         all.map(|binding| (!is_bytes(&binding), binding)).map(|(able, binding)| (binding, able, None)).collect();
     unit(1, &all).expect("valid").items.iter().map(|item| item.format).collect()

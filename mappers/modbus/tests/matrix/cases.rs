@@ -49,6 +49,9 @@ impl Case {
     /// As a desired value comes to the driver.
     pub(crate) fn value(&self) -> Value {
         match &self.value {
+            Json::Array(bytes) if self.format == "bytes" => Value::Bytes(
+                bytes.iter().map(|byte| u8::try_from(byte.as_u64().expect("it is")).expect("a byte")).collect(),
+            ),
             Json::Bool(on) => Value::Bool(*on),
             Json::String(text) => Value::from(text.as_str()),
             Json::Number(n) if n.is_i64() => Value::Int(n.as_i64().expect("it is")),
@@ -114,13 +117,14 @@ pub(crate) fn rows() -> BTreeSet<Row> {
     let of_text = |order: &str| matches!(order, "ABCD" | "BADC");
     let mut rows: BTreeSet<Row> = ["coil", "coil[]"].map(|format| (format.to_owned(), None)).into();
     rows.extend(["bit", "bits"].iter().flat_map(|format| of(format, &four)));
-    for format in names::<ModbusDataType>().iter().filter(|format| *format != "string") {
+    let plain = ["string", "bytes"];
+    for format in names::<ModbusDataType>().iter().filter(|format| !plain.contains(&format.as_str())) {
         let long = format.ends_with("64") || format == "cp56";
         let fits: &dyn Fn(&str) -> bool = if long { &any } else { &four };
         rows.extend(of(format, fits));
         rows.extend(of(&format!("{format}[]"), fits));
     }
-    rows.extend(of("string[]", &of_text));
+    rows.extend(["string[]", "bytes"].iter().flat_map(|format| of(format, &of_text)));
     for encoding in names::<ModbusEncoding>() {
         let each = names::<ModbusTrim>();
         rows.extend(each.iter().flat_map(|trim| of(&format!("string {encoding} {trim}"), &of_text)));
