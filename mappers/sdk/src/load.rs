@@ -23,6 +23,8 @@ const NEWEST: f64 = 1.0 / 16.0;
 pub(crate) struct Demand {
     /// Seconds of exchanges in each second, as configuration foresees them; exchanges in each second, where it does not.
     rate: f64,
+    /// Exchanges in each second.
+    pub(crate) exchanges: f64,
     foreseen: bool,
     /// The shortest interval.
     pub(crate) every: Option<Duration>,
@@ -31,7 +33,8 @@ pub(crate) struct Demand {
 /// Groups with their intervals, ascending. What falls due together is read together, so a slower group costs what its points add
 /// to the requests of the faster ones.
 pub(crate) fn demand<P: Protocol>(protocol: &P, unit: &P::Unit, groups: &[(Duration, Vec<usize>)]) -> Demand {
-    let mut demand = Demand { rate: 0.0, foreseen: true, every: groups.first().map(|(every, _)| *every) };
+    let every = groups.first().map(|(every, _)| *every);
+    let mut demand = Demand { rate: 0.0, exchanges: 0.0, foreseen: true, every };
     for (at, (every, points)) in groups.iter().enumerate() {
         let faster = groups.iter().take(at).filter(|(faster, _)| groups.len() <= MANY && divides(*faster, *every));
         let mut together: Vec<usize> = faster.flat_map(|(_, points)| points.iter().copied()).collect();
@@ -40,18 +43,21 @@ pub(crate) fn demand<P: Protocol>(protocol: &P, unit: &P::Unit, groups: &[(Durat
         together.extend(points);
         together.sort_unstable();
         let with = weigh(protocol, unit, &together, &mut demand.foreseen);
-        demand.rate += (with - without).max(0.0) / every.as_secs_f64().max(f64::MIN_POSITIVE);
+        let each = |with: f64, without: f64| (with - without).max(0.0) / every.as_secs_f64().max(f64::MIN_POSITIVE);
+        demand.rate += each(with.0, without.0);
+        demand.exchanges += each(with.1, without.1);
     }
     demand
 }
-fn weigh<P: Protocol>(protocol: &P, unit: &P::Unit, points: &[usize], foreseen: &mut bool) -> f64 {
+/// What a plan of these costs, and of how many exchanges it is.
+fn weigh<P: Protocol>(protocol: &P, unit: &P::Unit, points: &[usize], foreseen: &mut bool) -> (f64, f64) {
     if points.is_empty() {
-        return 0.0;
+        return (0.0, 0.0);
     }
     let exchanges = protocol.plan(unit, points);
     let costs: Vec<Option<Duration>> = exchanges.iter().map(|exchange| protocol.cost(unit, exchange)).collect();
     *foreseen &= costs.iter().all(Option::is_some);
-    costs.into_iter().map(weight).sum()
+    (costs.iter().copied().map(weight).sum(), costs.len() as f64)
 }
 fn divides(short: Duration, long: Duration) -> bool {
     long.as_nanos().checked_rem(short.as_nanos()) == Some(0)
@@ -145,6 +151,13 @@ fn rounded(percent: i32) -> i32 {
     (percent + STEP / 2) / STEP * STEP
 }
 
+/// As configuration alone foresees it: the part of a link's time, and what would make it fit, where it is too much.
+pub(crate) fn foreseen(shares: &mut [Share<'_>]) -> (f64, Option<String>) {
+    let total = shares.iter().map(|share| share.part).sum();
+    let warning = (total > TOO_MUCH).then(|| warning(to_percent(total), shares, 0.0));
+    (total, warning)
+}
+
 /// "used to 130 %: intervals of at least 1.7 times these would fit (boiler-7 1s → 2s, boiler-8 1s → 2s, …)".
 fn warning(percent: i32, shares: &mut [Share<'_>], probes: f64) -> String {
     shares.sort_by(|a, b| b.part.total_cmp(&a.part).then_with(|| a.name.cmp(b.name)));
@@ -218,6 +231,9 @@ mod tests {
         near(part(&[(ms(1_000), vec![0]), (ms(5_000), vec![1])]), 0.01); // rides along
         near(part(&[(ms(1_000), vec![0, 1, 2, 3]), (ms(5_000), vec![4])]), 0.012); // one request more, each fifth cycle
         near(part(&[(ms(1_000), vec![0]), (ms(1_500), vec![1])]), 0.01 + 0.01 / 1.5);
+        let exchanges = |groups: &[(Duration, Vec<usize>)]| demand(&protocol, &unit, groups).exchanges;
+        near(Some(exchanges(&[(ms(1_000), vec![0, 1, 2, 3, 4])])), 2.0);
+        near(Some(exchanges(&[(ms(1_000), vec![0, 1, 2, 3]), (ms(5_000), vec![4])])), 1.2);
         near(part(&[]), 0.0);
     }
 

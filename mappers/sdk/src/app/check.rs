@@ -6,6 +6,7 @@ use super::{
 use crate::{
     DeviceKey, DeviceSpec, Interval, Protocol, Slot,
     engine::{as_driver_sees, groups, intervals},
+    load::{Demand, demand},
     runtime::{Compiled, Specs, compile},
     source::file::{FileSource, Problem, Report},
 };
@@ -18,11 +19,12 @@ use std::{
     time::Duration,
 };
 
-/// What is shown of one device, and what it costs its link: period, requests, time.
+/// What is shown of one device, and what it asks of its link.
 struct Checked {
+    name: String,
     link: String,
     lines: Vec<String>,
-    cycles: Vec<(Duration, usize, Duration)>,
+    demand: Demand,
 }
 
 pub(super) fn run<P: Protocol>(protocol: &P, paths: Vec<PathBuf>, out: &mut impl Write) -> Exit {
@@ -49,11 +51,11 @@ fn tell(report: &Report, checked: &[Checked], out: &mut impl Write) -> io::Resul
     for line in checked.iter().flat_map(|one| &one.lines) {
         writeln!(out, "{line}")?;
     }
-    let loads = loads(checked);
-    for line in loads.iter().filter_map(Load::line) {
+    let loads: Vec<(String, Option<String>)> = loads(checked).iter().filter_map(Load::told).collect();
+    for (line, _) in &loads {
         writeln!(out, "{line}")?;
     }
-    for note in report.notes.iter().map(ToString::to_string).chain(loads.iter().filter_map(Load::note)) {
+    for note in report.notes.iter().map(ToString::to_string).chain(loads.into_iter().filter_map(|(_, note)| note)) {
         writeln!(out, "note: {note}")?;
     }
     for problem in &report.problems {
@@ -67,13 +69,12 @@ fn tell(report: &Report, checked: &[Checked], out: &mut impl Write) -> io::Resul
         writeln!(out, "{}", count(report.problems.len(), "error"))
     }
 }
-/// Of each link whose driver knows what a request costs.
-fn loads(checked: &[Checked]) -> Vec<Load> {
-    let mut loads: BTreeMap<&str, Load> = BTreeMap::new();
-    for Checked { link, cycles, .. } in checked.iter().filter(|one| !one.cycles.is_empty()) {
-        let load = loads.entry(link).or_insert_with(|| Load { link: link.clone(), devices: 0, cycles: vec![] });
-        load.devices += 1;
-        load.cycles.extend(cycles);
+/// Of each link, by its name.
+fn loads(checked: &[Checked]) -> Vec<Load<'_>> {
+    let mut loads: BTreeMap<&str, Load<'_>> = BTreeMap::new();
+    for Checked { name, link, demand, .. } in checked {
+        let load = loads.entry(link).or_insert_with(|| Load { link, devices: vec![] });
+        load.devices.push((name, *demand));
     }
     loads.into_values().collect()
 }
@@ -98,7 +99,7 @@ fn one<P: Protocol>(
     let requests = catch_unwind(AssertUnwindSafe(|| requests(protocol, &spec)));
     let mut checked = requests.unwrap_or_else(|_| Err(vec!["the driver failed over it".into()]))?;
     checked.lines.insert(0, format!("{} at {endpoint}", device.name));
-    Ok(Checked { link, ..checked })
+    Ok(Checked { name: device.name.clone(), link, ..checked })
 }
 
 /// What would be sent, as the engine would ask for it.
@@ -107,7 +108,7 @@ fn requests<P: Protocol>(protocol: &P, spec: &DeviceSpec<P>) -> Result<Checked, 
     let points = as_driver_sees(&spec.points, Slot(0), &intervals);
     let unit = protocol.prepare(&spec.config, &points);
     let unit = unit.map_err(|errors| errors.into_iter().map(|error| error.text).collect::<Vec<_>>())?;
-    let mut checked = Checked { link: String::new(), lines: vec![], cycles: vec![] };
+    let (mut lines, mut polled) = (vec![], vec![]);
     for (interval, due) in groups(&spec.points, intervals) {
         let due: Vec<usize> = due.into_iter().filter_map(|at| usize::try_from(at).ok()).collect();
         let plan = protocol.plan(&unit, &due);
@@ -115,23 +116,24 @@ fn requests<P: Protocol>(protocol: &P, spec: &DeviceSpec<P>) -> Result<Checked, 
         let total = costs.as_ref().map(|costs| costs.iter().sum::<Duration>());
         let sum =
             total.map_or(String::new(), |total| format!(": {}, about {}", count(plan.len(), "request"), time(total)));
-        checked.lines.push(match interval {
+        lines.push(match interval {
             Interval::Every(span) => {
                 let span = Span::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
                 format!("  every {span}{sum}")
             }
             Interval::OnConnect => format!("  once after connecting{sum}"),
         });
-        if let (Interval::Every(period), Some(total)) = (interval, total) {
-            checked.cycles.push((period, plan.len(), total));
+        if let Interval::Every(period) = interval {
+            polled.push((period, due));
         }
         for (at, exchange) in plan.iter().enumerate() {
             let names = || exchange.points.iter().filter_map(|at| spec.points.get(*at)).map(|point| &*point.name);
             let request = protocol.describe(&unit, exchange).unwrap_or_else(|| names().collect::<Vec<_>>().join(", "));
             let cost = costs.as_ref().and_then(|costs| costs.get(at)).filter(|_| plan.len() > 1);
             let cost = cost.map_or(String::new(), |cost| format!("  {}", time(*cost)));
-            checked.lines.push(format!("    {request}{cost}"));
+            lines.push(format!("    {request}{cost}"));
         }
     }
-    Ok(checked)
+    let demand = demand(protocol, &unit, &polled);
+    Ok(Checked { name: String::new(), link: String::new(), lines, demand })
 }

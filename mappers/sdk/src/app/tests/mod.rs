@@ -75,12 +75,16 @@ fn check_shows_the_requests_of_each_interval_and_counts() {
 #[test]
 fn check_shows_what_requests_cost_and_how_busy_a_line_would_be() {
     let slow = |name: &str| device(name, "protocol: {custom: {line: a, speed: 250}}");
-    let desk = Desk::with(&[slow("t1"), slow("t2"), slow("t3")].concat());
-    let (exit, out) = desk.check();
+    let three = [slow("t1"), slow("t2"), slow("t3")].concat();
+    let (exit, out) = Desk::with(&three).check();
+    // What is read each 5 s rides along with what is read each second.
+    let last = "load of toy://a: 3 devices, 3 requests a second, 75 %\n3 devices, 1 model: ok\n";
+    assert!(exit == Exit::Ok && out.ends_with(last), "{out}");
+    let (exit, out) = Desk::with(&(three + &slow("t4"))).check();
     let first = "t1 at toy://a\n  every 1s: 1 request, about 250 ms\n    level, valve\n  every 5s: 1 request, about 250 ms\n    pump\n";
-    let last = "load of toy://a: 3 devices, 3.6 requests a second, 90 %\n\
-        note: toy://a would be busy 90 % of the time, and over 80 % values come late: 1.2 times the intervals would fit (1s → 1.2s)\n\
-        3 devices, 1 model: ok\n";
+    let last = "load of toy://a: 4 devices, 4 requests a second, 100 %\n\
+        note: toy://a would be used to 100 %: intervals of at least 1.3 times these would fit (t1 1s → 1s500ms, t2 1s → 1s500ms, t3 1s → 1s500ms, \
+        t4 1s → 1s500ms)\n4 devices, 1 model: ok\n";
     assert!(exit == Exit::Ok && out.starts_with(first) && out.ends_with(last), "{out}");
 }
 
