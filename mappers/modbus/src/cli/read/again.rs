@@ -29,7 +29,7 @@ pub(super) async fn run(job: &Job, client: Client, again: Again, out: &mut Out) 
     let (mut client, mut exit, mut done) = (Some(client), Exit::Ok, 0);
     while again.times.is_none_or(|times| done < times) {
         ticks.tick().await;
-        done += 1;
+        done = u32::saturating_add(done, 1);
         let (lines, fine) = once(job, &mut client).await;
         if fine != Exit::Ok {
             exit = fine;
