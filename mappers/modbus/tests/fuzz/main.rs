@@ -3,6 +3,8 @@
 //!
 //! A short run is part of the tests. The long one is by hand, and prints what it did:
 //!     cargo test -p pollux-modbus --test fuzz -- --ignored --nocapture
+//! with --release, or it takes hours. The last one, seed 1, on two busy cores: mbap 10,000,000 cases in 51 s, answer 16 s, rtu 258 s, identity
+//! 9 s, register 137 s, values 16 s; import 1,000,000 in 477 s. No failure.
 //! `POLLUX_FUZZ_CASES` (10,000,000), `POLLUX_FUZZ_SEED` (1) and `POLLUX_FUZZ_ONLY` (a target) change it. A case that fails is printed in hex: it goes into the corpus.
 #![allow(clippy::panic, clippy::unwrap_in_result, reason = "a test")]
 #[path = "../common/mod.rs"]
