@@ -167,7 +167,7 @@ async fn scan_and_probe_find_what_a_device_by_libmodbus_has_on_a_serial_line() {
     let device = start();
     let url = format!("rtu:{},115200,8N1", ours.display());
     // libmodbus takes what follows a request to another unit for that unit's answer: where nobody answers it loses a request.
-    let done = run(&format!("scan {url} --units 7-9 --timeout 100ms")).await;
+    let done = run(&format!("scan {url} --units 7-9 --timeout 1s")).await;
     assert_eq!((done.exit, done.err.as_str()), (Exit::Ok, "1 of 3 units answered: 7\n"), "{}", done.out);
     drop(device); // it still waits for what 9 has to say
     let _device = start();

@@ -1,6 +1,6 @@
 //! A device read and written through the driver alone, as the engine would.
 use pollux_mapper::{Done, Fault, Instant, Link as _, PointFault, Protocol as _, Samples, Slot, Value, Written, Wrote};
-use pollux_modbus::{Link, Modbus, Unit};
+use pollux_modbus::{Error, Link, Modbus, Unit};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Long: a peer may wait for its turn on a machine that has much to do.
@@ -37,7 +37,10 @@ pub(crate) async fn read(link: &Link, unit: &Unit) -> BTreeMap<u32, Result<Value
 }
 
 pub(crate) async fn write(link: &Link, unit: &Unit, values: &[(usize, Value)]) -> Vec<Wrote> {
+    try_write(link, unit, values).await.expect("answered")
+}
+pub(crate) async fn try_write(link: &Link, unit: &Unit, values: &[(usize, Value)]) -> Result<Vec<Wrote>, Fault<Error>> {
     let mut out = Written::new(values.len());
-    link.write(unit, values, until(), &mut out).await.expect("answered");
-    out.results()
+    link.write(unit, values, until(), &mut out).await?;
+    Ok(out.results())
 }
