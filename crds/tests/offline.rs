@@ -73,6 +73,6 @@ fn defaults_are_those_of_the_schema() {
     let text = "{apiVersion: pollux.rs/v1alpha1, kind: Device, metadata: {name: a}, spec: {mode: null, protocol: {modbus: {tcp: {host: h}}}}}";
     let document = yaml::read(text).unwrap().remove(0);
     let Ok(offline::Object::Device(device)) = offline::load(&document.value) else { panic!("refused") };
-    let modbus = device.spec.protocol.modbus.unwrap();
+    let modbus = device.spec.protocol.modbus.clone().unwrap();
     assert_eq!((modbus.unit_id, modbus.tcp.unwrap().port, device.spec.mode), (1, 502, pollux_crds::Mode::Control));
 }

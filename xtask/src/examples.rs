@@ -68,7 +68,7 @@ impl Objects {
             match object {
                 Object::DeviceModel(model) => self.models.push(*model),
                 Object::Channel(channel) => self.channels.push(*channel),
-                Object::Device(device) => self.devices.push(*device),
+                Object::Device(device) => self.devices.push(std::sync::Arc::unwrap_or_clone(device)),
                 Object::MapperClass(_) => {}
             }
         }

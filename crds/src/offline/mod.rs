@@ -9,7 +9,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube_cel::{CompiledSchema, apply_defaults, compile_schema};
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 /// An object that the API server would take.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +22,7 @@ pub enum Object {
     /// One shared bus or gateway.
     Channel(Box<Channel>),
     /// One device.
-    Device(Box<Device>),
+    Device(Arc<Device>),
     /// How a protocol's mapper is run.
     MapperClass(Box<MapperClass>),
 }
@@ -117,7 +120,7 @@ fn typed(kind: &str, object: Json) -> Result<Object, Vec<FieldError>> {
     match kind {
         "DeviceModel" => read(object).map(Object::DeviceModel),
         "Channel" => read(object).map(Object::Channel),
-        "Device" => read(object).map(Object::Device),
+        "Device" => read(object).map(|device: Box<Device>| Object::Device(device.into())),
         _ => read(object).map(Object::MapperClass),
     }
 }

@@ -25,7 +25,7 @@ fn devices() -> Vec<EffectiveDevice> {
         match object {
             Object::DeviceModel(model) => models.push(*model),
             Object::Channel(channel) => channels.push(*channel),
-            Object::Device(device) => devices.push(*device),
+            Object::Device(device) => devices.push(std::sync::Arc::unwrap_or_clone(device)),
             Object::MapperClass(_) => {}
         }
     }

@@ -104,6 +104,8 @@ pub(crate) struct Now {
 #[derive(Debug)]
 pub struct Columns {
     start: Instant,
+    /// Whether each change is told, or only where it stands.
+    tells: bool,
     rows: Vec<Row>,
     free: Vec<(u32, u32)>,
     blocks: Vec<Option<Block>>,
@@ -114,9 +116,9 @@ pub struct Columns {
 }
 
 impl Columns {
-    pub(crate) fn new(start: Instant) -> Self {
+    pub(crate) fn new(start: Instant, tells: bool) -> Self {
         let (rows, free, blocks, texts, faults, dirty) = Default::default();
-        Self { start, rows, free, blocks, generation: 0, texts, faults, dirty }
+        Self { start, tells, rows, free, blocks, generation: 0, texts, faults, dirty }
     }
     pub(crate) fn now(&self) -> Now {
         let unix = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
@@ -287,6 +289,9 @@ impl Columns {
             row.flags |= DIRTY;
             self.dirty.push(slot);
         }
+        if !self.tells {
+            return;
+        }
         let row = *row;
         out.extend(value.and_then(|value| self.change(slot, row, value)));
     }
@@ -364,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_device_without_points_takes_nothing_of_its_neighbour_along() {
-        let mut columns = Columns::new(Instant::now());
+        let mut columns = Columns::new(Instant::now(), true);
         add(&mut columns, 1, 5);
         let (_, empty) = add(&mut columns, 2, 0);
         let (base, _) = add(&mut columns, 3, 3);
@@ -379,7 +384,7 @@ mod tests {
 
     #[test]
     fn rows_given_back_are_joined_and_used_again() {
-        let mut columns = Columns::new(Instant::now());
+        let mut columns = Columns::new(Instant::now(), true);
         let given: Vec<_> = (0..4).map(|device| add(&mut columns, device, 2)).collect();
         for (device, (_, generation)) in (0..3).zip(&given) {
             columns.remove(DeviceKey(device), *generation);

@@ -168,6 +168,10 @@ pub fn telemetry(cap: usize) -> (TelemetryOut, Telemetry) {
 }
 
 impl TelemetryOut {
+    /// False: there is room for nothing, so nothing need be told.
+    pub(crate) fn is_read(&self) -> bool {
+        self.0.cap > 0
+    }
     pub(crate) fn push(&self, from: &mut Vec<Change>) {
         if from.is_empty() {
             return;

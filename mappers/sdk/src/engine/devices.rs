@@ -146,10 +146,10 @@ impl<P: Protocol> Held<P> {
 
 impl<P: Protocol> Engine<P> {
     pub(super) fn held(&self, device: usize) -> Option<&Held<P>> {
-        self.devices.get(device)?.as_ref()
+        self.devices.get(device)?.as_deref()
     }
     pub(super) fn held_mut(&mut self, device: usize) -> Option<&mut Held<P>> {
-        self.devices.get_mut(device)?.as_mut()
+        self.devices.get_mut(device)?.as_deref_mut()
     }
     pub(super) fn find(&self, key: DeviceKey) -> Option<usize> {
         self.by_key.get(&key).copied()
@@ -187,7 +187,7 @@ impl<P: Protocol> Engine<P> {
             self.devices.resize_with(device + 1, || None);
         }
         if let Some(place) = self.devices.get_mut(device) {
-            *place = Some(held);
+            *place = Some(Box::new(held));
         }
         self.by_key.insert(spec.key, device);
         Ok(layout)

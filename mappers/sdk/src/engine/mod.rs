@@ -47,7 +47,7 @@ const LASTED: Duration = Duration::from_secs(10);
 pub struct Engine<P: Protocol> {
     protocol: Arc<P>,
     endpoint: P::Endpoint,
-    devices: Vec<Option<Held<P>>>,
+    devices: Vec<Option<Box<Held<P>>>>,
     by_key: HashMap<DeviceKey, usize>,
     columns: Columns,
     arbiter: Arbiter<P::Request, Order>,
@@ -103,7 +103,7 @@ impl<P: Protocol> Engine<P> {
             endpoint,
             devices: vec![],
             by_key: HashMap::new(),
-            columns: Columns::new(now),
+            columns: Columns::new(now, telemetry.is_read()),
             arbiter: Arbiter::new(now),
             asks: vec![],
             untold: BTreeSet::new(),
@@ -172,7 +172,8 @@ impl<P: Protocol> Engine<P> {
     }
     async fn connect(&mut self, io: &mut Io<P>) -> Met<Result<P::Link, PointFault>> {
         let (protocol, endpoint, cx) = (self.protocol.clone(), self.endpoint.clone(), io.cx.clone());
-        let dial = tokio::time::timeout(CONNECT, protocol.connect(&endpoint, &cx));
+        // Boxed: it is large with TLS, and gone when the link is there.
+        let dial = Box::pin(tokio::time::timeout(CONNECT, protocol.connect(&endpoint, &cx)));
         let met = self.meanwhile(dial, io, &PointFault::new(ErrorKind::Unreachable, "link down")).await;
         let link = match met {
             Met::Stop => return Met::Stop,

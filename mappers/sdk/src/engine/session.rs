@@ -49,7 +49,7 @@ impl<P: Protocol> Engine<P> {
             if closing.is_none() {
                 let limits = link.limits();
                 while let Some(work) = self.next(limits) {
-                    flying.push(self.start(link, work, limits.bus));
+                    flying.push(Box::pin(self.start(link, work, limits.bus))); // the set keeps room for one more
                 }
                 wake = self.wake();
             } else if flying.is_empty() || wake.is_some_and(|until| until <= Instant::now()) {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 /// A device on its way out.
 pub(super) struct Leaving<P: Protocol> {
-    pub(super) driven: Driven<P>,
+    pub(super) driven: Box<Driven<P>>,
     reply: oneshot::Sender<Option<Box<Twin>>>,
     /// Nothing of it is on the wire any more.
     silent: bool,

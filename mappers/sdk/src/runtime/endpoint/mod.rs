@@ -112,7 +112,8 @@ struct Endpoint<P: Protocol> {
     resource: String,
     saver: Saver,
     engine: mpsc::Sender<Command<P>>,
-    devices: BTreeMap<DeviceKey, Driven<P>>,
+    /// Boxed: most endpoints have few, and a node of the map has room for eleven.
+    devices: BTreeMap<DeviceKey, Box<Driven<P>>>,
     leaving: BTreeMap<DeviceKey, Leaving<P>>,
     waiting: FuturesUnordered<BoxFuture<'static, Ended>>,
     link: Option<LinkState>,
@@ -305,7 +306,7 @@ impl<P: Protocol> Endpoint<P> {
         let old = self.devices.get(&key).map(|driven| channel(&driven.device));
         match (self.devices.get_mut(&key), twin) {
             (Some(driven), _) => driven.renew(settings, writes, now),
-            (None, Some(twin)) => drop(self.devices.insert(key, Driven::new(settings, *twin, writes, now))),
+            (None, Some(twin)) => drop(self.devices.insert(key, Box::new(Driven::new(settings, *twin, writes, now)))),
             (None, None) => tracing::error!(?key, "neither driven here nor elsewhere"), // the placement knows better
         }
         if let Some(driven) = self.devices.get_mut(&key) {

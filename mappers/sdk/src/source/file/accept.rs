@@ -2,7 +2,7 @@
 use super::{Problem, Report, Text};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use pollux_crds::{
-    JsonText, SECRET_LABEL, SECRET_LABEL_VALUE, SecretKeys, is_for_mappers, no_secret,
+    JsonText, SECRET_LABEL, SECRET_LABEL_VALUE, SecretKeys, hash, is_for_mappers, no_secret,
     offline::{self, Object, yaml},
     secret_key,
 };
@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 const DEFAULT_NAMESPACE: &str = "default";
@@ -154,13 +155,18 @@ impl World {
             return;
         }
         match offline::load(json) {
-            Ok(object) => {
+            Ok(mut object) => {
                 let spec = json.get("spec").map(JsonText::from).unwrap_or_default();
                 let generation = match &old {
                     Some((_, before)) if before.spec == spec => before.generation,
                     Some((_, before)) => before.generation.saturating_add(1),
                     None => 1,
                 };
+                if let Object::Device(device) = &mut object {
+                    // What an API server would have added.
+                    let metadata = &mut Arc::make_mut(device).metadata;
+                    (metadata.uid, metadata.generation) = (Some(uid(key)), Some(generation));
+                }
                 let accepted = Accepted { file: file.to_path_buf(), order, object, generation, spec };
                 self.objects.insert(key.clone(), accepted);
             }
@@ -170,6 +176,13 @@ impl World {
             }
         }
     }
+}
+
+/// Stays the same for a device of the same name, whatever file it is in.
+fn uid(key: &Key) -> String {
+    const LENGTH: usize = 32;
+    let hash: String = hash(&(&key.namespace, &key.name)).chars().take(LENGTH).collect();
+    format!("file-{hash}")
 }
 
 fn documents(text: &Text) -> Result<Vec<Found<'_>>, String> {

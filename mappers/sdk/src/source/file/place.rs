@@ -7,7 +7,7 @@ use super::{
 use crate::NodeConfig;
 use pollux_crds::{
     Device, EffectiveDevice, MapperClass, Opening, Resolved, SecretRef, SharedProperties, Writes, check_secrets,
-    conflicts, hash, judge_model, offline::Object, resolve, speaks,
+    conflicts, judge_model, offline::Object, resolve, speaks,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -109,9 +109,8 @@ fn judge(
     world: &World,
     told: &mut BTreeSet<String>,
 ) -> Result<Resolved, Vec<Problem>> {
-    let device = known(key, accepted, device);
-    let resolved = resolve(&device, model(&device, key, world), channel(&device, key, world));
-    let spoken = class(&device, world).map_or(Ok(()), |class| speaks(class, &device));
+    let resolved = resolve(device, model(device, key, world), channel(device, key, world));
+    let spoken = class(device, world).map_or(Ok(()), |class| speaks(class, device));
     let find = |named: &SecretRef| world.secret(&key.namespace, &named.name);
     let secrets = resolved.as_ref().map(|resolved| check_secrets(&resolved.device, find)).unwrap_or_default();
     let mut errors = match (resolved, spoken) {
@@ -139,27 +138,12 @@ fn opening<'a>(
 impl World {
     /// Every Device, by uid.
     pub(crate) fn devices(&self) -> BTreeMap<String, Arc<Device>> {
-        let devices = self.objects().filter_map(|(key, accepted)| match &accepted.object {
-            Object::Device(device) => Some((uid(key), Arc::new(known(key, accepted, device)))),
+        let devices = self.objects().filter_map(|(_, accepted)| match &accepted.object {
+            Object::Device(device) => Some((device.metadata.uid.clone()?, device.clone())),
             _ => None,
         });
         devices.collect()
     }
-}
-
-/// With what an API server would have added.
-fn known(key: &Key, accepted: &Accepted, device: &Device) -> Device {
-    let mut device = device.clone();
-    device.metadata.uid = Some(uid(key));
-    device.metadata.generation = Some(accepted.generation);
-    device
-}
-
-/// Stays the same for a device of the same name, whatever file it is in.
-fn uid(key: &Key) -> String {
-    const LENGTH: usize = 32;
-    let hash: String = hash(&(&key.namespace, &key.name)).chars().take(LENGTH).collect();
-    format!("file-{hash}")
 }
 
 fn model<'a>(device: &Device, key: &Key, world: &'a World) -> Option<&'a pollux_crds::DeviceModel> {
