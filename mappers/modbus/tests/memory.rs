@@ -34,7 +34,7 @@ const PROPERTIES: usize = 500;
 const REQUESTS: usize = (2 * PROPERTIES).div_ceil(124);
 /// Bytes for each property of one device more of a model: a row of the engine and its place in the driver, plan and schedule
 /// (100), the twin's point (72), and the value as it was published and as it is (48).
-const MOST: usize = 260;
+const MOST: usize = 220;
 /// And for each device, whatever it has.
 const MOST_DEVICE: usize = 16 * 1024;
 
