@@ -50,7 +50,8 @@ impl Raw {
     }
     /// raw × scale + offset.
     pub(super) fn scaled(self, scale: f64, offset: f64, precision: Precision) -> Scaled {
-        if let (Self::Whole(raw), Some(scale), Some(offset)) = (self, exactly(scale), exactly(offset))
+        if let Self::Whole(raw) = self
+            && let Some((scale, offset)) = exactly(scale).zip(exactly(offset))
             && let Some(exact) = raw.checked_mul(scale).and_then(|n| n.checked_add(offset))
         {
             return Scaled::Whole(exact);
