@@ -69,6 +69,11 @@ impl Error {
         !matches!(self, Self::NoTurn { .. } | Self::Held { .. } | Self::Late { .. })
     }
 
+    /// Whether what came may have been of another request.
+    pub(crate) fn is_doubt(&self) -> bool {
+        matches!(self, Self::Held { .. })
+    }
+
     /// Whether asking once more, at once, may help: nothing usable came.
     pub(crate) fn is_lost(&self) -> bool {
         matches!(

@@ -4,6 +4,7 @@ use crate::{
     error::Error,
     link::{self, Link},
     plan::{self, Range},
+    serial,
     unit::Unit,
 };
 use pollux_crds::{ModbusBinding, ModbusDevice};
@@ -87,6 +88,10 @@ impl Protocol for Modbus {
 
     async fn connect(&self, endpoint: &Endpoint, cx: &Cx) -> Result<Link, Error> {
         Link::open(endpoint, cx).await
+    }
+
+    fn recognize(&self, endpoint: &Endpoint) -> Option<String> {
+        if let Transport::Rtu(port) = &endpoint.transport { serial::recognize(port) } else { None }
     }
 
     fn identity(&self, link: &Link) -> Option<String> {

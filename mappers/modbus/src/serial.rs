@@ -5,7 +5,7 @@ use crate::{
 };
 use pollux_crds::{ModbusParity, ModbusRs485, ModbusRts, ModbusRtu};
 use rustix::{
-    fs::{FlockOperation, flock, fstat, major, minor},
+    fs::{FileType, FlockOperation, Stat, flock, fstat, major, minor, stat},
     termios::{ControlModes, OptionalActions, ioctl_tiocexcl, ioctl_tiocnxcl, tcgetattr, tcsetattr},
 };
 use serial2::{
@@ -40,10 +40,22 @@ pub(crate) fn open(port: &ModbusRtu) -> Result<Dialled, Error> {
     Ok(Dialled { stream, peer: Some(identity) })
 }
 
+/// Which port a path leads to, opened or not.
+pub(crate) fn recognize(port: &ModbusRtu) -> Option<String> {
+    let stat = stat(&port.path).ok()?;
+    (FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice).then(|| identity(&stat))
+}
+
+fn identity(stat: &Stat) -> String {
+    format!("tty:{}:{}", major(stat.st_rdev), minor(stat.st_rdev))
+}
+
 /// What went wrong, and what helps.
 fn why(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "no such file: is the adapter plugged in?".into(),
+        io::ErrorKind::NotFound => {
+            "no such file: is the adapter plugged in? In a Pod, hostDevices of the MapperClass must hold it too".into()
+        }
         io::ErrorKind::PermissionDenied => {
             "permission denied: the mapper must be in the group that owns it, mostly dialout".into()
         }
@@ -80,7 +92,7 @@ fn exclusive(port: &SerialPort) -> io::Result<String> {
     let stat = fstat(port)?;
     flock(port, FlockOperation::NonBlockingLockExclusive)?;
     ioctl_tiocexcl(port)?;
-    Ok(format!("tty:{}:{}", major(stat.st_rdev), minor(stat.st_rdev)))
+    Ok(identity(&stat))
 }
 
 fn mode(rs485: &ModbusRs485) -> TransceiverMode {

@@ -315,3 +315,64 @@ fn on_a_slow_line_the_engine_waits_as_long() {
     assert!(more.abs_diff(each * 2) < SECOND / 100, "it and the fence: {more:?}, {each:?}");
     assert!(patience(Some(1200), 1) > patience(Some(115_200), 1));
 }
+
+/// The connection breaks while an answer is awaited; a server behind which the same line is brings it on the next.
+#[test]
+fn what_may_still_come_is_known_on_the_next_connection_to_the_same_line() {
+    paused(async {
+        let open = |name: &str| {
+            let (ours, theirs) = duplex(4096);
+            let line = Some(name.to_owned());
+            (Wire::with(ours, Settings { line, ..Settings::rtu(Timing::over_tcp()) }), theirs)
+        };
+        for (next, held) in [("a line", true), ("another line", false)] {
+            let (wire, mut peer) = open("a line");
+            assert!(ask(&wire, &register(0)).await.is_err());
+            drop(wire);
+            let mut frame = [0; 8];
+            peer.read_exact(&mut frame).await.expect("it was sent");
+            let (wire, mut peer) = open(next);
+            let step = Step { other: Some(Request::ReadHoldingRegisters(1, 2)), ..register(1) };
+            let (told, ()) = tokio::join!(ask(&wire, &step), async {
+                peer.read_exact(&mut frame).await.expect("a request");
+                assert_eq!(frame == *rtu(&[9, 3, 0, 1, 0, 2]), held, "something else first");
+                if held {
+                    peer.write_all(&rtu(&[9, 3, 2, 9, 0])).await.expect("listens"); // of register 0
+                    peer.read_exact(&mut frame).await.expect("a request");
+                }
+                peer.write_all(&rtu(&[9, 3, 2, 9, 1])).await.expect("listens");
+            });
+            assert!(kept(&step, &told) && told.is_ok(), "{next}: {told:?}");
+        }
+    });
+}
+
+/// Another master, or the rest of an answer to whoever had the line before us.
+#[test]
+fn a_line_that_was_just_opened_is_listened_to_first() {
+    paused(async {
+        let (wire, mut peer) = line();
+        let device = async {
+            for _ in 0..10 {
+                peer.write_all(&rtu(&[9, 3, 2, 0xBA, 0xD0])).await.expect("listens");
+                sleep(Duration::from_millis(10)).await;
+            }
+            let mut frame = [0; 8];
+            peer.read_exact(&mut frame).await.expect("a request");
+            peer.write_all(&rtu(&[9, 3, 2, 9, 3])).await.expect("listens");
+        };
+        let step = register(3);
+        let (told, ()) = tokio::join!(ask(&wire, &step), device);
+        assert_eq!(told, Ok(Answer::Data(word(9, 3).into())));
+    });
+}
+
+/// One answer is lost; what is asked next is refused, which may have been said of either: it is asked again.
+#[test]
+fn after_a_lost_answer_a_refusal_is_believed_the_second_time() {
+    let takes = vec![None, Some(1), Some(1)];
+    let habits = [(9, Habits { takes, diagnostics: Diagnostics::Data, one_by_one: true })].into();
+    let refused = Step { request: Request::ReadHoldingRegisters(REFUSED, 2), ..register(0) };
+    let told = paused(run(&habits, &[register(0), refused]));
+    assert!(told[0].is_err() && matches!(told[1], Ok(Answer::Exception(_))), "{told:?}");
+}

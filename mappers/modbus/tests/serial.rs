@@ -168,7 +168,9 @@ async fn a_port_that_cannot_be_opened_is_named_with_the_reason() {
     let bus = Bus::new();
     let error = open(&bus.folder.path().join("none")).await.expect_err("there is none");
     assert_eq!(error.kind(), ErrorKind::Unreachable);
-    assert!(error.to_string().ends_with("/none: no such file: is the adapter plugged in?"), "{error}");
+    let words =
+        "/none: no such file: is the adapter plugged in? In a Pod, hostDevices of the MapperClass must hold it too";
+    assert!(error.to_string().ends_with(words), "{error}");
     let first = open(&bus.path()).await.expect("free");
     let error = open(&bus.path()).await.expect_err("taken");
     assert!(error.to_string().ends_with("/line: busy: another program has it open"), "{error}");
@@ -186,6 +188,9 @@ async fn two_names_of_one_port_are_one_resource() {
     let first = Modbus.identity(&link);
     drop(link);
     let direct = fs::canonicalize(bus.path()).expect("a port");
+    let told = |path: &Path| Modbus.recognize(&Modbus.endpoint(&device_on(path, 1)).expect("valid"));
+    assert_eq!((told(&bus.path()), told(&direct)), (first.clone(), first.clone()), "told by its path, too");
+    assert_eq!(told(Path::new("/dev/null/none")), None);
     let second = Modbus.identity(&open(&direct).await.expect("free again"));
     assert!(first.is_some() && first == second, "{first:?} {second:?}");
 }

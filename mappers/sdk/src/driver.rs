@@ -116,6 +116,13 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         cx: &Cx,
     ) -> impl Future<Output = Result<Self::Link, Self::Error>> + Send;
 
+    /// The same as [`Protocol::identity`], where it can be told without opening the endpoint: one that is opened under another name
+    /// already may be opened by nobody else. Default: it cannot.
+    fn recognize(&self, endpoint: &Self::Endpoint) -> Option<String> {
+        let _ = endpoint;
+        None
+    }
+
     /// What the resource behind the link really is (device number of a port, address of an adapter), so that two
     /// endpoints that are aliases of it meet. Default: not known.
     fn identity(&self, link: &Self::Link) -> Option<String> {

@@ -4,13 +4,12 @@ use super::{
     adapt::Adapted,
     codec::{Codec, Told},
     hearing::Hearing,
-    hold::Hold,
     out::Out,
     settings::{Ask, Framing, Settings},
 };
 use crate::{
     error::Error,
-    frame::{Answer, IllegalRequest, Request},
+    frame::{Answer, IllegalRequest},
     stream::Stream,
 };
 use pollux_mapper::{Fault, Instant};
@@ -35,7 +34,7 @@ pub(super) struct Core {
     /// None: closed because nothing was asked.
     stream: Option<Stream>,
     out: Out,
-    codec: Codec,
+    pub(super) codec: Codec,
     told: Vec<Told>,
     dead: Option<Error>,
     pump: Option<Waker>,
@@ -86,7 +85,7 @@ pub(super) enum Before {
 impl Core {
     pub(super) fn new(stream: Stream, settings: &Settings) -> Self {
         let now = Instant::now();
-        let Settings { framing, depth, pacing, redial, can_hang } = settings;
+        let Settings { framing, depth, pacing, redial, can_hang, line: _ } = settings;
         let depth = if *framing == Framing::Mbap { (*depth).max(1) } else { 1 };
         Self {
             stream: Some(stream),
@@ -182,25 +181,6 @@ impl Core {
         }
         self.times.used = from; // who waits for his pause is not idle
         Ok(Before::Wait(from))
-    }
-
-    /// Whether this may be asked now, or a late answer would pass for its own.
-    pub(super) fn hold(&mut self, ask: &Ask<'_>) -> Hold {
-        if let Codec::Rtu(line) = &mut self.codec { line.hold(ask, Instant::now()) } else { Hold::Free }
-    }
-
-    pub(super) fn fence(
-        &mut self,
-        unit: u8,
-        unanswered: u32,
-        other: Option<Request<'static>>,
-    ) -> Option<Request<'static>> {
-        if let Codec::Rtu(line) = &mut self.codec { line.fence(unit, unanswered, other) } else { None }
-    }
-
-    /// Why a request is not sent.
-    pub(super) fn held(&self, unit: u8) -> Fault<Error> {
-        Fault::Device(if let Codec::Rtu(line) = &self.codec { line.held(unit) } else { Error::NoTurn { unit } })
     }
 
     /// Puts the request on its way. Nothing leaves before `sending` was called.
@@ -354,18 +334,6 @@ impl Core {
     /// Answers that came too late, since the connection was made.
     pub(super) fn late(&self) -> u64 {
         self.codec.late()
-    }
-
-    pub(super) fn wrong_crcs(&self) -> u64 {
-        if let Codec::Rtu(line) = &self.codec { line.wrong_crcs } else { 0 }
-    }
-
-    pub(super) fn echoes(&self) -> bool {
-        if let Codec::Rtu(line) = &self.codec { line.echoes() } else { false }
-    }
-
-    pub(super) fn tells_echoes(&self) -> bool {
-        if let Codec::Rtu(line) = &self.codec { line.tells_echoes() } else { true }
     }
 
     /// A request ended, however. If it ended half-sent, the connection is dead.

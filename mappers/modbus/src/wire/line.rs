@@ -39,6 +39,8 @@ struct Asking {
     timeout: Duration,
     begun: Instant,
     fence: bool,
+    /// An exception came that was its answer, or that of another request which was open: not much longer is waited.
+    doubted: Option<Instant>,
     waker: Option<Waker>,
 }
 
@@ -61,6 +63,19 @@ impl Line {
             dirty: true, // who knows what is on it
             wrong_crcs: 0,
         }
+    }
+
+    /// What the connection before this one left.
+    pub(super) fn recall(&mut self, losses: Losses) {
+        self.losses = losses;
+    }
+
+    /// What may still come when this connection is gone.
+    pub(super) fn leave(&mut self) -> Losses {
+        if let Some(asking) = self.asking.take() {
+            self.losses.gave_up(asking.unit, asking.open(&self.sent));
+        }
+        std::mem::take(&mut self.losses)
     }
 
     /// Whether this may be asked, or a late answer would pass for its own.
@@ -108,14 +123,14 @@ impl Line {
         let (id, unit, timeout) = (self.ids, ask.unit, ask.manners.timeout);
         self.sent.clear();
         self.sent.extend_from_slice(sent);
-        self.asking = Some(Asking { id, unit, shape, timeout, begun: now, fence, waker: None });
+        self.asking = Some(Asking { id, unit, shape, timeout, begun: now, fence, doubted: None, waker: None });
         self.dirty = false;
         Some(id)
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], told: &mut Vec<Told>, now: Instant) -> Fed {
         let Self { scanner, losses, sent, .. } = self;
-        let Some(asking) = &self.asking else {
+        let Some(asking) = &mut self.asking else {
             if !losses.is_empty() {
                 scanner.push(bytes);
                 scanner.pass(|rest| Some(Late { length: losses.late(rest, true, now)?, exceptions: true }));
@@ -125,11 +140,16 @@ impl Line {
         scanner.push(bytes);
         let (unit, shape, function) = (asking.unit, asking.shape, asking.shape.function());
         let awaited = Awaited { unit, shape, sent, exceptions: losses.believes(unit, function, sent) };
+        let mut doubted = false;
         let found = scanner.find_beside(&awaited, |rest| {
-            let counts = !rest.starts_with(&[unit, function | 0x80]);
-            let length = losses.late(rest, counts, now)?;
+            let of_either = rest.starts_with(&[unit, function | 0x80]);
+            let length = losses.late(rest, !of_either, now)?;
+            doubted |= of_either;
             Some(Late { length, exceptions: losses.believes(unit, function, sent) })
         });
+        if doubted {
+            asking.doubted = asking.doubted.or(Some(now + (asking.timeout / 10).max(self.timing.settle)));
+        }
         let id = asking.id;
         let answer = match found {
             Some(Ok(answer)) => {
@@ -165,6 +185,9 @@ impl Line {
     /// What came in place of an answer.
     pub(super) fn silence(&mut self, unit: u8) -> Error {
         let Some(asking) = &self.asking else { return Error::Silent { unit, late: false } };
+        if asking.doubted.is_some() {
+            return Error::Held { unit };
+        }
         let awaited = Awaited { unit, shape: asking.shape, sent: &self.sent, exceptions: true };
         let (seen, half) = self.scanner.seen(&awaited);
         match seen.mismatch {
@@ -190,6 +213,11 @@ impl Line {
     /// What the request under way and its answer are on their way.
     pub(super) fn on_wire(&self) -> Duration {
         self.asking.as_ref().map_or(Duration::ZERO, |asking| self.timing.on_wire(self.sent.len(), asking.shape))
+    }
+
+    /// When nothing more is expected, though nothing was taken for the answer.
+    pub(super) fn doubted(&self) -> Option<Instant> {
+        self.asking.as_ref()?.doubted
     }
 
     pub(super) fn is_asking(&self) -> bool {

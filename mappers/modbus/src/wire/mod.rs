@@ -6,16 +6,20 @@ mod core;
 mod hearing;
 mod hold;
 mod identify;
+mod left;
 mod line;
 mod losses;
+mod nameless;
 mod out;
 mod settings;
+mod ticket;
 
 pub use self::settings::{Ask, Framing, Manners, Redial, Settings};
 
 use self::{
-    core::{Before, Begun, Core},
+    core::{Before, Core},
     hold::Hold,
+    ticket::Ticket,
 };
 use crate::{
     error::Error,
@@ -24,10 +28,8 @@ use crate::{
 };
 use pollux_mapper::{ErrorKind, Fault, Instant, PointFault};
 use std::{
-    future::{Future as _, poll_fn},
-    pin::pin,
+    future::poll_fn,
     sync::{Mutex as Lock, MutexGuard, PoisonError},
-    task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -64,7 +66,10 @@ impl Wire {
     }
 
     pub fn with(stream: impl Io + 'static, settings: Settings) -> Self {
-        let core = Core::new(Box::new(stream), &settings);
+        let mut core = Core::new(Box::new(stream), &settings);
+        if let (Some(name), Some(line)) = (&settings.line, core.line()) {
+            line.recall(left::take(name));
+        }
         let lanes = Semaphore::new(core.depth);
         Self { core: Lock::new(core), turn: RwLock::new(()), lanes, settings, dialling: Mutex::new(()) }
     }
@@ -155,14 +160,20 @@ impl Wire {
         other: Option<&Request<'static>>,
         sending: &mut (impl FnMut() + Send),
     ) -> Result<Answer, Fault<Error>> {
-        let mut fenced = false;
+        let (mut fenced, mut doubted) = (false, false);
         loop {
             self.prepare(ask).await?;
             let hold = self.core().hold(ask);
             match hold {
                 Hold::Free => {
                     if let Some((ticket, patience)) = self.begin(ask, false, first, sending)? {
-                        return ticket.wait(ask, patience).await;
+                        match ticket.wait(ask, patience).await {
+                            // The same again: then an exception is of this.
+                            Err(Fault::Device(error)) if error.is_doubt() && !doubted && may_repeat(ask) => {
+                                doubted = true;
+                            }
+                            told => return told,
+                        }
                     }
                 }
                 Hold::Fence(unanswered) if !fenced => {
@@ -297,49 +308,17 @@ impl Wire {
     }
 }
 
-/// A request under way. However it ends, its place is free; if it ends half-sent, the connection is dead.
-#[derive(Debug)]
-struct Ticket<'a> {
-    wire: &'a Wire,
-    begun: Begun,
-}
-
-impl Ticket<'_> {
-    async fn wait(self, ask: &Ask<'_>, patience: Duration) -> Result<Answer, Fault<Error>> {
-        let (unit, began) = (ask.unit, Instant::now());
-        let before = self.wire.core().late();
-        let mut ended = pin!(sleep_until(ask.until.min(began + patience)));
-        let told = poll_fn(|cx| {
-            let over = ended.as_mut().poll(cx).is_ready();
-            match self.wire.core().poll_answer(self.begun.id, cx) {
-                Poll::Ready(told) => Poll::Ready(Some(told)),
-                Poll::Pending if over => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
-        });
-        let told = told.await;
-        let mut core = self.wire.core();
-        match told {
-            Some(Ok(answer)) => {
-                core.timed(began.elapsed());
-                Ok(answer)
-            }
-            // The frame was whole: the stream is in order, this device is not.
-            Some(Err(Error::Answer { error, .. })) => Err(Fault::Device(Error::Answer { unit, error })),
-            Some(Err(error @ Error::Crc { .. })) => Err(Fault::Device(error)),
-            Some(Err(error)) => Err(Fault::Link(error)),
-            None => {
-                let late = core.late() > before;
-                Err(core.silence(ask, self.begun, late))
-            }
+impl Drop for Wire {
+    fn drop(&mut self) {
+        let core = self.core.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(name), Some(line)) = (&self.settings.line, core.line()) {
+            left::keep(name, line.leave());
         }
     }
 }
 
-impl Drop for Ticket<'_> {
-    fn drop(&mut self) {
-        self.wire.core().end(self.begun);
-    }
+fn may_repeat(ask: &Ask<'_>) -> bool {
+    !ask.is_write() && Instant::now() < ask.until
 }
 
 /// Exception 5 tells a write that it is being done: only what was not begun (6) is written again.

@@ -40,17 +40,20 @@ pub struct Settings {
     pub redial: Option<Redial>,
     /// Whether a connection can hang so that a new one helps. A serial port cannot.
     pub can_hang: bool,
+    /// What the line is called, by which the next connection to it knows what may still come.
+    pub line: Option<String>,
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { framing, depth, pacing, redial, can_hang } = self;
+        let Self { framing, depth, pacing, redial, can_hang, line } = self;
         f.debug_struct("Settings")
             .field("framing", framing)
             .field("depth", depth)
             .field("pacing", pacing)
             .field("redial", &redial.is_some())
             .field("can_hang", can_hang)
+            .field("line", line)
             .finish()
     }
 }
@@ -58,7 +61,7 @@ impl fmt::Debug for Settings {
 /// Modbus TCP, one request at a time, no pauses.
 impl Default for Settings {
     fn default() -> Self {
-        Self { framing: Framing::Mbap, depth: 1, pacing: Pacing::default(), redial: None, can_hang: true }
+        Self { framing: Framing::Mbap, depth: 1, pacing: Pacing::default(), redial: None, can_hang: true, line: None }
     }
 }
 
@@ -73,7 +76,8 @@ impl Settings {
         let framing = Framing::of(transport);
         let can_hang = !matches!(transport, Transport::Rtu(_));
         let redial = pacing.close_after_idle.map(|_| redial);
-        Self { framing, depth: *pipeline, pacing: *pacing, redial, can_hang }
+        let line = transport.is_nameless().then(|| transport.to_string());
+        Self { framing, depth: *pipeline, pacing: *pacing, redial, can_hang, line }
     }
 }
 

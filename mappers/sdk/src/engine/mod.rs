@@ -200,7 +200,8 @@ impl<P: Protocol> Engine<P> {
             order.not_sent(why.clone());
         }
         self.refuse_asks(|_| true, &why);
-        self.linked(LinkState { up: false, identity: None, kind: Some(fault.kind), reason: fault.text.to_string() });
+        let identity = self.protocol.recognize(&self.endpoint);
+        self.linked(LinkState { up: false, identity, kind: Some(fault.kind), reason: fault.text.to_string() });
         for device in 0..self.devices.len() {
             self.succeed(device);
             self.health(device, Some(fault));

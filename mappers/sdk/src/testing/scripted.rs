@@ -73,6 +73,8 @@ pub struct Script {
     pub limits: Mutex<Limits>,
     /// What [`Protocol::identity`] answers.
     pub identity: Mutex<Option<String>>,
+    /// What [`Protocol::recognize`] answers.
+    pub recognized: Mutex<Option<String>>,
     /// What is found out about a device with its next read.
     pub finds: Mutex<BTreeMap<String, Knowledge>>,
     /// Who a device says it is, whenever it is attached.
@@ -273,6 +275,9 @@ impl Protocol for Scripted {
         let mut connects = lock(&self.0.connects);
         *connects = (connects.0 + 1, cx.rotation);
         Ok(Line { script: self.0.clone(), cut })
+    }
+    fn recognize(&self, _: &Bus) -> Option<String> {
+        lock(&self.0.recognized).clone()
     }
     fn identity(&self, _: &Line) -> Option<String> {
         lock(&self.0.identity).clone()

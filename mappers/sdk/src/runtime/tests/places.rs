@@ -1,6 +1,6 @@
 //! Which device is where: moves, conflicts, refusals, and what is let go of.
 use super::*;
-use crate::testing::scripted::Answer;
+use crate::{ErrorKind, PointFault, testing::scripted::Answer};
 use pollux_crds::{CONNECTED, IN_SYNC};
 
 fn refused_with(reason: &'static str, words: &'static str) -> impl Fn(&DeviceStatus) -> bool {
@@ -64,6 +64,24 @@ async fn two_names_that_turn_out_to_be_one_resource_are_not_both_kept_open() {
     plant.set(config([b.clone()]));
     plant.until("b", reports("temperature", 20.0)).await;
     assert!(plant.engines.all().keys().eq(["127.0.0.1"]));
+    plant.end().await;
+}
+
+/// What is open is busy for whoever comes by another name, and so never says what it is.
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_is_busy_under_another_name_names_who_holds_it() {
+    let script = script(&["a", "b"]);
+    *script.identity.lock().unwrap() = Some("serial 7".into());
+    let (a, b) = (on("ttyUSB0", device("a")), on("by-id", device("b")));
+    let plant = Plant::new(&script, config([a.clone()]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    *script.dial.lock().unwrap() = Answer::Refuse(PointFault::new(ErrorKind::Unreachable, "busy"));
+    *script.recognized.lock().unwrap() = Some("serial 7".into());
+    plant.set(config([a.clone(), b.clone()]));
+    plant.until("b", refused_with("EndpointConflict", "by-id is ttyUSB0, which is open for plant/a")).await;
+    *script.dial.lock().unwrap() = Answer::Normal;
+    plant.set(config([b]));
+    plant.until("b", reports("temperature", 20.0)).await;
     plant.end().await;
 }
 
