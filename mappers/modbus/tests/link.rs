@@ -199,7 +199,9 @@ async fn writes_leave_by_the_function_of_their_kind_and_are_acknowledged() {
     for (values, (function, address, expected)) in groups {
         let (results, end) = write(&link, &unit, values).await;
         assert!(end.is_ok() && results.iter().all(|result| *result == Wrote::Done), "{results:?} {end:?}");
-        assert_eq!(sim.told(), [(3, function, address, expected, None)]);
+        let mut told = sim.told();
+        told.retain(|write| (write.1, write.4) != (22, Some(1))); // asked once, and not known to it
+        assert_eq!(told, [(3, function, address, expected, None)]);
     }
 }
 
