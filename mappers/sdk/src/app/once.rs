@@ -4,7 +4,9 @@ use super::{
     start::{Given, Mapper, Parts},
 };
 use crate::{DeviceView, NodeConfig, Protocol, Store, source::file::FileSource};
-use pollux_crds::{Access, EffectiveDevice, EffectiveProperty, EffectiveReport, Mode, Values, Writes};
+use pollux_crds::{
+    Access, EffectiveDevice, EffectiveProperty, EffectiveReport, EffectiveVerify, Mode, Span, Values, Writes,
+};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -134,8 +136,13 @@ fn shown(device: &EffectiveDevice) -> Arc<EffectiveDevice> {
     Arc::new(EffectiveDevice { properties: device.properties.iter().map(shown).collect(), ..device.clone() })
 }
 
+/// Nothing is desired of it, so nothing is to be confirmed, and what an acknowledgement would confirm has a value as any other.
 fn looked_at(device: &EffectiveDevice) -> Arc<EffectiveDevice> {
-    Arc::new(EffectiveDevice { desired: Values::new(), mode: Mode::Monitor, ..device.clone() })
+    let instant = Span::from_millis(0);
+    let verify = EffectiveVerify::ReadBack { tolerance: 0.0, delay: instant, within: instant };
+    let read = |property: &EffectiveProperty| EffectiveProperty { verify, ..property.clone() };
+    let properties = device.properties.iter().map(read).collect();
+    Arc::new(EffectiveDevice { desired: Values::new(), mode: Mode::Monitor, properties, ..device.clone() })
 }
 
 /// Every property that can be read has a value or a reason, or the device does not answer.

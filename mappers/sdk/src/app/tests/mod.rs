@@ -159,6 +159,21 @@ async fn what_stays_out_of_status_is_read_and_written_all_the_same() {
 }
 
 #[tokio::test]
+async fn what_an_acknowledgement_confirms_is_read_and_written_all_the_same() {
+    let acknowledged = "{name: valve, write: {verify: {by: Acknowledgement}}}";
+    let desk = Desk::with(&device("t1", &format!("{ON_A}, properties: [{acknowledged}]")));
+    assert_eq!(desk.read(&[]).await, Exit::Ok);
+    assert_eq!(desk.write(&["t1", "valve=42"]).await, Exit::Ok);
+    assert_eq!(desk.cell("valve"), Some(42.0));
+    // The others can be written as well.
+    let desk = Desk::with(&device(
+        "t1",
+        &format!("{ON_A}, properties: [{{name: pump, write: {{verify: {{by: Acknowledgement}}}}}}]"),
+    ));
+    assert_eq!(desk.write(&["t1", "valve=42"]).await, Exit::Ok);
+}
+
+#[tokio::test]
 async fn read_of_a_device_that_does_not_answer_ends_by_itself() {
     let desk = Desk::with(&device("t1", "protocol: {custom: {line: dead}}"));
     assert_eq!(desk.read(&[]).await, Exit::Fault);
