@@ -99,7 +99,7 @@ impl Point {
             Ok(raw) => {
                 self.fresh_at = nanos(now.mono);
                 self.asked_at = nanos(asked_at);
-                self.change_rare(|rare| rare.fault = None);
+                self.change_rare(|rare| (rare.fault, rare.failed_at) = (None, 0)); // so that nothing is left of it
                 self.read(raw);
             }
             Err(fault) => self.fail(&fault.text, asked_at),
