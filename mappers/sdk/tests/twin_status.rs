@@ -285,6 +285,27 @@ fn another_limit_judges_the_reading_that_is_there() {
 }
 
 #[test]
+fn another_block_of_the_protocol_may_mean_another_format_of_the_reading_that_is_there() {
+    struct Doubles;
+    impl Format for Doubles {
+        fn encoded(&self, _: usize, raw: &Value) -> Result<Value, PointFault> {
+            Ok(raw.clone())
+        }
+        fn precision(&self, _: usize) -> Precision {
+            Precision::Double
+        }
+    }
+    let mut rig = Rig::new(vec![property("level")]);
+    rig.read(0, 0.123_456_789_012);
+    rig.twin.step(&Floats, rig.now());
+    assert_eq!(rig.status().reported["level"], json!(0.123_456_79).into());
+    let wide = EffectiveDevice { config: json!({"float": 64}).into(), ..device(vec![property("level")]) };
+    rig.twin.configure(Arc::new(wide), Writes::Enabled, rig.now());
+    rig.twin.step(&Doubles, rig.now());
+    assert_eq!(rig.status().reported["level"], json!(0.123_456_789_012).into());
+}
+
+#[test]
 fn a_slow_device_has_the_time_that_verify_gives_it() {
     let verify = EffectiveVerify::ReadBack { tolerance: 0.5, delay: Span::from_secs(2), within: Span::from_secs(10) };
     let valve = EffectiveProperty { access: Access::ReadWrite, verify, stale_after: None, ..property("valve") };

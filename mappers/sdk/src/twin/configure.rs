@@ -24,6 +24,8 @@ impl Twin {
         }
         self.desire(now);
         if conduct {
+            self.points.iter_mut().for_each(|point| point.outdated = true); // the driver may know another format of them now
+            self.outdated = true;
             self.read_first(now.mono, now.mono);
         }
         self.unsaved |= self.not_saved.is_some(); // nobody may have told this twin that it was saved since
