@@ -17,7 +17,7 @@ pub struct Snapshot {
 }
 
 /// All but the values and what is said of them.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Head {
     pub(crate) pending: BTreeMap<String, Pending>,
     pub(crate) applied: BTreeMap<String, Applied>,
@@ -175,4 +175,80 @@ pub(crate) fn word(quality: Quality) -> &'static str {
 /// RFC 3339.
 pub(crate) fn timestamp(unix_ms: i64) -> String {
     Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing::{device, property, status};
+    use proptest::prelude::*;
+
+    fn of_three() -> Arc<EffectiveDevice> {
+        let properties = ["a", "b", "c"].map(property).into_iter().collect();
+        Arc::new(EffectiveDevice { properties, ..(*device("u", 1)).clone() })
+    }
+    fn shown() -> impl Strategy<Value = Shown> {
+        let shown = |(value, since_ms): (u8, i64)| match value {
+            0 => Shown::default(),
+            1 => Shown { value: Cell::Whole(1), since_ms },
+            2 => Shown { value: Cell::Single(0.1), since_ms },
+            _ => Shown { value: Cell::Double(0.1), since_ms },
+        };
+        (0..4_u8, 0..2_i64).prop_map(shown)
+    }
+    fn doubt() -> impl Strategy<Value = Option<(Quality, &'static str)>> {
+        let quality = prop_oneof![Just(Quality::Bad), Just(Quality::Uncertain)];
+        prop::option::of((quality, prop_oneof![Just("Stale"), Just("no answer")]))
+    }
+    fn head() -> impl Strategy<Value = Head> {
+        let head = |(connected, learned): (&str, bool)| Head {
+            pending: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            identification: BTreeMap::new(),
+            learned: if learned { vec![Note("at most 60 registers".into())] } else { vec![] },
+            conditions: status(0.0, connected).conditions,
+        };
+        (prop_oneof![Just("True"), Just("False")], any::<bool>()).prop_map(head)
+    }
+    type Parts = (Head, Vec<Shown>, Vec<Option<(Quality, &'static str)>>, Option<&'static str>);
+    fn parts() -> impl Strategy<Value = Parts> {
+        let summary = prop_oneof![Just(None), Just(Some("a=1"))];
+        (head(), prop::collection::vec(shown(), 3), prop::collection::vec(doubt(), 3), summary)
+    }
+    fn snapshot(device: &Arc<EffectiveDevice>, (head, values, doubts, summary): Parts) -> Snapshot {
+        let doubts = (0..).zip(doubts).filter_map(|(position, doubt)| {
+            let (quality, reason) = doubt?;
+            Some(Doubt { position, quality, reason: reason.into() })
+        });
+        Snapshot::new(device.clone(), head.into(), values.into(), doubts.collect(), summary.map(Into::into))
+    }
+    /// One of the parts may be another one.
+    fn pairs() -> impl Strategy<Value = (Parts, Parts)> {
+        (parts(), parts(), 0..5_u8).prop_map(|(one, (head, values, doubts, summary), which)| {
+            let mut other = one.clone();
+            match which {
+                0 => other.0 = head,
+                1 => other.1 = values,
+                2 => other.2 = doubts,
+                3 => other.3 = summary,
+                _ => {}
+            }
+            (one, other)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn snapshots_are_equal_where_their_statuses_are_whether_or_not_they_share_a_device((one, other) in pairs()) {
+            let (shared, own) = (of_three(), of_three());
+            let (a, b) = (snapshot(&shared, one), snapshot(&shared, other));
+            let c = Snapshot { device: own, ..b.clone() };
+            let (old, new) = (a.status(), b.status());
+            let doubted = (&old.quality, &old.quality_reason) == (&new.quality, &new.quality_reason);
+            for other in [b, c] {
+                prop_assert_eq!(a == other, old == new);
+                prop_assert_eq!(a.doubts_as(&other), doubted);
+            }
+        }
+    }
 }

@@ -9,7 +9,10 @@ use pollux_crds::{
     Interval, Mode, PropertyType, Source, Span,
 };
 use serde_json::json;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 /// When all of it began.
 const SINCE: &str = "2026-01-01T00:00:00Z";
@@ -77,6 +80,18 @@ pub(crate) fn status(value: f64, connected: &str) -> DeviceStatus {
     }
 }
 
+/// The same one for the same properties: the snapshots of a twin share theirs until it is configured anew.
+fn one_device(uid: &str, properties: Vec<EffectiveProperty>) -> Arc<EffectiveDevice> {
+    static MADE: Mutex<Vec<Arc<EffectiveDevice>>> = Mutex::new(vec![]);
+    let new = EffectiveDevice { properties: properties.into(), ..(*device(uid, 1)).clone() };
+    let mut made = MADE.lock().unwrap();
+    if let Some(known) = made.iter().find(|known| ***known == new) {
+        return known.clone();
+    }
+    made.push(Arc::new(new));
+    made.last().unwrap().clone()
+}
+
 /// What this status says, of a device that has just the properties that it names.
 impl From<DeviceStatus> for Snapshot {
     fn from(status: DeviceStatus) -> Self {
@@ -95,9 +110,8 @@ impl From<DeviceStatus> for Snapshot {
         };
         let (values, doubts) =
             (names.iter().map(shown).collect(), names.iter().enumerate().filter_map(doubt).collect());
-        let device =
-            EffectiveDevice { properties: properties.into(), ..(*device(&uid.unwrap_or_default(), 1)).clone() };
+        let device = one_device(&uid.unwrap_or_default(), properties);
         let head = Head { pending, applied, identification, learned, conditions: status.conditions };
-        Self::new(device.into(), head.into(), values, doubts, status.summary.map(Into::into))
+        Self::new(device, head.into(), values, doubts, status.summary.map(Into::into))
     }
 }
