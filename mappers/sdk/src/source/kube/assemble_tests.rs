@@ -113,6 +113,22 @@ fn the_order_is_that_of_creation_whichever_chunk_a_device_is_in() {
 }
 
 #[test]
+fn devices_of_one_revision_share_their_properties_after_an_edit_too() {
+    let mut model = revision(1.0);
+    model.properties[0].access = Some(pollux_crds::Access::ReadWrite);
+    let mut built = Built::default();
+    let first = build(&mut built, &[vec![entry("a", 1, &model), entry("b", 1, &model)]], &[&model]);
+    let mut edited = entry("b", 2, &model);
+    edited.desired.insert("temperature".into(), pollux_crds::Value(json!(21)));
+    let second = build(&mut built, &[vec![entry("a", 1, &model), edited]], &[&model]);
+    let list = |outcome: &Outcome, at: usize| outcome.config.devices[at].properties.clone();
+    assert_eq!(generations(&second.config), [("a", 1), ("b", 2)]);
+    for other in [list(&first, 1), list(&second, 0), list(&second, 1)] {
+        assert!(list(&first, 0).is_shared_with(&other));
+    }
+}
+
+#[test]
 fn a_device_without_its_revision_keeps_its_last_form_and_others_go_on() {
     let (old, new) = (revision(1.0), revision(2.0));
     let mut built = Built::default();
