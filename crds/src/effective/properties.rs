@@ -1,5 +1,5 @@
 //! The judged properties of a device, kept once for all devices that have equal ones.
-use crate::EffectiveProperty;
+use crate::{EffectiveProperty, EffectiveReport};
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -16,13 +16,25 @@ impl Properties {
     pub fn is_shared_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
-    /// What two lists that are equal have in common.
+    /// What two lists that are equal have in common. What devices of one model may each have of their own is in it, or all of them
+    /// would be compared with one another.
     fn key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.0.len().hash(&mut hasher);
-        self.0.iter().for_each(|property| (&property.name, &property.wiring).hash(&mut hasher));
+        for property in &*self.0 {
+            let EffectiveReport { never, deadband, min_interval } = property.report;
+            (&property.name, &property.wiring, &property.unit, property.interval).hash(&mut hasher);
+            (&property.read_group, property.stale_after, never, min_interval).hash(&mut hasher);
+            let limits = [property.minimum, property.maximum, Some(deadband)].map(|limit| limit.map(bits));
+            (limits, property.invalid.iter().copied().map(bits).collect::<Vec<_>>()).hash(&mut hasher);
+        }
         hasher.finish()
     }
+}
+
+/// The same for equal numbers: for both zeros.
+fn bits(number: f64) -> u64 {
+    (number + 0.0).to_bits()
 }
 
 impl Default for Properties {
@@ -94,7 +106,7 @@ impl SharedProperties {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Device, DeviceModel, resolve};
+    use crate::{Device, DeviceModel, Interval, Span, resolve};
     use serde_json::json;
 
     /// The properties of a device of a model with these names; the register of each has its position.
@@ -126,6 +138,30 @@ mod tests {
         let named = shared.share(named);
         assert!(!named.is_shared_with(&first));
         assert_ne!(named, first);
+    }
+
+    #[test]
+    fn what_a_device_may_have_of_its_own_is_told_without_comparing() {
+        let plain = properties(&["a", "b"], 1.0);
+        let edits: [fn(&mut EffectiveProperty); 9] = [
+            |p| p.unit = Some("K".into()),
+            |p| p.minimum = Some(1.0),
+            |p| p.maximum = Some(1.0),
+            |p| p.interval = Interval::OnConnect,
+            |p| p.read_group = Some("g".into()),
+            |p| p.report.deadband += 0.5,
+            |p| p.report.min_interval = Span::from_secs(77),
+            |p| p.stale_after = Some(Span::from_secs(77)),
+            |p| p.invalid = vec![-1.0],
+        ];
+        for (at, edit) in edits.into_iter().enumerate() {
+            let mut edited = plain.clone();
+            edit(&mut edited[1]);
+            assert_ne!(edited.key(), plain.key(), "edit {at}");
+        }
+        let [mut zero, mut minus] = [plain.clone(), plain];
+        (zero[0].minimum, minus[0].minimum) = (Some(0.0), Some(-0.0));
+        assert_eq!((zero.key(), &zero), (minus.key(), &minus));
     }
 
     #[test]
