@@ -120,6 +120,13 @@ proptest! {
 }
 
 #[test]
+fn where_scale_and_offset_cancel_noise_is_rounded_as_print_does_it() {
+    let (property, raw) = (scaled(1e-12, -1e5), Wire::Whole(100_000_000_122_070_313));
+    assert_eq!(told(&property, raw), expected(&property, raw));
+    assert_eq!(told(&property, raw), "0.000122070312", "2^-13 lies in the middle");
+}
+
+#[test]
 fn what_is_no_number_is_kept_whole() {
     for json in [json!(true), json!("a"), json!([1, 2.5]), json!({"a": null}), json!(u64::MAX), json!(-3), json!(2.5)] {
         assert_eq!(Cell::from(json.clone()).value().map(|value| value.0), Some(json));

@@ -68,7 +68,7 @@ impl Raw {
             (Self::Real(_), _) if plain => Scaled::Real(value),
             (Self::Real(_), _) => Scaled::Real(tidy(value)),
             (Self::Whole(_), _) => Scaled::Real(match (decimals(scale), decimals(offset)) {
-                (Some(a), Some(b)) => rounded(value, a.max(b)),
+                (Some(a), Some(b)) => rounded(value, (real * scale).abs().max(offset.abs()), a.max(b)),
                 _ => tidy(value),
             }),
         }
@@ -132,14 +132,14 @@ fn single(value: f64) -> f64 {
 pub(super) fn shortest_single(single: f32) -> f64 {
     reparse(single.into(), format_args!("{single:e}"))
 }
-/// To as many decimals as scale and offset have, of which it is a multiple but for noise: far from the middle between two. Powers of
-/// ten up to 10^22 and whole numbers below 2^53 are doubles, so their quotient is the double of the decimal.
-fn rounded(value: f64, decimals: usize) -> f64 {
+/// To as many decimals as scale and offset have, of which it is a multiple but for noise: far from the middle between two, unless
+/// what it was made of (`most`) is too large. Powers of ten up to 10^22 and whole numbers below 2^53 are doubles, so their quotient
+/// is the double of the decimal.
+fn rounded(value: f64, most: f64, decimals: usize) -> f64 {
     const SURE: f64 = 8_796_093_022_208.0; // 2^43: there the noise is 2^-7 at most
     let power = power_of_ten(decimals);
-    let whole = (value * power).round();
-    if whole.abs() < SURE {
-        return positive_zero(whole / power);
+    if most * power < SURE {
+        return positive_zero((value * power).round() / power);
     }
     reparse(value, format_args!("{value:.decimals$}"))
 }
