@@ -18,6 +18,13 @@ pub struct Awaited<'a> {
     pub exceptions: bool,
 }
 
+impl Awaited<'_> {
+    /// Whether these bytes begin as an echo does.
+    fn is_echo(&self, bytes: &[u8]) -> bool {
+        !self.sent.is_empty() && bytes.starts_with(self.sent)
+    }
+}
+
 /// Why the answer that came cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongCrc;
@@ -130,6 +137,12 @@ impl Scanner {
         // `kept`: what lies before is of no more use. `aligned`: so far all was whole frames or noise.
         let (mut at, mut kept, mut aligned) = (0, 0, true);
         while let Some(rest) = self.buffer.get(at..).filter(|rest| !rest.is_empty()) {
+            // Behind a late answer. Of a line that is not known for it, it may be another master's request.
+            if aligned && self.echoes && !self.seen.echo && awaited.is_some_and(|one| one.is_echo(rest)) {
+                at += awaited.map_or(0, |one| one.sent.len());
+                (kept, self.seen.echo) = (at, true);
+                continue;
+            }
             match awaited.as_ref().map_or(Ours::No, |awaited| ours(rest, awaited)) {
                 Ours::Answer(answer, length) => {
                     self.buffer.drain(..at + length);
@@ -175,7 +188,7 @@ impl Scanner {
     /// Answers that repeat their request (5, 6, 8, 22) cannot be told from an echo, unless the line is known for it.
     fn strip_echo(&mut self, awaited: &Awaited<'_>) {
         let looked_for = !self.seen.echo && (self.echoes || !awaited.shape.is_echo());
-        if looked_for && !awaited.sent.is_empty() && self.buffer.starts_with(awaited.sent) {
+        if looked_for && awaited.is_echo(&self.buffer) {
             self.buffer.drain(..awaited.sent.len());
             (self.echoes, self.seen.echo) = (true, true);
         }
@@ -262,6 +275,19 @@ mod tests {
         bytes[4] ^= 1;
         scanner.push(&bytes);
         assert_eq!(scanner.find(&awaited(THREE)), Some(Err(WrongCrc)));
+    }
+
+    /// Both in one chunk, as an adapter hands them on.
+    #[test]
+    fn an_echo_behind_a_late_answer_is_no_acknowledgement() {
+        let mut scanner = Scanner { echoes: true, known: true, ..Scanner::default() };
+        let sent = framed(&[17, 6, 0, 1, 0, 3]);
+        let shape = Shape::Echo { function: 6, length: 4, expected: [0, 1, 0, 3, 0, 0] };
+        let awaited = Awaited { unit: 17, shape, sent: &sent, exceptions: true };
+        scanner.push(&[&ANSWER[..], &sent].concat());
+        assert_eq!(scanner.find(&awaited), None, "its echo alone");
+        scanner.push(&sent);
+        assert_eq!(scanner.find(&awaited), Some(Ok(Answer::Written)));
     }
 
     #[test]
