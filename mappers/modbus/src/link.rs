@@ -4,6 +4,7 @@ use crate::{
     error::Error,
     fence,
     frame::{Answer, ExceptionCode, Request, describe_exception, is_gateway, is_refused_range},
+    manners,
     plan::Range,
     protocol::Modbus,
     stream::{self, Dialled, Io},
@@ -53,10 +54,11 @@ impl Link {
         Ok(Self::with(stream, peer, Settings::of(endpoint, redial)))
     }
 
-    /// One read by itself, for commands: the answer as it came. Where a late one could pass for it, something else is asked first.
-    pub(crate) async fn ask(&self, unit: u8, range: Range, until: Instant) -> Result<Answer, Fault<Error>> {
-        let timeout = until.saturating_duration_since(Instant::now());
-        let until = if self.wire.is_nameless() { until + timeout } else { until };
+    /// One read by itself, for commands: the answer as it came. `timeout` is the device's own, as in a mapper. Where a late answer
+    /// could pass for this one, something else is asked first.
+    pub(crate) async fn ask(&self, unit: u8, range: Range, timeout: Duration) -> Result<Answer, Fault<Error>> {
+        let each = timeout + manners::on_wire(self.wire.character(), range);
+        let until = Instant::now() + if self.wire.is_nameless() { each * 2 } else { each };
         let (request, manners) = (read_request(range), Manners::once(timeout));
         self.wire.ask(&Ask { unit, request: &request, until, manners }, || ()).await
     }
@@ -68,7 +70,8 @@ impl Link {
         timeout: Duration,
     ) -> Result<Option<BTreeMap<String, String>>, Fault<Error>> {
         const PAGES: u32 = 8;
-        self.wire.identify(unit, Manners::once(timeout), Instant::now() + timeout * PAGES).await
+        let each = timeout + manners::longest(self.wire.character());
+        self.wire.identify(unit, Manners::once(timeout), Instant::now() + each * PAGES).await
     }
 
     /// The answer to a read: its data, or why the points of this request are Bad.

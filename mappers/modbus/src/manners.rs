@@ -31,6 +31,17 @@ pub struct Patience {
     character: Duration,
 }
 
+/// What a read and its answer are on their way.
+pub(crate) fn on_wire(character: Duration, range: Range) -> Duration {
+    let data = if range.has_bits() { u32::from(range.count).div_ceil(8) } else { u32::from(range.count) * 2 };
+    character * (AROUND + data)
+}
+
+/// The same of the longest request or answer, with the other.
+pub(crate) fn longest(character: Duration) -> Duration {
+    character * (u32::try_from(MAX_FRAME).unwrap_or_default() + AROUND)
+}
+
 impl Patience {
     pub fn of(device: &ModbusDevice) -> Self {
         let whole = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
@@ -73,8 +84,7 @@ impl Patience {
 
     /// `timeout` is for the device alone: what is read has its time on the way.
     pub fn read(&self, timeout: Duration, range: Range) -> Duration {
-        let data = if range.has_bits() { u32::from(range.count).div_ceil(8) } else { u32::from(range.count) * 2 };
-        let each = timeout + self.character * (AROUND + data);
+        let each = timeout + on_wire(self.character, range);
         self.opening + self.each(Duration::ZERO) + each * self.tries()
     }
 
@@ -87,9 +97,8 @@ impl Patience {
         self.opening + self.each(timeout) * requests + timeout * u32::from(several)
     }
 
-    /// The longest request or answer, with the other.
     fn on_wire(&self) -> Duration {
-        self.character * (u32::try_from(MAX_FRAME).unwrap_or_default() + AROUND)
+        longest(self.character)
     }
 
     pub fn attach(&self, timeout: Duration) -> Duration {

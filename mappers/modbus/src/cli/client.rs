@@ -5,7 +5,7 @@ use crate::{
     plan::Range,
 };
 use pollux_crds::ModbusDevice;
-use pollux_mapper::{Cx, Fault, Instant, Protocol, printable};
+use pollux_mapper::{Cx, Fault, Protocol, printable};
 use std::{fmt, time::Duration};
 
 /// What came of one read.
@@ -69,7 +69,7 @@ impl Client {
     }
     /// Err: the connection is lost.
     pub(super) async fn read(&self, unit: u8, range: Range) -> Result<Reply, Error> {
-        match self.link.ask(unit, range, Instant::now() + self.timeout).await {
+        match self.link.ask(unit, range, self.timeout).await {
             Ok(Answer::Data(data)) => Ok(Reply::Data(data)),
             Ok(Answer::Exception(code)) => Ok(Reply::Exception(code)),
             Ok(_) => Ok(Reply::Nonsense("an answer without data".into())),
@@ -92,5 +92,40 @@ impl Client {
             Ok(None) | Err(Fault::Device(_) | Fault::Point(_)) => Ok(None),
             Err(Fault::Link(error)) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Settings,
+        frame::rtu::{Timing, crc},
+    };
+    use pollux_crds::ModbusTable::Holding;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex},
+        time::sleep,
+    };
+
+    /// 1,200 baud: 125 registers are on their way for longer than twice the time-out, which is the device's own.
+    #[tokio::test(start_paused = true)]
+    async fn on_a_slow_line_a_long_answer_is_waited_for() {
+        let (ours, mut peer) = duplex(4096);
+        let link = Link::with(ours, None, Settings::rtu(Timing::serial(1200, 10)));
+        let client = Client { link, timeout: Duration::from_secs(1) };
+        let (range, character) = (Range { table: Holding, start: 0, count: 125 }, Duration::from_secs(1) * 10 / 1200);
+        let device = async {
+            let mut frame = [0; 8];
+            peer.read_exact(&mut frame).await.expect("a request");
+            sleep(character * 8 + Duration::from_millis(500)).await;
+            let body = [&[9, 3, 250][..], &[7; 250]].concat();
+            for byte in [&body[..], &crc(&body).to_le_bytes()].concat() {
+                sleep(character).await;
+                peer.write_all(&[byte]).await.expect("listens");
+            }
+        };
+        let (reply, ()) = tokio::join!(client.read(9, range), device);
+        assert_eq!(reply.expect("connected"), Reply::Data([7; 250].into()));
     }
 }

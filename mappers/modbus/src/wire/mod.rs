@@ -292,6 +292,11 @@ impl Wire {
     pub fn wrong_crcs(&self) -> u64 {
         self.core().wrong_crcs()
     }
+    /// What a character takes on its way; zero where that is not known.
+    pub(crate) fn character(&self) -> Duration {
+        if let Framing::Rtu(timing) = self.settings.framing { timing.character } else { Duration::ZERO }
+    }
+
 
     /// Whether this line brings back what is sent on it.
     pub fn echoes(&self) -> bool {
