@@ -84,7 +84,7 @@ impl Link {
     ) -> Result<Result<Box<[u8]>, ExceptionCode>, Fault<Error>> {
         let (request, id) = (read_request(range), unit.id);
         let ask = Ask { unit: id, request: &request, until, manners: unit.patience.manners };
-        let other = self.wire.is_nameless().then(|| fence::other_form(range, &unit.rules)).flatten().map(read_request);
+        let other = self.wire.is_nameless().then(|| fence::for_read(range, unit)).flatten().map(read_request);
         let own; // its own turn, where it has none yet
         let turn = if let Some(turn) = turn {
             turn
@@ -113,11 +113,14 @@ impl Link {
             // As long as no read has told whether this line echoes, an echo would pass for the acknowledgement.
             drop(self.fetch(Some(&turn), unit, range, part(until, 2)).await?);
         }
+        // A late answer could pass for the acknowledgement: what is read there is not.
+        let nameless = self.wire.is_nameless();
+        let other = nameless.then(|| fence::for_write(what.place(), unit)).flatten().map(read_request);
         if let Some(request) = mask {
             let third = part(until, 3);
             let sending = || values.iter().for_each(|at| out.sending(*at));
             let ask = Ask { unit: id, request: &request, until: third, manners };
-            match self.wire.ask_in(&turn, &ask, sending).await {
+            match self.wire.ask_beside(&turn, &ask, other.as_ref(), sending).await {
                 // Certainly not done. Some devices blame address or value for a function that they do not know.
                 Ok(Answer::Exception(code)) if matches!(u8::from(code), 1..=3) => {
                     if code == ExceptionCode::IllegalFunction {
@@ -148,7 +151,8 @@ impl Link {
         };
         let sending = || values.iter().for_each(|at| out.sending(*at));
         let request = what.request(current, unit.writing);
-        let answer = self.wire.ask_in(&turn, &Ask { unit: id, request: &request, until, manners }, sending).await?;
+        let ask = Ask { unit: id, request: &request, until, manners };
+        let answer = self.wire.ask_beside(&turn, &ask, other.as_ref(), sending).await?;
         told(id, values, &answer, out)
     }
 

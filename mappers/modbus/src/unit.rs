@@ -1,6 +1,6 @@
 //! One device, compiled: where each point stands, and what the device was seen to refuse.
 use crate::{
-    format::format, kept::Why, learned::Learned, manners::Patience, names::Names, plan::Range, rules::Rules,
+    fence, format::format, kept::Why, learned::Learned, manners::Patience, names::Names, plan::Range, rules::Rules,
     told::Told, values::Format, write::Writing,
 };
 use pollux_crds::{GroupMember, ModbusBinding, ModbusDevice, ModbusTable as Table, Place, ReadGroup, read_groups};
@@ -26,6 +26,8 @@ pub struct Unit {
     pub told: Told,
     /// It does not know function 22.
     maskless: AtomicBool,
+    /// Reads of two forms, for where one is asked to know what is over.
+    pub(crate) fences: [Option<Range>; 2],
 }
 
 /// One point, in as little room as can be: there are many. `block` is what a read may not split: its own range, or its read group's.
@@ -61,6 +63,8 @@ impl Unit {
                     point.address.alone.unwrap_or(false).then_some(item.block)
                 };
                 rules.alone = points.iter().zip(&items).filter_map(alone).collect();
+                let read = points.iter().zip(&items).filter(|(point, _)| point.readable).map(|(_, item)| item.block);
+                let fences = fence::two_forms(&read, &rules);
                 Ok(Self {
                     id,
                     items: items.into(),
@@ -71,6 +75,7 @@ impl Unit {
                     patience: Patience::of(device),
                     told: Told::default(),
                     maskless: AtomicBool::default(),
+                    fences,
                 })
             }
             _ => Err(errors),

@@ -125,6 +125,16 @@ impl What {
         Some(Range { table, start, count: 1 })
     }
 
+    /// All that it writes.
+    pub fn place(&self) -> Range {
+        let count = |many: usize| u16::try_from(many).unwrap_or(u16::MAX);
+        match self {
+            Self::Coils(at, coils) => Range { table: Table::Coil, start: *at, count: count(coils.len()) },
+            Self::Words(at, words) => Range { table: Table::Holding, start: *at, count: count(words.len()) },
+            Self::Bits { address, .. } => Range { table: Table::Holding, start: *address, count: 1 },
+        }
+    }
+
     /// Requests that it takes at most: of bits a function 22 that is refused, a read and a write.
     pub fn requests(&self) -> u32 {
         match self {
