@@ -3,10 +3,16 @@
 mod common;
 
 use common::{registers, rtu, unit_of};
-use pollux_crds::{ModbusDataType::Uint16, ModbusDevice, ModbusRtu, ModbusTable::Holding};
-use pollux_mapper::{Exchange, Fault, Instant, Job, Protocol};
+use pollux_crds::{
+    ModbusBinding,
+    ModbusDataType::{Uint16, Uint32},
+    ModbusDevice, ModbusLimits, ModbusRtu,
+    ModbusTable::Holding,
+    WriteFunction,
+};
+use pollux_mapper::{Exchange, Fault, Instant, Job, Link as _, Protocol, Samples, Value, Written, Wrote};
 use pollux_modbus::{
-    Ask, Error, Manners, Modbus, Settings, Wire,
+    Ask, Error, Link, Manners, Modbus, Settings, Wire,
     frame::{Answer, Request, rtu::Timing},
     plan::Range,
 };
@@ -18,6 +24,7 @@ use tokio::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+const FOUR: Range = Range { table: Holding, start: 4, count: 1 };
 /// Addresses from here on are refused.
 const REFUSED: u16 = 40;
 
@@ -375,4 +382,236 @@ fn after_a_lost_answer_a_refusal_is_believed_the_second_time() {
     let refused = Step { request: Request::ReadHoldingRegisters(REFUSED, 2), ..register(0) };
     let told = paused(run(&habits, &[register(0), refused]));
     assert!(told[0].is_err() && matches!(told[1], Ok(Answer::Exception(_))), "{told:?}");
+}
+
+async fn next(peer: &mut DuplexStream) -> Vec<u8> {
+    let mut frame = [0; 8];
+    peer.read_exact(&mut frame).await.expect("a request");
+    frame[..6].to_vec()
+}
+async fn say(peer: &mut DuplexStream, body: &[u8]) {
+    peer.write_all(&rtu(body)).await.expect("listens");
+}
+fn is_late(told: &Result<Answer, Fault<Error>>) -> bool {
+    assert!(matches!(told, Err(Fault::Device(Error::Late { .. } | Error::Silent { .. }))), "{told:?}");
+    matches!(told, Err(Fault::Device(Error::Late { .. })))
+}
+
+/// One answer came late. Silence to what is of another form says something of that form, and an answer in time takes it back.
+#[test]
+fn what_came_late_once_says_nothing_of_other_forms_nor_for_ever() {
+    paused(async {
+        let (wire, mut peer) = line();
+        let long = Step { request: Request::ReadHoldingRegisters(0, 100), ..register(0) };
+        let asks = async {
+            assert!(!is_late(&ask(&wire, &register(0)).await), "nothing is known yet");
+            sleep(SECOND).await; // it comes
+            assert!(is_late(&ask(&wire, &register(0)).await), "it may be late again");
+            assert!(!is_late(&ask(&wire, &long).await), "so long it does not know");
+            assert!(ask(&wire, &Step { request: Request::ReadCoils(0, 8), ..register(0) }).await.is_ok());
+            assert!(ask(&wire, &register(0)).await.is_ok(), "in time");
+            assert!(!is_late(&ask(&wire, &register(0)).await), "and then it was lost");
+        };
+        let device = async {
+            next(&mut peer).await;
+            sleep(SECOND * 3 / 2).await;
+            say(&mut peer, &[9, 3, 2, 9, 0]).await;
+            next(&mut peer).await;
+            next(&mut peer).await;
+            assert_eq!(next(&mut peer).await, [9, 1, 0, 0, 0, 8]);
+            say(&mut peer, &[9, 1, 1, 64]).await;
+            assert_eq!(next(&mut peer).await, [9, 3, 0, 0, 0, 1]);
+            say(&mut peer, &[9, 3, 2, 9, 0]).await;
+            next(&mut peer).await;
+        };
+        tokio::join!(asks, device);
+    });
+}
+
+/// Function 22 is not known to it; one read was late. The bit is written all the same, by what it knows.
+#[test]
+fn a_late_read_does_not_keep_a_bit_from_being_written() {
+    paused(async {
+        let (ours, mut peer) = duplex(4096);
+        let link = Link::with(ours, None, Settings::rtu(Timing::serial(115_200, 11)));
+        let bit = ModbusBinding { bit: Some(3), ..common::bits(Holding, 4) };
+        let unit = common::unit(9, &[(bit, true, None)]).expect("valid");
+        let (values, exchange) = ([(0, Value::Bool(true))], Exchange { points: vec![0], request: FOUR });
+        let asks = async {
+            let until = || Instant::now() + SECOND * 4;
+            assert!(link.read(&unit, &exchange, until(), &mut Samples::default()).await.is_err());
+            sleep(SECOND).await; // it comes
+            assert!(link.write(&unit, &values, until(), &mut Written::new(1)).await.is_err(), "silence to 22");
+            let mut out = Written::new(1);
+            link.write(&unit, &values, until(), &mut out).await.expect("written");
+            assert_eq!(out.results(), [Wrote::Done]);
+        };
+        let device = async {
+            next(&mut peer).await;
+            sleep(SECOND * 3 / 2).await;
+            say(&mut peer, &[9, 3, 2, 0, 1]).await;
+            loop {
+                let mut frame = next(&mut peer).await;
+                match frame[1] {
+                    22 => drop(peer.read_exact(&mut [0; 2]).await),
+                    3 => {
+                        let count = frame[5] * 2;
+                        say(&mut peer, &[&[9, 3, count][..], &[0, 1].repeat(usize::from(frame[5]))].concat()).await;
+                    }
+                    6 => {
+                        assert_eq!(frame, [9, 6, 0, 4, 0, 9]);
+                        say(&mut peer, &std::mem::take(&mut frame)).await;
+                        return;
+                    }
+                    other => panic!("function {other}"),
+                }
+            }
+        };
+        tokio::join!(asks, device);
+    });
+}
+
+/// The answer to a read that was lost before a write tells of the time before the write.
+#[test]
+fn what_is_read_back_after_a_lost_write_is_no_earlier_answer() {
+    paused(async {
+        let (wire, mut peer) = line();
+        let read = Step { other: Some(Request::ReadHoldingRegisters(0, 2)), ..register(0) };
+        let write = Step { request: Request::WriteSingleRegister(0, 2), ..register(0) };
+        let asks = async {
+            assert!(ask(&wire, &read).await.is_err());
+            assert!(ask(&wire, &write).await.is_err());
+            ask(&wire, &read).await
+        };
+        let device = async {
+            next(&mut peer).await;
+            next(&mut peer).await;
+            assert_eq!(next(&mut peer).await, [9, 3, 0, 0, 0, 2], "something else first");
+            say(&mut peer, &[9, 3, 2, 0, 1]).await; // as it was
+            say(&mut peer, &[9, 6, 0, 0, 0, 2]).await;
+            say(&mut peer, &[9, 3, 4, 0, 2, 0, 0]).await;
+            assert_eq!(next(&mut peer).await, [9, 3, 0, 0, 0, 1]);
+            say(&mut peer, &[9, 3, 2, 0, 2]).await;
+        };
+        let (told, ()) = tokio::join!(asks, device);
+        assert_eq!(told, Ok(Answer::Data([0, 2].into())));
+    });
+}
+
+/// What a bit is written into is read now: an earlier answer does not know what was written since.
+#[test]
+fn a_bit_is_never_written_into_a_register_as_it_was_once() {
+    paused(async {
+        let (ours, mut peer) = duplex(4096);
+        let link = Link::with(ours, None, Settings::rtu(Timing::serial(115_200, 11)));
+        let bit = ModbusBinding { bit: Some(3), ..common::bits(Holding, 4) };
+        let device =
+            ModbusDevice { write_function: Some(WriteFunction::Single), ..common::device(common::anywhere(), 9) };
+        let unit = unit_of(&device, &[(bit, true, None)]).expect("valid");
+        let (values, exchange) = ([(0, Value::Bool(true))], Exchange { points: vec![0], request: FOUR });
+        let asks = async {
+            let until = || Instant::now() + SECOND * 8;
+            assert!(link.read(&unit, &exchange, until(), &mut Samples::default()).await.is_err());
+            let mut out = Written::new(1);
+            link.write(&unit, &values, until(), &mut out).await.expect("written");
+            assert_eq!(out.results(), [Wrote::Done]);
+        };
+        let device = async {
+            assert_eq!(next(&mut peer).await, [9, 3, 0, 4, 0, 1]);
+            assert_ne!(next(&mut peer).await, [9, 3, 0, 4, 0, 1], "something else first");
+            say(&mut peer, &[9, 3, 2, 0, 0]).await; // as it was
+            assert_eq!(next(&mut peer).await, [9, 3, 0, 4, 0, 1]);
+            say(&mut peer, &[9, 3, 2, 0, 16]).await;
+            assert_eq!(next(&mut peer).await, [9, 6, 0, 4, 0, 24]);
+            say(&mut peer, &[9, 6, 0, 4, 0, 24]).await;
+        };
+        tokio::join!(asks, device);
+    });
+}
+
+#[test]
+fn late_answers_are_counted_by_the_connection_on_which_they_came() {
+    paused(async {
+        let open = || {
+            let (ours, theirs) = duplex(4096);
+            let line = Some("a line that is late".to_owned());
+            (Wire::with(ours, Settings { line, ..Settings::rtu(Timing::over_tcp()) }), theirs)
+        };
+        let (wire, mut peer) = open();
+        assert!(ask(&wire, &register(0)).await.is_err());
+        say(&mut peer, &[9, 3, 2, 9, 0]).await;
+        assert!(ask(&wire, &register(0)).await.is_err());
+        assert_eq!(wire.late_answers(), 1);
+        drop(wire);
+        let (wire, mut peer) = open();
+        assert_eq!(wire.late_answers(), 0);
+        say(&mut peer, &[9, 3, 2, 9, 0]).await;
+        assert!(ask(&wire, &register(0)).await.is_err());
+        assert_eq!(wire.late_answers(), 1, "what the connection before had asked");
+    });
+}
+
+/// Nothing may be read along, and single registers have no shorter read: a value of another length is asked for in between.
+#[test]
+fn where_nothing_may_be_read_along_another_value_of_the_unit_is_read_first() {
+    for alone in [None, Some(true)] {
+        paused(async {
+            let (ours, mut peer) = duplex(4096);
+            let link = Link::with(ours, None, Settings::rtu(Timing::serial(115_200, 11)));
+            let limits = Some(ModbusLimits { gap: Some(0), ..ModbusLimits::default() });
+            let device = ModbusDevice { limits, ..common::device(common::anywhere(), 9) };
+            let one = |address| ModbusBinding { alone, ..registers(Holding, address, Uint16) };
+            let bindings = [one(0), one(10), registers(Holding, 20, Uint32)].map(|binding| (binding, true, None));
+            let unit = unit_of(&device, &bindings).expect("valid");
+            let asks = async {
+                let (until, mut out) = (|| Instant::now() + SECOND * 4, Samples::default());
+                let read =
+                    |at, start| Exchange { points: vec![at], request: Range { table: Holding, start, count: 1 } };
+                assert!(link.read(&unit, &read(0, 0), until(), &mut out).await.is_err());
+                assert!(link.read(&unit, &read(1, 10), until(), &mut out).await.is_ok());
+                assert!(link.read(&unit, &read(0, 0), until(), &mut out).await.is_err());
+                let mut out = Written::new(1);
+                link.write(&unit, &[(1, Value::Int(7))], until(), &mut out).await.expect("written");
+            };
+            let device = async {
+                next(&mut peer).await;
+                assert_eq!(next(&mut peer).await, [9, 3, 0, 20, 0, 2], "something else first");
+                say(&mut peer, &[9, 3, 4, 0, 0, 0, 20]).await;
+                assert_eq!(next(&mut peer).await, [9, 3, 0, 10, 0, 1]);
+                say(&mut peer, &[9, 3, 2, 0, 10]).await;
+                assert_eq!(next(&mut peer).await, [9, 3, 0, 0, 0, 1]);
+                assert_eq!(next(&mut peer).await, [9, 6, 0, 10, 0, 7]);
+                say(&mut peer, &[9, 6, 0, 10, 0, 7]).await;
+            };
+            tokio::join!(asks, device);
+        });
+    }
+}
+
+/// The same write again may be done twice, and its first acknowledgement pass for the second: something is read first.
+#[test]
+fn before_a_write_that_was_lost_what_it_writes_is_read() {
+    paused(async {
+        let (ours, mut peer) = duplex(4096);
+        let link = Link::with(ours, None, Settings::rtu(Timing::serial(115_200, 11)));
+        let unit = common::unit(9, &[(registers(Holding, 0, Uint16), true, None)]).expect("valid");
+        let values = [(0, Value::Int(7))];
+        let exchange = Exchange { points: vec![0], request: Range { table: Holding, start: 0, count: 1 } };
+        let asks = async {
+            let until = || Instant::now() + SECOND * 4;
+            link.read(&unit, &exchange, until(), &mut Samples::default()).await.expect("read");
+            assert!(link.write(&unit, &values, until(), &mut Written::new(1)).await.is_err());
+            link.write(&unit, &values, until(), &mut Written::new(1)).await.expect("written");
+        };
+        let device = async {
+            next(&mut peer).await;
+            say(&mut peer, &[9, 3, 2, 0, 0]).await;
+            assert_eq!(next(&mut peer).await, [9, 6, 0, 0, 0, 7]);
+            assert_eq!(next(&mut peer).await, [9, 3, 0, 0, 0, 2]);
+            say(&mut peer, &[9, 0x83, 2]).await;
+            assert_eq!(next(&mut peer).await, [9, 6, 0, 0, 0, 7]);
+            say(&mut peer, &[9, 6, 0, 0, 0, 7]).await;
+        };
+        tokio::join!(asks, device);
+    });
 }

@@ -16,6 +16,20 @@ pub(super) struct Open {
     pub(super) fence: bool,
 }
 
+/// What a unit is late with, or in time: reads of one length, a function that writes whatever it writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Form {
+    function: u8,
+    bytes: u8,
+}
+
+impl Form {
+    pub(super) fn of(shape: Shape) -> Self {
+        let bytes = if let Shape::Read { bytes, .. } = shape { bytes } else { 0 };
+        Self { function: shape.function(), bytes }
+    }
+}
+
 /// Whether a request may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {

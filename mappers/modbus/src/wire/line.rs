@@ -75,13 +75,13 @@ impl Line {
         if let Some(asking) = self.asking.take() {
             self.losses.gave_up(asking.unit, asking.open(&self.sent));
         }
-        std::mem::take(&mut self.losses)
+        std::mem::take(&mut self.losses).left()
     }
 
     /// Whether this may be asked, or a late answer would pass for its own.
-    pub(super) fn hold(&mut self, ask: &Ask<'_>, now: Instant) -> Hold {
+    pub(super) fn hold(&mut self, ask: &Ask<'_>, fresh: Option<Instant>, now: Instant) -> Hold {
         let Some((shape, sent)) = self.form(ask.unit, ask.request) else { return Hold::Free };
-        self.losses.hold(ask.unit, shape, &sent, now)
+        self.losses.hold(ask.unit, shape, &sent, fresh, now)
     }
 
     /// What is to be asked of a unit first, where so many fences had no answer: by turns this read, where it is of a form that
@@ -195,7 +195,8 @@ impl Line {
             None if half => Error::Half { unit },
             None if seen.echo && !seen.foreign && !seen.noise => Error::Echo { unit },
             None if seen.noise => Error::Noise { unit },
-            None => match self.losses.lateness(unit) {
+            // Of another form it may be late as well, or not know it: silence says so.
+            None => match self.losses.lateness(unit, Some(asking.shape)) {
                 Some(after) => Error::Late { unit, after },
                 None => Error::Silent { unit, late: seen.foreign },
             },
@@ -204,7 +205,7 @@ impl Line {
 
     /// Why a request is not sent.
     pub(super) fn held(&self, unit: u8) -> Error {
-        match self.losses.lateness(unit) {
+        match self.losses.lateness(unit, None) {
             Some(after) => Error::Late { unit, after },
             None => Error::Held { unit },
         }

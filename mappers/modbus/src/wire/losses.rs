@@ -4,11 +4,12 @@
 //! The rule knows no time. A unit answers in order. So whatever comes is the answer to one of the requests that are open, and all
 //! that were sent before the first of these are over. After silence no other request of the same unit, function and length is sent
 //! while one is open; a *fence* is asked first: something of a form that none of them has, with whose answer they are all over. The
-//! very same read may be repeated at once, for whichever answer comes is of that register; but then one more may come.
+//! very same read may be repeated at once, for whichever answer comes is of that register; but then one more may come. Not where a
+//! write was sent after it: that answer may be of the time before. Nor where a write is made of what is read.
 //!
 //! What is left to time: a unit that leaves [`FENCES`] fences in a row unanswered has none. There, and only there, a request is
 //! over [`LONGEST`] time-outs after it was sent. And of more than [`MOST`] requests in a row without any answer the first is.
-use super::hold::{Hold, Open, is_write};
+use super::hold::{Form, Hold, Open, is_write};
 use crate::frame::{Answer, Length, Shape, rtu::is_whole};
 use pollux_mapper::Instant;
 use std::{collections::VecDeque, time::Duration};
@@ -38,8 +39,9 @@ struct Unit {
     passed_fences: u32,
     /// A form that another request waits for, where there are no fences.
     wanted: Option<Shape>,
-    /// How late its answers were seen to come after their requests, and how many requests had none since.
-    late: Option<Duration>,
+    /// How late its answers were seen to come after their requests, of each form whose last answer was late; and how many
+    /// requests had none since anything came.
+    late: Vec<(Form, Duration)>,
     unheard: u32,
 }
 
@@ -64,7 +66,7 @@ impl Losses {
         let unit = self.unit_mut(id);
         unit.unheard = unit.unheard.saturating_add(1);
         if unit.unheard >= AWAY {
-            unit.late = None;
+            unit.late.clear();
         }
         unit.silent_fences = unit.silent_fences.saturating_add(request.fence.into());
         unit.push(request);
@@ -83,6 +85,7 @@ impl Losses {
             let all = unit.open.len();
             unit.passed(all);
             unit.open.clear();
+            unit.late.retain(|(form, _)| *form != Form::of(shape)); // it is not late any more
             if request().fence {
                 unit.passed_fences = 0;
             }
@@ -102,22 +105,26 @@ impl Losses {
         let (first, bytes) = unit.open.iter().enumerate().find_map(|(at, open)| Some((at, length(open)?)))?;
         if counts {
             let last = unit.open.iter().rev().find(|open| length(open).is_some());
-            let after = last.map(|open| now.saturating_duration_since(open.begun));
-            (unit.late, self.late) = (unit.late.max(after), self.late + 1);
+            if let Some((shape, begun)) = last.map(|open| (open.shape, open.begun)) {
+                unit.late_by(Form::of(shape), now.saturating_duration_since(begun));
+            }
+            self.late += 1;
         }
         unit.heard();
         unit.over(first);
         Some(bytes)
     }
 
-    /// Whether this request may be sent.
-    pub(super) fn hold(&mut self, id: u8, shape: Shape, sent: &[u8], now: Instant) -> Hold {
+    /// Whether this request may be sent. `fresh`: an answer to what was sent before then is of no use.
+    pub(super) fn hold(&mut self, id: u8, shape: Shape, sent: &[u8], fresh: Option<Instant>, now: Instant) -> Hold {
         let Some(unit) = self.units.iter_mut().find(|unit| unit.id == id && !unit.open.is_empty()) else {
             return Hold::Free;
         };
         unit.forget(now);
-        let alike = |open: &&Open| open.shape == shape;
-        let held = unit.open.iter().filter(alike).any(|open| *open.sent != *sent || is_write(shape));
+        let written = unit.open.iter().rposition(|open| is_write(open.shape) && !open.fence);
+        let stale = |at, open: &Open| Some(at) < written || fresh.is_some_and(|fresh| open.begun < fresh);
+        let other = |at, open: &Open| *open.sent != *sent || is_write(shape) || stale(at, open);
+        let held = unit.open.iter().enumerate().any(|(at, open)| open.shape == shape && other(at, open));
         match unit.passed_fences >= FENCES {
             false if held => Hold::Fence(unit.silent_fences + unit.passed_fences),
             true if held => {
@@ -146,9 +153,16 @@ impl Losses {
         !self.unit(id).is_some_and(|unit| unit.open.iter().any(other))
     }
 
-    /// How long after their requests this unit's answers came, where they came too late.
-    pub(super) fn lateness(&self, id: u8) -> Option<Duration> {
-        self.unit(id)?.late
+    /// How long after their requests this unit's answers came, where they came too late: those of this form, or any.
+    pub(super) fn lateness(&self, id: u8, shape: Option<Shape>) -> Option<Duration> {
+        let form = shape.map(Form::of);
+        let late = self.unit(id)?.late.iter().filter(|(of, _)| form.is_none_or(|form| *of == form));
+        late.map(|(_, after)| *after).max()
+    }
+
+    /// As the next connection knows them. What was counted was counted by this one.
+    pub(super) fn left(self) -> Self {
+        Self { late: 0, ..self }
     }
 
     /// Answers that came too late.
@@ -171,7 +185,7 @@ impl Losses {
 
 impl Unit {
     fn new(id: u8) -> Self {
-        let (open, wanted, late) = (VecDeque::new(), None, None);
+        let (open, wanted, late) = (VecDeque::new(), None, vec![]);
         Self { id, open, silent_fences: 0, passed_fences: 0, wanted, late, unheard: 0 }
     }
     fn push(&mut self, request: Open) {
@@ -179,6 +193,12 @@ impl Unit {
             self.open.pop_front();
         }
         self.open.push_back(request);
+    }
+    fn late_by(&mut self, form: Form, after: Duration) {
+        match self.late.iter_mut().find(|(of, _)| *of == form) {
+            Some((_, worst)) => *worst = after.max(*worst),
+            None => self.late.push((form, after)),
+        }
     }
     fn heard(&mut self) {
         (self.unheard, self.silent_fences) = (0, 0);

@@ -52,11 +52,19 @@ pub struct Wire {
 #[derive(Debug)]
 pub struct Turn<'a> {
     _held: Held<'a>,
+    /// Since when it writes: what is read in it is of no earlier time.
+    writes: Option<Instant>,
 }
 #[derive(Debug)]
 enum Held<'a> {
     Shared { _turn: RwLockReadGuard<'a, ()>, _lane: SemaphorePermit<'a> },
     Alone { _turn: RwLockWriteGuard<'a, ()> },
+}
+
+impl<'a> Turn<'a> {
+    fn new(held: Held<'a>, writes: bool) -> Self {
+        Self { _held: held, writes: writes.then(Instant::now) }
+    }
 }
 
 impl Wire {
@@ -93,15 +101,15 @@ impl Wire {
         self.ask_in(&turn, ask, sending).await
     }
 
-    /// The right to ask, by `until`. `alone`: nothing else is under way as long as it is held.
+    /// The right to ask, by `until`. `alone`: nothing else is under way as long as it is held, and what is read in it is of then.
     pub async fn turn(&self, unit: u8, alone: bool, until: Instant) -> Result<Turn<'_>, Fault<Error>> {
         if (alone || self.depth() == 1)
             && let Ok(turn) = self.turn.try_write()
         {
-            return Ok(Turn { _held: Held::Alone { _turn: turn } });
+            return Ok(Turn::new(Held::Alone { _turn: turn }, alone));
         }
         let held = timeout_at(until, self.held(alone)).await;
-        held.map(|held| Turn { _held: held }).map_err(|_| Fault::Device(Error::NoTurn { unit }))
+        held.map(|held| Turn::new(held, alone)).map_err(|_| Fault::Device(Error::NoTurn { unit }))
     }
 
     async fn held(&self, alone: bool) -> Held<'_> {
@@ -131,7 +139,7 @@ impl Wire {
     /// answer could pass for this one's, it may be asked first.
     pub async fn ask_beside(
         &self,
-        _: &Turn<'_>,
+        turn: &Turn<'_>,
         ask: &Ask<'_>,
         other: Option<&Request<'static>>,
         mut sending: impl FnMut() + Send,
@@ -140,7 +148,7 @@ impl Wire {
         let (mut lost, mut busy) = (0, 0);
         loop {
             let again = |delay| Instant::now() + delay < ask.until;
-            match self.attempt(ask, lost == 0, other, &mut sending).await {
+            match self.attempt(turn, ask, lost == 0, other, &mut sending).await {
                 Ok(Answer::Exception(code)) if busy < times && is_busy(ask, code.into()) && again(delay) => {
                     busy += 1;
                     sleep(delay).await;
@@ -155,6 +163,7 @@ impl Wire {
 
     async fn attempt(
         &self,
+        turn: &Turn<'_>,
         ask: &Ask<'_>,
         first: bool,
         other: Option<&Request<'static>>,
@@ -163,7 +172,7 @@ impl Wire {
         let (mut fenced, mut doubted) = (false, false);
         loop {
             self.prepare(ask).await?;
-            let hold = self.core().hold(ask);
+            let hold = self.core().hold(ask, turn.writes);
             match hold {
                 Hold::Free => {
                     if let Some((ticket, patience)) = self.begin(ask, false, first, sending)? {
@@ -283,6 +292,11 @@ impl Wire {
         self.settings.framing != Framing::Mbap
     }
 
+    /// What a character takes on its way; zero where that is not known.
+    pub(crate) fn character(&self) -> Duration {
+        if let Framing::Rtu(timing) = self.settings.framing { timing.character } else { Duration::ZERO }
+    }
+
     /// Answers so far that came after their request was given up.
     pub fn late_answers(&self) -> u64 {
         self.core().late()
@@ -292,11 +306,6 @@ impl Wire {
     pub fn wrong_crcs(&self) -> u64 {
         self.core().wrong_crcs()
     }
-    /// What a character takes on its way; zero where that is not known.
-    pub(crate) fn character(&self) -> Duration {
-        if let Framing::Rtu(timing) = self.settings.framing { timing.character } else { Duration::ZERO }
-    }
-
 
     /// Whether this line brings back what is sent on it.
     pub fn echoes(&self) -> bool {

@@ -10,8 +10,8 @@ impl Core {
     }
 
     /// Whether this may be asked now, or a late answer would pass for its own.
-    pub(super) fn hold(&mut self, ask: &Ask<'_>) -> Hold {
-        if let Codec::Rtu(line) = &mut self.codec { line.hold(ask, Instant::now()) } else { Hold::Free }
+    pub(super) fn hold(&mut self, ask: &Ask<'_>, fresh: Option<Instant>) -> Hold {
+        if let Codec::Rtu(line) = &mut self.codec { line.hold(ask, fresh, Instant::now()) } else { Hold::Free }
     }
 
     pub(super) fn fence(
