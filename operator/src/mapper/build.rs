@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     owner::Owner,
-    world::{Conflicts, keys::MapperKey, made::There},
+    world::{
+        Conflicts,
+        keys::{Id, MapperKey},
+        made::There,
+    },
 };
 use kube::ResourceExt;
 use pollux_crds::{DeviceModelRevisionSpec, DeviceSliceSpec, SliceDevice, SliceIndex, Writes, secret_name};
@@ -43,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) behind: bool,
     /// Devices that are refused for the sake of others.
     pub(crate) conflicts: Conflicts,
+    /// Devices that shall move here, with the hash of the entry that was judged.
+    pub(crate) judged: Vec<(Id, String)>,
     /// Whether the node carries the class's label; None: as it is.
     pub(crate) label: Option<bool>,
     /// All is gone but the Pod: slices and reader go when it has.
@@ -50,7 +56,7 @@ pub(crate) struct Plan {
 }
 
 pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) -> Plan {
-    let Demand { entries, revisions, arrivals: _, behind, conflicts, secrets, cost, total } = demand;
+    let Demand { entries, revisions, arrivals: _, behind, conflicts, judged, secrets, cost, total } = demand;
     let current: Vec<Vec<SliceDevice>> =
         facts.chunks.iter().map(|s| s.as_ref().map(|s| s.spec.devices.clone()).unwrap_or_default()).collect();
     let empty = entries.is_empty();
@@ -86,6 +92,7 @@ pub(crate) fn build(key: &MapperKey, facts: &Facts, demand: Demand, fleet: f64) 
         annotations: hashes.into_iter().filter_map(|(name, hash)| Some((name.to_owned(), hash?))).collect(),
         behind,
         conflicts,
+        judged,
         label: label(labelled, empty, facts),
         leaving: empty && !remove,
     }

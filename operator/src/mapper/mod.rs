@@ -3,12 +3,15 @@ mod apply;
 pub mod budget;
 mod build;
 pub mod chunks;
+mod crowd;
 mod dereference;
 mod reader;
 mod secret;
 mod status;
 mod validate;
 
+#[cfg(test)]
+mod crowd_tests;
 #[cfg(test)]
 mod secret_tests;
 #[cfg(test)]

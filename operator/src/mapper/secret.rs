@@ -12,14 +12,14 @@ use crate::{
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, ResourceExt};
-use pollux_crds::{MAX_SECRET_KEY, SliceDevice, is_for_mappers, secret_key, secrets};
+use pollux_crds::{MAX_SECRET_KEY, SecretRef, SliceDevice, is_for_mappers, secret_key, secrets};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Annotation of chunk 0: which Secrets, in which version, were copied.
 pub(crate) const SECRETS_ANNOTATION: &str = "pollux.rs/secrets";
-/// Most bytes that one mapper gets: what fits into an object. Devices beyond it are refused; see [`Wants::fitting`] for who that is.
-const MOST: usize = 700 * 1024;
+/// Most bytes that one mapper gets: what fits into an object. Devices beyond it are refused; see [`super::crowd`] for who that is.
+pub(super) const MOST: usize = 700 * 1024;
 
 /// The Secrets that a mapper's devices name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,7 +60,7 @@ impl Wants {
         }
         wants
     }
-    /// Secrets that fit into one copy, each whole. Namespaces share it, each with its smallest first: one that asks for no more than
+    /// Secrets that fit into one copy, each whole; all of them, unless what is in force has grown. Namespaces share it, each with its smallest first: one that asks for no more than
     /// its part has all of its own, whatever others ask for.
     fn fitting(&self, room: usize) -> BTreeSet<&Id> {
         let mut smallest: Vec<(usize, &Id)> = self.sizes.iter().map(|(secret, size)| (*size, secret)).collect();
@@ -78,10 +78,7 @@ impl Wants {
         turns.into_iter().filter(|(_, _, size)| fits(*size)).map(|(_, secret, _)| secret).collect()
     }
     /// How the copy is shared out.
-    pub(super) fn room(&self) -> Room<'_> {
-        self.room_of(MOST)
-    }
-    fn room_of(&self, bytes: usize) -> Room<'_> {
+    pub(super) fn room(&self, bytes: usize) -> Room<'_> {
         let fitting = self.fitting(bytes);
         let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
         for secret in &fitting {
@@ -107,18 +104,32 @@ pub(super) struct Room<'a> {
 }
 
 impl Room<'_> {
-    /// That a Secret which a device names does not fit, and how much room there is.
-    pub(super) fn lacks(&self, device: &SliceDevice) -> Option<String> {
-        let too_large = secrets(&device.protocol.0).into_iter().find_map(|named| {
+    /// A Secret that a device names is known, and not in the copy.
+    pub(super) fn lacks(&self, device: &SliceDevice) -> bool {
+        secrets(&device.protocol.0).iter().any(|named| {
             let secret = id(&device.namespace, &named.name);
-            let size = self.wants.sizes.get(&secret).copied().filter(|_| !self.fitting.contains(&secret))?;
-            Some((named, size))
-        });
-        let (named, size) = too_large?;
+            self.wants.sizes.contains_key(&secret) && !self.fitting.contains(&secret)
+        })
+    }
+    /// All that is read of a Secret is in the copy.
+    fn has(&self, namespace: &str, named: &SecretRef) -> bool {
+        let secret = id(namespace, &named.name);
+        let copied = self.wants.there.get(&secret).filter(|_| self.fitting.contains(&secret));
+        copied.is_some_and(|(_, keys)| named.keys.iter().all(|key| keys.contains(key)))
+    }
+    /// That a Secret which a device names does not fit, and how much room there is.
+    pub(super) fn words(&self, world: &World, device: &SliceDevice) -> String {
+        let named = secrets(&device.protocol.0);
+        let Some(named) = named.iter().find(|named| !self.has(&device.namespace, named)).or_else(|| named.first())
+        else {
+            return String::new();
+        };
+        let alone = Wants::of(world, std::iter::once(device));
+        let size = alone.sizes.get(&id(&device.namespace, &named.name)).copied().unwrap_or_default();
         let channel = device.channel.as_ref().map(|name| format!("Channel {name}: ")).unwrap_or_default();
         let all: usize = self.taken.values().sum();
         let own = self.taken.get(&*device.namespace).copied().unwrap_or_default();
-        Some(format!(
+        format!(
             "{channel}{}: Secret {:?} has {size} bytes, and the copy of Secrets that this mapper gets has no room for it: of {} bytes, \
              others of namespace {} take {own}, those of other namespaces {}, and {} are left",
             named.field,
@@ -127,7 +138,7 @@ impl Room<'_> {
             device.namespace,
             all - own,
             self.bytes.saturating_sub(all)
-        ))
+        )
     }
 }
 

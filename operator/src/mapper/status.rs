@@ -15,7 +15,13 @@ const WITHOUT_THEM: Duration = Duration::from_millis(500);
 
 pub(crate) fn status(cx: &Context, key: &MapperKey, mut plan: Plan) -> Outcome {
     let news = cx.world.set_conflicts(key, std::mem::take(&mut plan.conflicts));
-    cx.world.touch(news, false);
+    // Where it is, if it shall move here.
+    cx.world.touch(news, true);
+    for (device, entry) in std::mem::take(&mut plan.judged) {
+        if cx.world.moves.judged(&device, key, entry) {
+            cx.world.touch_mappers_of(&device);
+        }
+    }
     match plan {
         Plan { behind: true, .. } => Outcome::Again(crate::BEHIND),
         Plan { leaving: true, .. } => Outcome::Again(LOOK_AGAIN),

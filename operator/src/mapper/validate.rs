@@ -2,8 +2,9 @@
 //! who is new here is nobody else's from the moment at which that is decided.
 use super::{
     chunks::{Order, Wanted},
+    crowd::{self, Claim},
     dereference::Facts,
-    secret::Wants,
+    secret::{MOST, Wants},
 };
 use crate::{
     intent::{Case, Intent, Refusal, lacks_secret, not_stored},
@@ -13,7 +14,9 @@ use crate::{
     },
 };
 use kube::{Resource as _, api::ObjectMeta};
-use pollux_crds::{Device, DeviceModelRevisionSpec, DeviceSliceStatus, Opening, Resolved, SliceDevice, conflicts};
+use pollux_crds::{
+    Device, DeviceModelRevisionSpec, DeviceSliceStatus, Opening, Resolved, SliceDevice, conflicts, hash,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What shall stand in the slices.
@@ -29,6 +32,8 @@ pub(crate) struct Demand {
     pub(crate) behind: bool,
     /// Devices that are refused for the sake of others.
     pub(crate) conflicts: Conflicts,
+    /// Devices that shall move here, with the hash of the entry that was judged.
+    pub(crate) judged: Vec<(Id, String)>,
     /// Secrets that entries name.
     pub(crate) secrets: Wants,
     /// What the devices cost, for the budget.
@@ -41,15 +46,16 @@ pub(crate) fn validate(world: &World, key: &MapperKey, facts: &Facts) -> Demand 
     let current = current(facts);
     let mut ids = world.index().of_mapper(key);
     ids.extend(current.values().map(|e| id(&e.namespace, &e.name)));
+    ids.extend(world.moves.asked(key));
     let judged: Vec<(Id, Guarded<Device>, Intent)> =
-        ids.iter().filter_map(|id| world.device(id).map(|device| judge(world, id, device))).collect();
+        ids.iter().filter_map(|id| world.device(id).map(|device| judge(world, key, id, device))).collect();
     // Devices whose hold here a person has declared void, where nobody is there to be asked.
     let asked = world.index().answers(key);
     let forced_here = |(_, _, intent): &&(_, _, Intent)| !asked && intent.forced.as_deref() == Some(&*key.node);
     let forced: BTreeSet<Id> = judged.iter().filter(forced_here).map(|(id, ..)| id.clone()).collect();
     let mut conflicts = find_conflicts(world, key, &judged);
     conflicts.extend(crowded(world, key, &judged, &current, &conflicts));
-    let mut demand = Demand { conflicts, ..Demand::default() };
+    let mut demand = Demand { conflicts, judged: moving_here(world, key, &judged, &current), ..Demand::default() };
     for (id, device, intent) in judged {
         let here = Here { key, id: &id, device: &device, current: &current, facts };
         here.enter(world, intent, &mut demand);
@@ -74,10 +80,13 @@ fn current(facts: &Facts) -> BTreeMap<&str, &SliceDevice> {
     all.into_iter().map(|e| (e.uid.as_str(), e)).collect()
 }
 
-/// Conflicts are found here, among all devices of the mapper, so a device is first judged without them.
-fn judge(world: &World, id: &Id, device: Guarded<Device>) -> (Id, Guarded<Device>, Intent) {
-    let objection =
-        |key: &MapperKey, entry: &SliceDevice| lacks_secret(world, entry).or_else(|| not_stored(world, key, entry));
+/// Conflicts are found here, among all devices of the mapper, so a device is first judged without them; those of another mapper, to
+/// which it shall move, keep it here.
+fn judge(world: &World, key: &MapperKey, id: &Id, device: Guarded<Device>) -> (Id, Guarded<Device>, Intent) {
+    let objection = |at: &MapperKey, entry: &SliceDevice| {
+        let elsewhere = || world.conflict(at, id).filter(|_| at != key);
+        elsewhere().or_else(|| lacks_secret(world, entry)).or_else(|| not_stored(world, at, entry))
+    };
     let intent = Case::of(world, id, &device).judge(world.index().nodes(), objection);
     (id.clone(), device, intent)
 }
@@ -100,8 +109,7 @@ fn find_conflicts(world: &World, key: &MapperKey, judged: &[(Id, Guarded<Device>
     refused.map(|(id, message)| (id, Refusal::new("EndpointConflict", message))).collect()
 }
 
-/// Devices whose Secret does not fit into the copy that the mapper gets, beside those of all others that shall be here. Whoever stands
-/// here by what is in force keeps its claim until its newest spec can be.
+/// Devices whose Secret does not fit into the copy that the mapper gets, beside those of all others that shall be here.
 fn crowded(
     world: &World,
     key: &MapperKey,
@@ -110,20 +118,43 @@ fn crowded(
     conflicts: &Conflicts,
 ) -> Conflicts {
     let here = judged.iter().filter(|(_, _, intent)| intent.target.as_ref() == Some(key));
-    let entries = here.filter_map(|(id, device, intent)| {
-        let accepted = intent.accepted.as_ref().ok().filter(|_| !conflicts.contains_key(id));
-        let kept = || current.get(device.meta().uid.as_deref()?).copied().filter(|entry| !entry.released);
-        let entry = accepted.map(|resolved| &resolved.device).or_else(kept)?;
-        Some((id, accepted.is_some(), entry))
+    let claims = here.map(|(id, device, intent)| {
+        let accepted = intent.accepted.as_ref().ok().filter(|_| !intent.behind && !conflicts.contains_key(id));
+        Claim {
+            id,
+            new: accepted.map(|resolved| &resolved.device),
+            old: standing(device, current),
+            promised: world.moves.is_judged(id, key) && world.conflict(key, id).is_none(),
+        }
     });
-    let entries: Vec<_> = entries.collect();
-    let wants = Wants::of(world, entries.iter().map(|(_, _, entry)| *entry));
-    let room = wants.room();
-    let refused = entries
-        .iter()
-        .filter(|(_, asks, _)| *asks)
-        .filter_map(|(id, _, entry)| Some(((*id).clone(), Refusal::new("NoRoomForSecret", room.lacks(entry)?))));
-    refused.collect()
+    crowd::crowded(world, &claims.collect::<Vec<_>>(), MOST)
+}
+
+/// What is in force of a device.
+fn standing<'a>(device: &Guarded<Device>, current: &BTreeMap<&str, &'a SliceDevice>) -> Option<&'a SliceDevice> {
+    current.get(device.meta().uid.as_deref()?).copied().filter(|entry| !entry.released)
+}
+
+/// Devices that another mapper holds and that shall come here: it waits for this one's word. Who came, or shall not come, is forgotten.
+fn moving_here(
+    world: &World,
+    key: &MapperKey,
+    judged: &[(Id, Guarded<Device>, Intent)],
+    current: &BTreeMap<&str, &SliceDevice>,
+) -> Vec<(Id, String)> {
+    let mut moving = vec![];
+    for asked in world.moves.asked(key) {
+        let case = judged.iter().find(|(id, ..)| *id == asked);
+        let comes = case.and_then(|(_, device, intent)| {
+            let here = intent.target.as_ref() == Some(key) && standing(device, current).is_none();
+            intent.accepted.as_ref().ok().filter(|_| here)
+        });
+        match comes {
+            Some(resolved) => moving.push((asked, hash(&resolved.device))),
+            None => world.moves.forget(&asked, key),
+        }
+    }
+    moving
 }
 
 fn created(meta: &ObjectMeta) -> i64 {
@@ -141,16 +172,18 @@ struct Here<'a> {
 impl Here<'_> {
     /// Adds the device's entry, if it shall have one here.
     fn enter(&self, world: &World, intent: Intent, demand: &mut Demand) {
+        let meta = self.device.meta();
+        let order: Order =
+            (created(meta), meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
         if intent.target.as_ref() != Some(self.key) {
+            let stays = standing(self.device, self.current).filter(|_| self.is_not_taken_yet(world, &intent));
+            demand.entries.extend(stays.map(|old| Wanted { order, entry: old.clone() }));
             return;
         }
-        let meta = self.device.meta();
         let known = self.current.get(meta.uid.as_deref().unwrap_or_default());
         let behind = known.is_some_and(|e| Some(e.generation) > meta.generation);
         demand.behind |= behind;
         let old = known.filter(|e| !e.released);
-        let order: Order =
-            (created(meta), meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default());
         let accepted = intent.accepted.ok().filter(|_| !behind && !demand.conflicts.contains_key(self.id));
         let entry = match (accepted, old) {
             (Some(resolved), Some(old)) => {
@@ -177,6 +210,21 @@ impl Here<'_> {
             (None, None) => return,
         };
         demand.entries.push(Wanted { order, entry: tidy(entry) });
+    }
+
+    /// It shall move, and the mapper there has not said yet that it takes it: it may be refused, and then it stays.
+    fn is_not_taken_yet(&self, world: &World, intent: &Intent) -> bool {
+        let (Some(to), Ok(resolved)) = (&intent.target, &intent.accepted) else { return false };
+        let uid = self.device.meta().uid.as_deref().unwrap_or_default();
+        if world.held(self.id).iter().any(|held| held.mapper == *to && held.uid == uid && !held.tombstone) {
+            return false;
+        }
+        if !world.moves.ask(self.id, to, &hash(&resolved.device)) {
+            world.touch_mapper(to.clone());
+            return true;
+        }
+        // Its word may have come since this device was judged here.
+        world.conflict(to, self.id).is_some()
     }
 
     /// The mapper's word that it let go of it is from the last time that it was here: with it, the next tombstone would be

@@ -4,6 +4,7 @@ pub mod facts;
 pub mod index;
 pub mod keys;
 pub mod made;
+pub mod moves;
 pub mod refused;
 mod route;
 pub mod secrets;
@@ -55,6 +56,8 @@ pub struct World {
     pub secrets: secrets::Secrets,
     /// Entries that the API server did not take.
     pub refused: refused::Refused,
+    /// Devices that shall move from one mapper to another.
+    pub moves: moves::Moves,
     /// What waits to be reconciled.
     pub queue: Queue<Task>,
     index: RwLock<Index>,

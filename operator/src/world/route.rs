@@ -22,11 +22,16 @@ impl World {
     pub fn touch(&self, devices: impl IntoIterator<Item = Id>, mappers_too: bool) {
         for id in devices {
             if mappers_too {
-                for key in self.index().mappers_of(&id) {
-                    self.queue.add(Task::Mapper(key), MAPPER);
-                }
+                self.touch_mappers_of(&id);
             }
             self.queue.add(Task::Device(id), DEVICE);
+        }
+    }
+    /// The mappers that have to do with a device are due, and the one to which it shall move.
+    pub fn touch_mappers_of(&self, id: &Id) {
+        let mappers = self.index().mappers_of(id);
+        for key in mappers.into_iter().chain(self.moves.to(id)) {
+            self.touch_mapper(key);
         }
     }
     /// A mapper is due.
@@ -129,7 +134,7 @@ impl Sink<super::Guarded<Device>> for Devices {
         world.refused.forget(id);
         let mappers = world.index().mappers_of(id);
         let links = world.change(|index| index.device(id, None));
-        world.touch_mappers(mappers, MAPPER);
+        world.touch_mappers(mappers.into_iter().chain(world.moves.to(id)), MAPPER);
         if let Some(class) = links.and_then(|l| l.class) {
             world.touch_class(&class);
         }
