@@ -2,9 +2,13 @@
 #![allow(clippy::panic, clippy::unwrap_in_result, reason = "a test")]
 mod common;
 
-use common::{cli::run, request};
+use common::{
+    answer,
+    cli::{checked, run},
+    request,
+};
 use pollux_mapper::Exit;
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 /// What a PDU to a unit is answered with, by how many came before; None: the connection is closed.
@@ -60,6 +64,47 @@ async fn scan_says_who_each_unit_is_where_it_is_asked() {
     );
     let done = run(&format!("scan tcp://{at} --units 1-1")).await;
     assert!(!done.out.contains("Acme"), "{}", done.out);
+}
+
+/// Answers two questions, and is gone for good, or for so long.
+async fn fragile(gone: Option<Duration>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let mut listener = Some(listener);
+        loop {
+            let (mut stream, _) = listener.as_ref().expect("it listens").accept().await.expect("somebody comes");
+            for _ in 0..2 {
+                let (transaction, unit, pdu) = request(&mut stream).await;
+                if pdu[0] == 3 {
+                    answer(&mut stream, transaction, unit, &[3, 2, 0x12, 0x34]).await;
+                }
+            }
+            drop((stream, listener.take()));
+            let Some(gone) = gone else { return };
+            tokio::time::sleep(gone).await;
+            listener = Some(TcpListener::bind(address).await.expect("free again"));
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_scan_that_cannot_go_on_shows_what_it_has_found() {
+    let at = fragile(None).await;
+    let done = run(&format!("scan tcp://{at} --units 1-9 --timeout 200ms --yaml --identify")).await;
+    assert!(done.out.contains("# It said: holding 0 (40001) = 0x1234\n"), "{}{}", done.out, done.err);
+    assert!(checked(&done.out).await.ends_with("1 device, 0 models, 1 channel: ok\n"), "{}", done.out);
+    assert!(done.exit == Exit::Fault && !done.err.contains("units answered"), "{}", done.err);
+    let last = done.err.lines().last().unwrap_or_default();
+    assert!(last.starts_with("this is a part of the units only: unit 1: tcp://127.0.0.1:"), "{}", done.err);
+}
+
+#[tokio::test]
+async fn a_device_that_restarts_when_it_is_asked_who_it_is_is_waited_for() {
+    let at = fragile(Some(Duration::from_millis(500))).await;
+    let done = run(&format!("scan tcp://{at} --units 1-2 --timeout 200ms --identify")).await;
+    assert!(done.exit == Exit::Ok && done.err.ends_with("2 of 2 units answered: 1, 2\n"), "{}", done.err);
 }
 
 /// The third is refused, the fifth costs the connection.

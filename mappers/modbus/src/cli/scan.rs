@@ -23,12 +23,17 @@ Examples:
   pollux-modbus scan tcp://10.0.0.5 --identify          and who each says it is: vendor, product, revision
   pollux-modbus scan tcp://10.0.0.5 --yaml > line.yaml  a Channel and a Device for each unit
 
-Each unit is asked once (once more where the connection was lost), one after the other, by a read of one register (a coil with --at coil 0). An exception is an answer, but 10
-and 11: those are the gateway's own. A scan takes at most units × time-out. Nothing is ever written to a device.";
+Each unit is asked once (once more where the connection was lost), one after the other, by a read of one register (a coil with --at coil 0).
+An exception is an answer, but 10 and 11: those are the gateway's own. A unit that is not there takes one time-out, on a serial line up to two
+and the pause between questions; one that is there takes up to eight more with --identify. Where a connection is lost it is made anew, and tried
+for up to ten seconds. A scan that ends early shows what it has found. Nothing is ever written to a device.";
 /// Between two questions on a serial line, so that others on it come to their turn.
 const GENTLE: Duration = Duration::from_millis(20);
 /// Units in a row that lost two connections each: the one they were asked on and a new one. Then there is nothing to be scanned.
 const MAX_LOST: u32 = 3;
+/// Before a connection is made anew, and twice as long each time that it cannot be: a device may have restarted.
+const REST: Duration = Duration::from_millis(300);
+const DIALS: u32 = 5;
 const HEAD: &str = "unit  time     answer";
 
 /// Find the unit ids (slave addresses) that answer behind a gateway or on a serial line
@@ -113,16 +118,22 @@ impl Scan {
 
     async fn run(&self, options: &Options, out: &mut Out) -> Exit {
         let mut found = vec![];
-        match self.units(options.yaml, &mut found, out).await {
-            Err(text) => return end(out, Exit::Fault, &text),
-            Ok(exit) if exit != Exit::Ok => return exit,
-            Ok(_) => {}
+        let ended = self.units(options.yaml, &mut found, out).await;
+        if ended.as_ref().is_ok_and(|exit| *exit != Exit::Ok) {
+            return Exit::Fault; // nobody reads what it prints
         }
-        out.remark(&self.summary(&found));
-        if options.yaml && !found.is_empty() {
-            return print(out, &self.in_yaml(&options.channel, &found));
+        if ended.is_ok() {
+            out.remark(&self.summary(&found));
         }
-        if found.is_empty() { Exit::Fault } else { Exit::Ok }
+        if options.yaml && !found.is_empty() && print(out, &self.in_yaml(&options.channel, &found)) != Exit::Ok {
+            return Exit::Fault;
+        }
+        match ended {
+            Err(text) if found.is_empty() => end(out, Exit::Fault, &text),
+            Err(text) => end(out, Exit::Fault, &format!("this is a part of the units only: {text}")),
+            Ok(_) if found.is_empty() => Exit::Fault,
+            Ok(_) => Exit::Ok,
+        }
     }
 
     /// Asks each, and tells of each that is there at once.
@@ -145,12 +156,16 @@ impl Scan {
             losses = 0;
             if reply.is_answer() {
                 let took = began.elapsed();
-                let one = Found { unit, said: self.said(&reply), who: self.who(&mut client, unit, out).await? };
+                let (who, cut) = self.who(&client, unit, out).await;
+                let one = Found { unit, said: self.said(&reply), who };
                 let head = if found.is_empty() { format!("{HEAD}\n") } else { String::new() };
                 let new = format!("{head}{}\n", one.line(took));
                 found.push(one);
                 if !quiet && print(out, &new) != Exit::Ok {
                     return Ok(Exit::Fault);
+                }
+                if cut && unit < last {
+                    client = self.anew().await.map_err(|error| format!("unit {unit}: {error}"))?;
                 }
             }
             if self.target.is_serial() {
@@ -167,22 +182,34 @@ impl Scan {
                 Ok(reply) => return Ok(Some(reply)),
                 Err(error) => out.remark(&format!("unit {unit}: {error}; the connection is made anew")),
             }
-            *client = Client::open(&self.target.device, self.timeout).await?;
+            *client = self.anew().await.map_err(|error| format!("unit {unit}: {error}"))?;
         }
         Ok(None)
     }
 
-    /// On a new connection from then on, where the question cost the old one.
-    async fn who(&self, client: &mut Client, unit: u8, out: &mut Out) -> Result<Option<String>, String> {
+    async fn anew(&self) -> Result<Client, String> {
+        let mut rest = REST;
+        for _ in 1..DIALS {
+            tokio::time::sleep(rest).await;
+            if let Ok(client) = Client::open(&self.target.device, self.timeout).await {
+                return Ok(client);
+            }
+            rest *= 2;
+        }
+        tokio::time::sleep(rest).await;
+        Client::open(&self.target.device, self.timeout).await
+    }
+
+    /// And whether the question cost the connection.
+    async fn who(&self, client: &Client, unit: u8, out: &mut Out) -> (Option<String>, bool) {
         if !self.identify {
-            return Ok(None);
+            return (None, false);
         }
         match client.identify(unit).await {
-            Ok(who) => Ok(who),
+            Ok(who) => (who, false),
             Err(error) => {
                 out.remark(&format!("unit {unit}: asked who it is: {error}; the connection is made anew"));
-                *client = Client::open(&self.target.device, self.timeout).await?;
-                Ok(None)
+                (None, true)
             }
         }
     }
