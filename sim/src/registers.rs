@@ -11,9 +11,11 @@ use tokio_modbus::{
 
 const UNIT: u8 = 1;
 const SIZE: usize = 0x1_0000;
-/// Of the standard, in one request.
+/// Of the standard, in one request: read and written (Application Protocol V1.1b3, 6.1, 6.3, 6.11, 6.12).
 const MOST_BITS: usize = 2000;
 const MOST_REGISTERS: usize = 125;
+const MOST_BITS_WRITTEN: usize = 1968;
+const MOST_REGISTERS_WRITTEN: usize = 123;
 
 /// One of the four kinds of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +137,8 @@ impl State {
 
     /// How many were put.
     fn put(&mut self, table: Table, at: u16, values: &[u16]) -> Result<u16, ExceptionCode> {
-        self.part(table, at, values.len(), MOST_BITS)?.copy_from_slice(values);
+        let most = if table == Table::Coil { MOST_BITS_WRITTEN } else { MOST_REGISTERS_WRITTEN };
+        self.part(table, at, values.len(), most)?.copy_from_slice(values);
         u16::try_from(values.len()).map_err(|_| IllegalDataValue)
     }
 
@@ -145,5 +148,24 @@ impl State {
         }
         let from = usize::from(at);
         self.table(table).get_mut(from..from + count).ok_or(IllegalDataAddress)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_request_may_be_longer_than_the_standard_has_it() {
+        let registers = Registers::new(|_| {});
+        let ask = |request: Request<'static>| registers.with(|state| state.answer(&request)).map(|_| ());
+        let coils = |count| Request::WriteMultipleCoils(0, vec![true; count].into());
+        let words = |count| Request::WriteMultipleRegisters(0, vec![7; count].into());
+        assert_eq!([ask(coils(1968)), ask(words(123))], [Ok(()), Ok(())]);
+        assert_eq!([ask(coils(1969)), ask(words(124))], [Err(IllegalDataValue), Err(IllegalDataValue)]);
+        let [bits, holdings] = [Request::ReadCoils(0, 2000), Request::ReadHoldingRegisters(0, 125)].map(ask);
+        assert_eq!([bits, holdings], [Ok(()), Ok(())]);
+        let [bits, holdings] = [Request::ReadCoils(0, 2001), Request::ReadHoldingRegisters(0, 126)].map(ask);
+        assert_eq!([bits, holdings], [Err(IllegalDataValue), Err(IllegalDataValue)]);
     }
 }
