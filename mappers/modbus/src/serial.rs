@@ -150,3 +150,30 @@ impl AsyncWrite for Port {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Level of RTS while sending, milliseconds before and after, bus termination.
+    fn told(rs485: &ModbusRs485) -> Option<(ModbusRts, u128, u128, bool)> {
+        let TransceiverMode::Rs485(config) = mode(rs485) else { return None };
+        let rts = if config.get_invert_rts() { ModbusRts::Low } else { ModbusRts::High };
+        let [before, after] = [config.get_delay_before_send(), config.get_delay_after_send()].map(|d| d.as_millis());
+        (!config.get_full_duplex()).then_some((rts, before, after, config.get_bus_termination()))
+    }
+
+    #[test]
+    fn a_transceiver_is_switched_as_it_is_said() {
+        let given = |rts, before, after, terminate| ModbusRs485 {
+            rts,
+            delay_before_send: before,
+            delay_after_send: after,
+            terminate,
+        };
+        let (high, low) = (ModbusRts::High, ModbusRts::Low);
+        assert_eq!(told(&ModbusRs485::default()), Some((high, 0, 0, false)));
+        assert_eq!(told(&given(Some(high), Some(1), None, Some(false))), Some((high, 1, 0, false)));
+        assert_eq!(told(&given(Some(low), Some(2), Some(3), Some(true))), Some((low, 2, 3, true)));
+    }
+}

@@ -2,7 +2,7 @@
 mod common;
 
 use common::{cable::pty, device_on, registers, rtu};
-use pollux_crds::{ModbusBinding, ModbusDataType::Uint16, ModbusDevice, ModbusTable::Holding};
+use pollux_crds::{ModbusBinding, ModbusDataType::Uint16, ModbusDevice, ModbusRs485, ModbusTable::Holding};
 use pollux_mapper::{
     Cx, DriverError, ErrorKind, Interval, Link as _, PointSpec, Protocol, Value,
     testing::conformance::{Harness, Peer, check},
@@ -179,6 +179,18 @@ async fn a_port_that_cannot_be_opened_is_named_with_the_reason() {
     fs::write(&file, "").expect("written");
     let error = open(&file).await.expect_err("no port");
     assert!(error.to_string().ends_with("/file: is no serial port"), "{error}");
+}
+
+/// As a pty cannot: it is not opened and then talked to with a transceiver that stays as it is.
+#[tokio::test]
+async fn a_port_that_cannot_switch_a_transceiver_is_not_used() {
+    let bus = Bus::new();
+    let mut device = device_on(&bus.path(), 1);
+    device.rtu.as_mut().expect("a port").rs485 = Some(ModbusRs485::default());
+    let opened = Modbus.connect(&Modbus.endpoint(&device).expect("valid"), &Cx::default()).await;
+    let error = opened.expect_err("a pty has no transceiver");
+    assert!(error.to_string().contains("/line: rs485: its driver cannot switch a transceiver: "), "{error}");
+    assert!(open(&bus.path()).await.is_ok(), "and is given back");
 }
 
 #[tokio::test]
