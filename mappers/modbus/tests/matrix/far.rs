@@ -37,6 +37,8 @@ pub(crate) struct Way {
     pub(crate) device: ModbusDevice,
     pub(crate) cx: Cx,
     pub(crate) far: Far,
+    /// What was written again.
+    pub(crate) again: usize,
     _cable: Option<Cable>,
     _folder: Option<TempDir>,
 }
@@ -121,7 +123,7 @@ pub(crate) fn pymodbus(transport: Transport) -> Way {
             (peer, device)
         }
     };
-    Way { device, cx, far: Far::Pymodbus(peer), _cable: cable, _folder: folder }
+    Way { device, cx, far: Far::Pymodbus(peer), again: 0, _cable: cable, _folder: folder }
 }
 
 /// Paths of certificate, key, and authority.
@@ -162,7 +164,7 @@ pub(crate) async fn simulator(transport: Transport) -> Way {
             pki::device(behind_tls(&plant, address).await)
         }
     };
-    Way { device, cx, far: Far::Simulator(registers, functions), _cable: cable, _folder: None }
+    Way { device, cx, far: Far::Simulator(registers, functions), again: 0, _cable: cable, _folder: None }
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
