@@ -17,11 +17,13 @@ use pollux_modbus::{
     plan::Range,
 };
 use proptest::prelude::*;
-use std::{collections::BTreeMap, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     time::{sleep, sleep_until},
 };
+
+type Told = Result<Answer, Fault<Error>>;
 
 const SECOND: Duration = Duration::from_secs(1);
 const FOUR: Range = Range { table: Holding, start: 4, count: 1 };
@@ -84,7 +86,7 @@ fn answer(frame: &[u8], diagnostics: Diagnostics) -> Option<Vec<u8>> {
 }
 
 /// The far end of the line, for ever.
-async fn units(peer: &mut DuplexStream, habits: &BTreeMap<u8, Habits>) {
+async fn units(peer: &mut DuplexStream, habits: &BTreeMap<u8, Habits>, requests: &Cell<usize>) {
     let (mut frame, mut queue, mut asked) = (vec![], vec![], BTreeMap::<u8, (usize, Instant)>::new());
     loop {
         queue.sort_by_key(|(at, ..): &(Instant, usize, Vec<u8>)| *at); // stable: those of one unit stay in order
@@ -100,6 +102,7 @@ async fn units(peer: &mut DuplexStream, habits: &BTreeMap<u8, Habits>) {
                 frame.push(byte);
                 if frame.len() < 8 { continue }
                 assert_eq!(frame, rtu(&frame[..6]), "a request");
+                requests.set(requests.get() + 1);
                 let habit = &habits[&frame[0]];
                 let (count, free) = asked.entry(frame[0]).or_insert((0, Instant::now()));
                 let takes = habit.takes[*count % habit.takes.len()];
@@ -142,19 +145,25 @@ async fn ask(wire: &Wire, step: &Step) -> Result<Answer, Fault<Error>> {
 }
 /// What becomes of each step.
 async fn run(habits: &BTreeMap<u8, Habits>, steps: &[Step]) -> Vec<Result<Answer, Fault<Error>>> {
+    counted(habits, steps).await.0.into_iter().map(|(_, told)| told).collect()
+}
+/// And when each was told, and how many requests were heard.
+async fn counted(habits: &BTreeMap<u8, Habits>, steps: &[Step]) -> (Vec<(Duration, Told)>, usize) {
     let (wire, mut peer) = line();
+    let (began, requests) = (Instant::now(), Cell::new(0));
     let asks = async {
         let mut told = vec![];
         for step in steps {
             sleep(SECOND * u32::try_from(step.pause).expect("short") / 10).await;
-            told.push(ask(&wire, step).await);
+            let answer = ask(&wire, step).await;
+            told.push((began.elapsed(), answer));
         }
         told
     };
     tokio::select! {
-        told = asks => told,
+        told = asks => (told, requests.get()),
         error = wire.pump() => panic!("{error}"),
-        () = units(&mut peer, habits) => panic!("it ended"),
+        () = units(&mut peer, habits, &requests) => panic!("it ended"),
     }
 }
 /// The law: whatever is taken for an answer is the answer to that.
@@ -240,8 +249,10 @@ fn after_a_lost_answer_the_unit_is_asked_something_else_first_and_then_as_ever()
     let takes = [vec![None], vec![Some(1); 11]].concat();
     for diagnostics in [Diagnostics::Data, Diagnostics::Exception] {
         let habits = [(9, Habits { takes: takes.clone(), diagnostics, one_by_one: true })].into();
-        let told = paused(run(&habits, &[register(0), register(1), register(2), register(1)]));
-        assert!(told[0].is_err() && told[1..].iter().all(Result::is_ok), "{told:?}");
+        let steps = [register(0), register(1), register(2), register(1)];
+        let (told, requests) = paused(counted(&habits, &steps));
+        assert!(told[0].1.is_err() && told[1..].iter().all(|(_, told)| told.is_ok()), "{told:?}");
+        assert_eq!(requests, steps.len() + 1, "{told:?}");
     }
 }
 
@@ -251,17 +262,21 @@ fn a_unit_that_answers_no_fence_is_read_again_after_twenty_time_outs() {
     let takes = [vec![None], vec![Some(1); 1000]].concat();
     let habits = [(9, Habits { takes, diagnostics: Diagnostics::Nothing, one_by_one: true })].into();
     let steps: Vec<Step> = (0..60).map(|n| register(n % 2)).collect();
-    let told = paused(run(&habits, &steps));
-    assert!(steps.iter().zip(&told).all(|(step, told)| kept(step, told)), "{told:?}");
-    assert!(told[50..].iter().all(Result::is_ok), "{told:?}");
-    assert!(told.contains(&Err(Fault::Device(Error::Held { unit: 9 }))), "{told:?}");
+    let (told, _) = paused(counted(&habits, &steps));
+    assert!(steps.iter().zip(&told).all(|(step, (_, told))| kept(step, told)), "{told:?}");
+    assert!(told.iter().any(|(_, told)| *told == Err(Fault::Device(Error::Held { unit: 9 }))), "{told:?}");
+    // The last that was asked before all was held is over after twenty time-outs, and nothing is held any more.
+    let asked: Vec<usize> = (0..told.len()).filter(|n| told[*n].1.is_ok()).collect();
+    let held = asked.windows(2).map(|pair| told[pair[1]].0.saturating_sub(told[pair[0]].0)).max().expect("read again");
+    assert!(held > SECOND * 20 && held < SECOND * 22, "{held:?}: {told:?}");
+    assert!(told[told.len() - 20..].iter().all(|(_, told)| told.is_ok()), "{told:?}");
 }
 
 #[test]
 fn late_answers_are_counted() {
     paused(async {
         let (wire, mut peer) = line();
-        let habits = always(15, Diagnostics::Data);
+        let (habits, requests) = (always(15, Diagnostics::Data), Cell::new(0));
         let asks = async {
             for _ in 0..3 {
                 assert!(ask(&wire, &register(0)).await.is_err());
@@ -272,7 +287,7 @@ fn late_answers_are_counted() {
         tokio::select! {
             late = asks => assert_eq!(late, 3),
             error = wire.pump() => panic!("{error}"),
-            () = units(&mut peer, &habits) => panic!("it ended"),
+            () = units(&mut peer, &habits, &requests) => panic!("it ended"),
         }
     });
 }
