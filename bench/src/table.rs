@@ -28,6 +28,11 @@ impl Table {
         let rows: Vec<_> = lines.filter(|row| row.len() == head.len()).collect();
         Ok(Self { path, head, keys, rows })
     }
+    /// Forgets what was measured.
+    pub(crate) fn begin_anew(&mut self) -> Result<()> {
+        self.rows.clear();
+        self.save()
+    }
     pub(crate) fn has(&self, key: &[&str]) -> bool {
         self.rows.iter().any(|row| row.iter().zip(key).all(|(a, b)| a == b))
     }

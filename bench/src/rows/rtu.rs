@@ -81,6 +81,7 @@ fn verify(mapper: &Mapper, quick: bool) -> Result<usize> {
             seen += usize::from(value.is_some());
         }
     }
+    ensure!(seen > 0, "no value of the line was seen");
     Ok(seen)
 }
 
@@ -129,7 +130,7 @@ fn summary(table: &Table) -> Result<String> {
     let bad: f64 = table.numbers("bad", |_| true).iter().sum();
     writeln!(out, "\n- least of the formula: {} % ({})", short(least), verdict(least >= 95.0, "≥ 95 %"))?;
     writeln!(out, "- most for the dead unit: {} % ({})", short(most), verdict(most <= 5.0, "≤ 5 %"))?;
-    writeln!(out, "- requests that came too early or damaged: {bad}")?;
+    writeln!(out, "- requests that came too early or damaged: {bad} ({})", verdict(bad == 0.0, "none"))?;
     Ok(out)
 }
 
