@@ -10,7 +10,10 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     time::{Duration, SystemTime},
 };
@@ -50,11 +53,13 @@ struct Block {
 pub struct Fresh {
     start: Instant,
     heard: Arc<[AtomicU64]>, // ms since `start`, plus one; 0: never
+    /// How often one was heard without being told of: its value was what it was.
+    unchanged: Arc<AtomicU64>,
 }
 
 impl Fresh {
     fn new(start: Instant, points: usize) -> Self {
-        Self { start, heard: (0..points).map(|_| AtomicU64::new(0)).collect() }
+        Self { start, heard: (0..points).map(|_| AtomicU64::new(0)).collect(), unchanged: Arc::default() }
     }
     /// None: never since the device was configured so.
     #[must_use]
@@ -68,10 +73,17 @@ impl Fresh {
         let ms = self.heard.get(point).map_or(0, |heard| heard.load(Relaxed));
         u32::try_from(ms & u64::from(u32::MAX)).unwrap_or_default()
     }
+    /// Another one when there are marks of points whose change nobody was told of.
+    pub(crate) fn unchanged(&self) -> u64 {
+        self.unchanged.load(Acquire)
+    }
     #[inline]
-    fn mark(&self, point: u32, tick: u64) {
+    fn mark(&self, point: u32, tick: u64, told: bool) {
         if let Some(heard) = self.heard.get(point as usize) {
             heard.store(tick, Relaxed);
+        }
+        if !told {
+            self.unchanged.store(self.unchanged.load(Relaxed).wrapping_add(1), Release); // one writer
         }
     }
 }
@@ -228,7 +240,7 @@ impl Columns {
             self.texts.remove(&n.slot);
         }
         (row.bits, row.kind) = (n.bits, n.kind);
-        if self.heard(n.slot, n.quality, n.time, now) || moved {
+        if self.heard(n.slot, n.quality, n.time, moved, now) {
             self.report(n.slot, join(n.kind, n.bits).map(Ok), out);
         }
     }
@@ -249,15 +261,15 @@ impl Columns {
         if moved {
             self.texts.insert(s.slot, value.clone());
         }
-        if self.heard(s.slot, s.quality, s.time, now) || moved {
+        if self.heard(s.slot, s.quality, s.time, moved, now) {
             self.report(s.slot, Some(Ok(value)), out);
         }
     }
-    /// A value came. True: its quality turned.
+    /// A value came. True: it moved or its quality turned.
     #[inline]
-    fn heard(&mut self, slot: Slot, quality: Quality, time: i64, now: Now) -> bool {
+    fn heard(&mut self, slot: Slot, quality: Quality, time: i64, moved: bool, now: Now) -> bool {
         let Some(row) = self.rows.get_mut(slot.0 as usize) else { return false };
-        let turned = row.quality != quality || row.flags & FAULTED != 0;
+        let news = moved || row.quality != quality || row.flags & FAULTED != 0;
         if row.flags & FAULTED != 0 {
             row.flags &= !FAULTED;
             self.faults.remove(&slot);
@@ -267,9 +279,9 @@ impl Columns {
         if quality != Quality::Bad
             && let Some(Some(block)) = self.blocks.get(row.block as usize)
         {
-            block.fresh.mark(slot.0.wrapping_sub(block.base), now.tick);
+            block.fresh.mark(slot.0.wrapping_sub(block.base), now.tick, news);
         }
-        turned
+        news
     }
     pub(crate) fn fault(&mut self, slot: Slot, fault: PointFault, time: i64, now: Now, out: &mut Vec<Change>) {
         let Some(row) = self.rows.get_mut(slot.0 as usize) else { return };

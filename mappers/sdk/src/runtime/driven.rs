@@ -18,6 +18,8 @@ pub(super) struct Driven<P: Protocol> {
     pub(super) flight: Option<Flight>,
     /// The moment of each point that the twin was last told of, as [`Fresh`](crate::Fresh) marks it.
     told: Box<[u32]>,
+    /// [`Fresh::unchanged`](crate::Fresh) when it was last gone through.
+    unchanged: u64,
     /// When the last write was decided upon, and when its answer came.
     window: Option<(Duration, Duration)>,
     /// When the configuration changed last, while it was driven.
@@ -77,8 +79,21 @@ impl<P: Protocol> Driven<P> {
         let told = vec![0; layout.slots as usize].into();
         let (flight, window, configured) = (None, None, None);
         let kept = knowledge.kept.clone();
-        let mut new =
-            Self { device, points, layout, twin, writes, flight, told, window, configured, timeout, wiring, kept };
+        let mut new = Self {
+            device,
+            points,
+            layout,
+            twin,
+            writes,
+            flight,
+            told,
+            unchanged: 0,
+            window,
+            configured,
+            timeout,
+            wiring,
+            kept,
+        };
         new.twin.configure(new.device.clone(), writes, now);
         new.twin.known(&knowledge, now);
         new
@@ -91,7 +106,7 @@ impl<P: Protocol> Driven<P> {
             self.twin.known(&knowledge, now);
         }
         if layout.generation != self.layout.generation {
-            self.told = vec![0; layout.slots as usize].into();
+            (self.told, self.unchanged) = (vec![0; layout.slots as usize].into(), 0);
         }
         (self.device, self.points, self.layout) = (device, points, layout);
         self.timeout = self.timeout.max(timeout); // what was sent before waits as long as it was told
@@ -164,7 +179,7 @@ impl<P: Protocol> Driven<P> {
             _ => arrived,
         }
     }
-    pub(super) fn changed(&mut self, change: &Change, asked_at: Duration, protocol: &P, now: Now) {
+    pub(super) fn changed(&mut self, change: Change, asked_at: Duration, protocol: &P, now: Now) {
         let point = change.point as usize;
         let Some(property) = self.points.property(point).filter(|_| change.generation == self.layout.generation) else {
             return;
@@ -172,7 +187,8 @@ impl<P: Protocol> Driven<P> {
         if let Some(told) = self.told.get_mut(point) {
             *told = self.layout.fresh.mark_of(point);
         }
-        let raw = change.value.clone().map(|value| Raw { value, quality: change.quality, device_time_ms: change.time });
+        let Change { quality, time, value, .. } = change;
+        let raw = value.map(|value| Raw { value, quality, device_time_ms: time });
         let Self { twin, layout, points, .. } = self;
         twin.sample(property, raw, asked_at, &View { protocol, layout, points }, now);
     }
@@ -202,6 +218,10 @@ impl<P: Protocol> Driven<P> {
     }
     /// Tells the twin which points were read again, unchanged, since it was last told.
     fn freshen(&mut self, clock: &Clock, now: Now) {
+        let unchanged = self.layout.fresh.unchanged();
+        if std::mem::replace(&mut self.unchanged, unchanged) == unchanged {
+            return; // each mark since then came with a change
+        }
         let mut told = std::mem::take(&mut self.told);
         for (point, told) in told.iter_mut().enumerate() {
             let mark = self.layout.fresh.mark_of(point);

@@ -183,7 +183,7 @@ impl Point {
         match self.made {
             _ if self.fault().is_some() => Grade::Fault,
             _ if !self.is_read() => Grade::NotRead,
-            _ if self.stale_at(property).is_some_and(|at| now >= at) => Grade::Stale,
+            _ if self.stale_at(property).is_some_and(|at| nanos(now) >= at) => Grade::Stale,
             Made::Nothing => Grade::NotRead,
             Made::Reason => Grade::NoValue,
             Made::Value if self.quality == Quality::Uncertain => Grade::Uncertain,
@@ -216,9 +216,10 @@ impl Point {
             plain => plain.word().into(),
         }
     }
-    pub(super) fn stale_at(&self, property: &EffectiveProperty) -> Option<Duration> {
+    /// In ns.
+    pub(super) fn stale_at(&self, property: &EffectiveProperty) -> Option<u64> {
         let after = property.stale_after.filter(|_| self.is_read())?;
-        Some(Duration::from_nanos(self.fresh_at) + after.duration())
+        Some(self.fresh_at.saturating_add(nanos(after.duration())))
     }
     /// When the reading was asked for that a write may be decided upon. An implausible value is one too. `epoch`: what was asked for
     /// before is too old, whatever property it is of.
@@ -278,8 +279,9 @@ impl Point {
 }
 
 /// 584 years of them fit.
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+#[inline]
+pub(super) fn nanos(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000_000_000).saturating_add(time.subsec_nanos().into())
 }
 
 /// The device's time where it is believable, else ours.

@@ -1,6 +1,7 @@
 //! What is to be done now.
 use super::{
     Action, Entry, Flight, Format, Grade, Link, Now, State, Twin, Wanted,
+    point::nanos,
     write::{Facts, Next},
 };
 use crate::{Value, convert::same};
@@ -180,15 +181,19 @@ impl Twin {
         if !matches!(property.source, Source::Binding(_)) {
             return;
         }
+        let up = matches!(self.link, Link::Up);
         let grade = match &self.link {
             _ if self.device.mode == Mode::Off => Grade::Off,
             Link::Up => point.assess(property, now),
             Link::Unknown if !point.heard => Grade::NotRead,
             Link::Unknown | Link::Down { .. } | Link::Refused { .. } => Grade::NotConnected,
         };
-        if self.link == Link::Up && grade != Grade::Stale {
-            let stale = point.stale_at(property).filter(|at| *at > now);
-            self.stale_check = stale.map(|at| earlier(self.stale_check, at)).or(self.stale_check);
+        if up
+            && grade != Grade::Stale
+            && let Some(stale) = point.stale_at(property).filter(|at| *at > nanos(now))
+            && self.stale_check.is_none_or(|at| nanos(at) > stale)
+        {
+            self.stale_check = Some(Duration::from_nanos(stale));
         }
         if point.graded(grade) {
             self.touched = true;

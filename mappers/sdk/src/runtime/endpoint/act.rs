@@ -143,17 +143,21 @@ impl<P: Protocol> Endpoint<P> {
         answer: Option<ReadReply>,
         now: Now,
     ) {
-        if let (Ok(changes), Some(driven)) = (&result, self.devices.get_mut(&key)) {
-            for change in changes {
-                driven.changed(change, asked, &self.shared.protocol, now);
+        let said = match (result, self.devices.get_mut(&key)) {
+            (Err(fault), _) => Err(ControlError::NotConnected(fault.text.into())),
+            (Ok(_), None) => Ok(()),
+            (Ok(changes), Some(driven)) => {
+                for change in changes {
+                    driven.changed(change, asked, &self.shared.protocol, now);
+                }
+                Ok(())
             }
-        }
+        };
         self.settle(key);
         let Some(answer) = answer else { return };
-        if let Some(driven) = self.devices.get(&key).filter(|_| result.is_ok() && !self.stopping) {
+        if let Some(driven) = self.devices.get(&key).filter(|_| said.is_ok() && !self.stopping) {
             self.shared.hub.publish(&driven.device, driven.twin.snapshot()); // whoever asks wants what was read, dead-band or not
         }
-        let said = result.map(drop).map_err(|fault| ControlError::NotConnected(fault.text.into()));
         answer.send(said).ok(); // who asked may have left
     }
 }

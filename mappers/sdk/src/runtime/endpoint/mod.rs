@@ -202,7 +202,7 @@ impl<P: Protocol> Endpoint<P> {
                     None => return self.drain(status).await,
                 },
                 news = status.next() => match news {
-                    Some(news) => self.news(&news),
+                    Some(news) => self.news(news),
                     None => return self.drain(status).await,
                 },
                 Some(ended) = self.waiting.next() => self.ended(ended),
@@ -235,7 +235,7 @@ impl<P: Protocol> Endpoint<P> {
         loop {
             tokio::select! {
                 news = status.next() => match news {
-                    Some(news) => self.news(&news),
+                    Some(news) => self.news(news),
                     None => break,
                 },
                 Some(ended) = self.waiting.next() => self.ended(ended),
@@ -348,7 +348,7 @@ impl<P: Protocol> Endpoint<P> {
         }
     }
 
-    fn news(&mut self, news: &News) {
+    fn news(&mut self, news: News) {
         self.heed_stop();
         let now = self.shared.clock.now();
         let mut touched = BTreeSet::new();
@@ -365,12 +365,17 @@ impl<P: Protocol> Endpoint<P> {
                 touched.insert(word.device);
             }
         }
-        for (changes, confirmed) in [(&news.changes, false), (&news.confirmed, true)] {
-            for change in changes {
-                let Some(driven) = self.devices.get_mut(&change.device) else { continue };
+        for (changes, confirmed) in [(news.changes, false), (news.confirmed, true)] {
+            let mut changes = changes.into_iter().peekable();
+            while let Some(key) = changes.peek().map(|change| change.device) {
+                let its = std::iter::from_fn(|| changes.next_if(|change| change.device == key));
+                let Some(driven) = self.devices.get_mut(&key) else {
+                    its.for_each(drop);
+                    continue;
+                };
                 let asked = if confirmed { driven.confirmed_at(now.mono) } else { driven.asked_at(now.mono) };
-                driven.changed(change, asked, &self.shared.protocol, now);
-                touched.insert(change.device);
+                its.for_each(|change| driven.changed(change, asked, &self.shared.protocol, now));
+                touched.insert(key);
             }
         }
         for known in &news.known {
