@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-type Commands = mpsc::Sender<Command<Modbus>>;
+type Commands = mpsc::Sender<Box<Command<Modbus>>>;
 
 pub(super) async fn run(load: Load) -> Result<()> {
     let (out, mut changes) = telemetry(4 * load.connections * load.units * load.tags);
@@ -106,7 +106,7 @@ async fn write(load: Load, engines: &[Commands]) -> Result<()> {
         let values = vec![(load.tags, u64::from(n).into())];
         let sent = unix()?;
         let write = Write { device: DeviceKey(device as u64), values, reply };
-        engine.send(Command::Write(write)).await.ok().context("the engine runs")?;
+        engine.send(Box::new(Command::Write(write))).await.ok().context("the engine runs")?;
         let answer = answer.await?;
         ensure!(answer.values == [Wrote::Done], "a write ended as {:?}", answer.values);
         println!("{} {n} {sent} {}", device % load.units + 1, unix()?);

@@ -19,17 +19,17 @@ pub struct Endpoint {
     pub pacing: Pacing,
 }
 
-/// How bytes come to the device, and so how they are framed.
+/// How bytes come to the device, and so how they are framed. What is large is boxed: most are TCP, and each is kept several times.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// Modbus TCP.
     Tcp(Host),
     /// A serial port of this node, framed as RTU.
-    Rtu(ModbusRtu),
+    Rtu(Box<ModbusRtu>),
     /// A serial line behind a TCP server, framed as RTU.
     RtuOverTcp(Host),
     /// Modbus TCP inside of TLS.
-    Tls(Secure),
+    Tls(Box<Secure>),
 }
 
 /// A listener on TCP.
@@ -83,11 +83,11 @@ impl Transport {
     fn of(device: &ModbusDevice) -> Result<Self, ConfigError> {
         match device {
             ModbusDevice { tcp: Some(tcp), .. } => Host::new("tcp", &tcp.host, tcp.port).map(Self::Tcp),
-            ModbusDevice { rtu: Some(rtu), .. } => Ok(Self::Rtu(rtu.clone())),
+            ModbusDevice { rtu: Some(rtu), .. } => Ok(Self::Rtu(Box::new(rtu.clone()))),
             ModbusDevice { rtu_over_tcp: Some(tcp), .. } => {
                 Host::new("rtuOverTcp", &tcp.host, tcp.port).map(Self::RtuOverTcp)
             }
-            ModbusDevice { tls: Some(tls), .. } => Secure::new(tls).map(Self::Tls),
+            ModbusDevice { tls: Some(tls), .. } => Secure::new(tls).map(|secure| Self::Tls(Box::new(secure))),
             _ => Err(ConfigError::device("one of tcp, rtu, rtuOverTcp, tls must be set, or channel name a Channel")),
         }
     }

@@ -67,13 +67,13 @@ async fn coils_of_one_group_leave_by_function_15_and_are_read_back() {
     let stop = CancellationToken::new();
     let running = tokio::spawn(engine.run(told, Arc::new(Cx::default()), stop.clone()));
     let (reply, applied) = oneshot::channel();
-    commands.send(Command::Apply { spec: Box::new(coils(address)), reply }).await.expect("it runs");
+    commands.send(Box::new(Command::Apply { spec: Box::new(coils(address)), reply })).await.expect("it runs");
     applied.await.expect("answered").expect("valid");
     let connected = async { while !status.next().await.expect("it runs").connected.iter().any(|device| device.up) {} };
     timeout(Duration::from_mins(1), connected).await.expect("in time");
     let (reply, written) = oneshot::channel();
     let values = vec![(0, Value::Bool(false)), (1, Value::Bool(true))];
-    commands.send(Command::Write(Write { device: KEY, values, reply })).await.expect("it runs");
+    commands.send(Box::new(Command::Write(Write { device: KEY, values, reply }))).await.expect("it runs");
     let written = timeout(Duration::from_mins(1), written).await.expect("in time").expect("answered");
     assert_eq!(written.values, [Wrote::Done, Wrote::Done]);
     let read_back = async {

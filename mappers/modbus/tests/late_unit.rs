@@ -110,7 +110,7 @@ async fn a_device_whose_answers_come_too_late_says_how_late_and_is_back_when_the
         offline_after: OFFLINE_AFTER,
     };
     let (reply, applied) = oneshot::channel();
-    commands.send(Command::Apply { spec: Box::new(spec), reply }).await.expect("it runs");
+    commands.send(Box::new(Command::Apply { spec: Box::new(spec), reply })).await.expect("it runs");
     applied.await.expect("answered").expect("valid");
     let late = |word: &Connected| !word.up && word.reason.ends_with("raise timeout");
     until(&mut status, "it says how late", late, 0).await;

@@ -94,7 +94,7 @@ impl Peer {
 
 /// An engine with one device, whose values stand at these addresses.
 struct Mapper {
-    commands: mpsc::Sender<Command<Modbus>>,
+    commands: mpsc::Sender<Box<Command<Modbus>>>,
     status: Status,
     values: BTreeMap<usize, Result<Value, String>>,
     known: Option<Knowledge>,
@@ -110,7 +110,7 @@ impl Mapper {
         let stop = CancellationToken::new();
         tokio::spawn(engine.run(told, Arc::new(Cx::default()), stop.clone()));
         if let Some(kept) = kept {
-            commands.send(Command::Recall { device: KEY, kept }).await.expect("it runs");
+            commands.send(Box::new(Command::Recall { device: KEY, kept })).await.expect("it runs");
         }
         let point = |at: &i32| PointSpec {
             name: format!("register{at}"),
@@ -131,7 +131,7 @@ impl Mapper {
             offline_after: OFFLINE_AFTER,
         };
         let (reply, applied) = oneshot::channel();
-        commands.send(Command::Apply { spec: Box::new(spec), reply }).await.expect("it runs");
+        commands.send(Box::new(Command::Apply { spec: Box::new(spec), reply })).await.expect("it runs");
         let layout = applied.await.expect("answered").expect("valid");
         let known = Some(Modbus.knowledge(&layout.unit)); // what was known before is told with the layout
         Self { commands, status, values: BTreeMap::new(), known, stop }
@@ -166,7 +166,7 @@ async fn settled(peer: &Peer, mapper: &mut Mapper) -> usize {
         peer.take();
         let (reply, read) = oneshot::channel();
         // A cycle of its own goes before the unit's others, and is answered when all of it is read.
-        mapper.commands.send(Command::ReadNow { device: KEY, points: vec![], reply }).await.expect("it runs");
+        mapper.commands.send(Box::new(Command::ReadNow { device: KEY, points: vec![], reply })).await.expect("it runs");
         read.await.expect("answered").ok();
         while let Some(news) = mapper.status.try_next() {
             mapper.take(news);
@@ -229,7 +229,7 @@ async fn what_was_learned_before_holds_from_the_first_request_and_until_it_is_fo
     let sent = peer.take();
     assert!((3..=6).contains(&sent), "{sent}: nothing is searched");
     peer.ways.lock().expect("not poisoned").missing.clear();
-    mapper.commands.send(Command::Forget { device: KEY }).await.expect("it runs");
+    mapper.commands.send(Box::new(Command::Forget { device: KEY })).await.expect("it runs");
     mapper.until("it is told", |mapper| mapper.learned().is_empty()).await;
     mapper.until("it is asked for again", |mapper| mapper.good() == 100).await;
     assert_eq!(settled(&peer, &mut mapper).await, 1, "planned anew at once");

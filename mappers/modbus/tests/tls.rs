@@ -257,7 +257,7 @@ async fn a_rotated_secret_is_dialled_with_and_the_device_is_read_on() {
         offline_after: OFFLINE_AFTER,
     };
     let (reply, taken) = oneshot::channel();
-    tell.send(Command::Apply { spec: Box::new(spec), reply }).await.expect("it runs");
+    tell.send(Box::new(Command::Apply { spec: Box::new(spec), reply })).await.expect("it runs");
     taken.await.expect("it answers").expect("valid");
     let mut clients = server.clients.clone();
     let mut until = async |count: usize| {
@@ -266,7 +266,7 @@ async fn a_rotated_secret_is_dialled_with_and_the_device_is_read_on() {
     };
     assert_eq!(until(1).await, std::slice::from_ref(&first.der));
     let rotated = Cx { rotation: 1, ..cx(&second, &plant) };
-    tell.send(Command::Context(Arc::new(rotated))).await.expect("it runs");
+    tell.send(Box::new(Command::Context(Arc::new(rotated)))).await.expect("it runs");
     assert_eq!(until(2).await, [first.der.clone(), second.der.clone()]);
     stop.cancel();
     drop(engine.await.expect("it ends"));

@@ -13,6 +13,7 @@ pub mod convert;
 mod driver;
 mod engine;
 mod fault;
+mod few;
 mod hub;
 mod load;
 pub mod metrics;

@@ -23,7 +23,7 @@ pub(crate) struct Head {
     pub(crate) applied: BTreeMap<String, Applied>,
     pub(crate) identification: BTreeMap<String, String>,
     pub(crate) learned: Vec<Note>,
-    pub(crate) conditions: Vec<Condition>,
+    pub(crate) conditions: Arc<[Condition]>,
 }
 
 /// A value, and since when it holds.
@@ -62,7 +62,7 @@ impl Snapshot {
             identification: identification.clone(),
             learned: learned.clone(),
             summary: self.summary().map(str::to_owned),
-            conditions: conditions.clone(),
+            conditions: conditions.to_vec(),
             ..DeviceStatus::default()
         };
         for (property, shown) in self.device.properties.iter().zip(&*self.values) {
@@ -206,7 +206,7 @@ mod tests {
             applied: BTreeMap::new(),
             identification: BTreeMap::new(),
             learned: if learned { vec![Note("at most 60 registers".into())] } else { vec![] },
-            conditions: status(0.0, connected).conditions,
+            conditions: status(0.0, connected).conditions.into(),
         };
         (prop_oneof![Just("True"), Just("False")], any::<bool>()).prop_map(head)
     }

@@ -146,6 +146,7 @@ fn named(
             Ok(Accepted::Answer(waker, answer)) => {
                 fed.heard = Some(unit);
                 fed.confused |= several && answer.is_err();
+                told.reserve_exact(1); // mostly there is one, and room for four is not little
                 told.push((frame.transaction, answer.map_err(|error| Error::Answer { unit, error })));
                 waker.iter().for_each(Waker::wake_by_ref);
             }

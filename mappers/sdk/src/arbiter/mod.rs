@@ -4,7 +4,7 @@ mod group;
 mod unit;
 mod work;
 
-use crate::{Exchange, Instant, Limits};
+use crate::{Exchange, Instant, Limits, few};
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::Arc,
@@ -51,7 +51,7 @@ impl<R, W> Arbiter<R, W> {
         let unit = self.units.iter().position(|u| u.vacant).unwrap_or(self.units.len());
         match self.units.get_mut(unit) {
             Some(place) => *place = new,
-            None => self.units.push(new),
+            None => few::push(&mut self.units, new),
         }
         self.touch(unit);
         unit

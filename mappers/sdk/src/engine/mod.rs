@@ -3,16 +3,18 @@ mod asks;
 mod command;
 mod devices;
 mod finish;
+mod held;
 mod known;
 mod load;
 mod orders;
 mod plans;
+mod pool;
 mod session;
 mod stats;
 mod told;
 
 use crate::{
-    Change, Cx, ErrorKind, Instant, PointFault, Protocol, Samples, Status, TelemetryOut,
+    Change, Cx, ErrorKind, Instant, PointFault, Protocol, Status, TelemetryOut,
     arbiter::Arbiter,
     columns::{Columns, Fresh},
     outbox::{self, LinkState, StatusOut},
@@ -21,8 +23,9 @@ use crate::{
 use asks::Ask;
 use command::Order;
 pub use command::{CallError, Command, DeviceKey, DeviceSpec, Layout, OFFLINE_AFTER, PointSpec, Write};
-use devices::Held;
 pub(crate) use devices::{as_driver_sees, groups, intervals};
+use held::Held;
+use pool::Pool;
 pub(crate) use session::DRAIN;
 use session::End;
 pub use stats::{Counter, Counters, Stats};
@@ -62,7 +65,7 @@ pub struct Engine<P: Protocol> {
     telemetry: TelemetryOut,
     inbox: Arc<Inbox>,
     mail: Mail,
-    pool: Vec<Samples>,
+    pool: Pool,
     changes: Vec<Change>,
     due: Vec<u32>,
     /// Of attachments: unique in the engine, so that no port of a removed device fits its successor's number.
@@ -81,7 +84,7 @@ impl<P: Protocol> fmt::Debug for Engine<P> {
 
 /// What reaches an engine while it runs.
 struct Io<P: Protocol> {
-    commands: mpsc::Receiver<Command<P>>,
+    commands: mpsc::Receiver<Box<Command<P>>>,
     cx: Arc<Cx>,
     stop: CancellationToken,
 }
@@ -114,7 +117,7 @@ impl<P: Protocol> Engine<P> {
             telemetry,
             inbox: Inbox::new(INBOX),
             mail: Mail::default(),
-            pool: vec![],
+            pool: Pool::default(),
             changes: vec![],
             due: vec![],
             epochs: 0,
@@ -134,20 +137,33 @@ impl<P: Protocol> Engine<P> {
     }
 
     /// Until `stop` is cancelled or the command channel closes. What is under way then ends by its `until`, nothing new
-    /// starts, waiting writes are answered `NotSent`; at most five seconds.
-    pub async fn run(mut self, commands: mpsc::Receiver<Command<P>>, cx: Arc<Cx>, stop: CancellationToken) -> Self {
-        let mut io = Io { commands, cx, stop };
+    /// starts, waiting writes are answered `NotSent`; at most five seconds. Commands are boxed, for a queue takes room for many of
+    /// the largest one.
+    pub fn run(
+        self,
+        commands: mpsc::Receiver<Box<Command<P>>>,
+        cx: Arc<Cx>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = Self> + Send {
+        // Boxed: an async function holds what is moved into it twice, and so does whoever awaits it.
+        let (mut this, mut io) = (Box::new(self), Io { commands, cx, stop });
+        async move {
+            this.live(&mut io).await;
+            *this
+        }
+    }
+    async fn live(&mut self, io: &mut Io<P>) {
         let mut failures = 0u32;
         loop {
             let began = Instant::now();
-            let fault = match self.connect(&mut io).await {
+            let fault = match self.connect(io).await {
                 Met::Stop => break,
                 Met::Rotated => continue,
                 Met::Done(Err(fault)) => {
                     self.stats.connect_failures.add(1);
                     fault
                 }
-                Met::Done(Ok(link)) => match self.session(&link, &mut io).await {
+                Met::Done(Ok(link)) => match self.session(&link, io).await {
                     End::Stop => break,
                     End::Rotated => continue,
                     End::Dead(fault) => {
@@ -162,18 +178,18 @@ impl<P: Protocol> Engine<P> {
             self.unlink(&fault);
             let pause = sleep_until(Instant::now() + backoff(failures, fastrand::f64()));
             failures = failures.saturating_add(1);
-            if matches!(self.meanwhile(pause, &mut io, &fault).await, Met::Stop) {
+            if matches!(self.meanwhile(pause, io, &fault).await, Met::Stop) {
                 break;
             }
         }
         self.unlink(&PointFault::new(ErrorKind::Other, "shut down"));
         self.stats.plans.set(self.devices.iter().flatten().map(|d| d.plans.len() as u64).max().unwrap_or(0));
-        self
     }
-    async fn connect(&mut self, io: &mut Io<P>) -> Met<Result<P::Link, PointFault>> {
+    async fn connect(&mut self, io: &mut Io<P>) -> Met<Result<Box<P::Link>, PointFault>> {
         let (protocol, endpoint, cx) = (self.protocol.clone(), self.endpoint.clone(), io.cx.clone());
-        // Boxed: it is large with TLS, and gone when the link is there.
-        let dial = Box::pin(tokio::time::timeout(CONNECT, protocol.connect(&endpoint, &cx)));
+        // Boxed: it is large with TLS, and gone when the link is there. The link too, for it is handed on several times.
+        let dial = async move { protocol.connect(&endpoint, &cx).await.map(Box::new) };
+        let dial = Box::pin(tokio::time::timeout(CONNECT, dial));
         let met = self.meanwhile(dial, io, &PointFault::new(ErrorKind::Unreachable, "link down")).await;
         let link = match met {
             Met::Stop => return Met::Stop,
@@ -220,7 +236,7 @@ impl<P: Protocol> Engine<P> {
                 () = room => {}
                 command = io.commands.recv() => match command {
                     None => return Met::Stop,
-                    Some(command) => if self.command(command, &mut io.cx, Some(why)) { return Met::Rotated },
+                    Some(command) => if self.command(*command, &mut io.cx, Some(why)) { return Met::Rotated },
                 },
             }
         }

@@ -66,7 +66,7 @@ impl<P: Protocol> Engine<P> {
             return order.not_sent(why.clone());
         }
         let Some(device) = device else { return order.not_sent(config("no such device")) };
-        if self.held(device).is_none_or(|held| matches!(held.next, Some(super::devices::Next::Nothing))) {
+        if self.held(device).is_none_or(|held| matches!(held.next, Some(super::held::Next::Nothing))) {
             return order.not_sent(config("the device was removed"));
         }
         if self.arbiter.probing(device) || self.arbiter.said_down(device) {

@@ -73,7 +73,7 @@ impl<P: Protocol> Engine<P> {
                 () = io.stop.cancelled(), if closing.is_none() => closing = Some(self.shut(End::Stop)),
                 command = io.commands.recv(), if closing.is_none() => match command {
                     None => closing = Some(self.shut(End::Stop)),
-                    Some(command) => if self.command(command, &mut io.cx, None) { closing = Some(self.shut(End::Rotated)) },
+                    Some(command) => if self.command(*command, &mut io.cx, None) { closing = Some(self.shut(End::Rotated)) },
                 },
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
@@ -141,7 +141,7 @@ impl<P: Protocol> Engine<P> {
         let epoch = if attach { self.next_epoch() } else { 0 };
         self.sequence += 1;
         let (sequence, inbox) = (self.sequence, self.inbox.clone());
-        let mut samples = self.pool.pop().unwrap_or_default();
+        let mut samples = self.pool.take();
         let unit = u32::try_from(work.unit()).unwrap_or(u32::MAX); // never more units than rows
         let held = self.devices[work.unit()].as_mut().expect("a unit of the arbiter is a device");
         if attach {

@@ -1,12 +1,9 @@
 //! What an engine counts, for metrics. Written by its task, read by anyone, no lock on the way of an exchange.
 use super::DeviceKey;
-use crate::{ErrorKind, Wrote};
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+use crate::{ErrorKind, Wrote, few::Few};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 /// A number that others may read.
@@ -94,7 +91,7 @@ pub struct Stats {
     pub rows: Counter,
     /// The most plans kept for one device, now.
     pub plans: Counter,
-    devices: Mutex<BTreeMap<DeviceKey, Arc<Counters>>>,
+    devices: Mutex<Few<DeviceKey, Arc<Counters>>>,
 }
 
 impl Stats {
@@ -103,12 +100,18 @@ impl Stats {
         self.lock().iter().map(|(key, counters)| (*key, counters.clone())).collect()
     }
     pub(crate) fn device(&self, key: DeviceKey) -> Arc<Counters> {
-        self.lock().entry(key).or_default().clone()
+        let mut devices = self.lock();
+        if let Some(counters) = devices.get(&key) {
+            return counters.clone();
+        }
+        let counters = Arc::<Counters>::default();
+        devices.insert(key, counters.clone());
+        counters
     }
     pub(crate) fn forget(&self, key: DeviceKey) {
         self.lock().remove(&key);
     }
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<DeviceKey, Arc<Counters>>> {
+    fn lock(&self) -> MutexGuard<'_, Few<DeviceKey, Arc<Counters>>> {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

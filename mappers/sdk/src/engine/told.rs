@@ -1,5 +1,5 @@
 //! What the readers are told: devices that come and go, and the newest state of points.
-use super::{Engine, devices::Health};
+use super::{Engine, held::Health};
 use crate::{Connected, Instant, News, PointFault, Protocol, outbox::LinkState};
 use std::time::Duration;
 

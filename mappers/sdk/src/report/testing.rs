@@ -111,7 +111,7 @@ impl From<DeviceStatus> for Snapshot {
         let (values, doubts) =
             (names.iter().map(shown).collect(), names.iter().enumerate().filter_map(doubt).collect());
         let device = one_device(&uid.unwrap_or_default(), properties);
-        let head = Head { pending, applied, identification, learned, conditions: status.conditions };
+        let head = Head { pending, applied, identification, learned, conditions: status.conditions.into() };
         Self::new(device, head.into(), values, doubts, status.summary.map(Into::into))
     }
 }

@@ -1,5 +1,5 @@
 //! The engines that run now, as metrics see them.
-use crate::{DeviceKey, Stats};
+use crate::{DeviceKey, Stats, few::Few};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,7 +7,14 @@ use std::{
 
 /// The engines that run now, for metrics: by resource, with the names of their devices.
 #[derive(Debug, Default)]
-pub struct Engines(Mutex<BTreeMap<String, EngineStats>>);
+pub struct Engines(Mutex<BTreeMap<String, Running>>);
+
+/// One engine, in as little room as can be.
+#[derive(Debug)]
+struct Running {
+    stats: Arc<Stats>,
+    devices: Few<DeviceKey, String>,
+}
 
 /// What one engine counts.
 #[derive(Debug, Clone, Default)]
@@ -21,10 +28,14 @@ pub struct EngineStats {
 impl Engines {
     /// All engines, by the resource that they have open.
     pub fn all(&self) -> BTreeMap<String, EngineStats> {
-        self.lock().clone()
+        let of = |running: &Running| EngineStats {
+            stats: running.stats.clone(),
+            devices: running.devices.iter().map(|(key, name)| (*key, name.clone())).collect(),
+        };
+        self.lock().iter().map(|(resource, running)| (resource.clone(), of(running))).collect()
     }
     pub(crate) fn add(&self, resource: &str, stats: Arc<Stats>) {
-        self.lock().insert(resource.to_owned(), EngineStats { stats, devices: BTreeMap::new() });
+        self.lock().insert(resource.to_owned(), Running { stats, devices: Few::default() });
     }
     pub(super) fn came(&self, resource: &str, key: DeviceKey, name: String) {
         if let Some(engine) = self.lock().get_mut(resource) {
@@ -39,7 +50,7 @@ impl Engines {
     pub(crate) fn remove(&self, resource: &str) {
         self.lock().remove(resource);
     }
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, EngineStats>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

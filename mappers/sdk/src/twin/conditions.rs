@@ -2,7 +2,10 @@
 use super::{point::bounded, write::Verdict};
 use crate::snapshot::timestamp;
 use pollux_crds::{CONNECTED, Condition, HEALTHY, IN_SYNC};
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// Connected goes from True to False or back at most once in this time.
 const FLAP: Duration = Duration::from_secs(30);
@@ -10,6 +13,10 @@ const FLAP: Duration = Duration::from_secs(30);
 const MESSAGE: usize = 1000;
 /// Longest reason.
 const REASON: usize = 64;
+/// Lists that were said last, by whatever device.
+const RECENT: usize = 16;
+
+static SAID: Mutex<Vec<Arc<[Condition]>>> = Mutex::new(vec![]);
 
 /// What is said now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +88,7 @@ impl Conditions {
     pub(super) fn in_sync(&mut self, word: Word, now_ms: i64) {
         self.in_sync.set(word, now_ms);
     }
-    pub(super) fn list(&self, generation: i64) -> Vec<Condition> {
+    pub(super) fn list(&self, generation: i64) -> Arc<[Condition]> {
         let all = [(CONNECTED, &self.connected), (HEALTHY, &self.healthy), (IN_SYNC, &self.in_sync)];
         let condition = |(type_, tracked): (&str, &Tracked)| Condition {
             type_: type_.into(),
@@ -91,8 +98,21 @@ impl Conditions {
             observed_generation: generation,
             last_transition_time: seconds(tracked.since_ms),
         };
-        all.into_iter().map(condition).collect()
+        shared(all.map(condition))
     }
+}
+
+/// Devices of one plant come up in the same second and say the same: one list does for all of them.
+fn shared(said: [Condition; 3]) -> Arc<[Condition]> {
+    let mut recent = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(at) = recent.iter().position(|list| **list == said) {
+        recent[..=at].rotate_right(1);
+        return recent[0].clone();
+    }
+    let list = Arc::<[Condition]>::from(said);
+    recent.truncate(RECENT - 1);
+    recent.insert(0, list.clone());
+    list
 }
 
 /// RFC 3339 in whole seconds, as Kubernetes has it.
@@ -120,3 +140,22 @@ pub(super) fn in_sync(worst: Verdict, held: Option<(&'static str, String)>) -> (
 /// The same value once more is no edit: nobody would see it.
 pub(super) const UNKNOWN_WRITTEN: &str = "unknown whether written; set another value, or annotate pollux.rs/rewrite";
 pub(super) const BINDING_CHANGED: &str = "type, enum, scale, offset or binding changed since it was written; set another value, or annotate pollux.rs/rewrite";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_that_say_the_same_share_what_they_say() {
+        let (one, other, later) = (Conditions::new(1_000), Conditions::new(1_999), Conditions::new(2_000));
+        let list = one.list(1);
+        assert!(Arc::ptr_eq(&list, &other.list(1)), "in the same second");
+        assert_ne!(list, later.list(1));
+        assert_ne!(list, one.list(2));
+        for second in 10..10 + i64::try_from(RECENT).expect("few") {
+            Conditions::new(second * 1_000).list(1);
+        }
+        assert!(!Arc::ptr_eq(&list, &one.list(1)), "what is long ago is forgotten");
+        assert_eq!(list, one.list(1));
+    }
+}

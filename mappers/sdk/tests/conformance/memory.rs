@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 struct Run {
     broker: Arc<Broker>,
-    commands: mpsc::Sender<Command<Memory>>,
+    commands: mpsc::Sender<Box<Command<Memory>>>,
     status: Status,
     _telemetry: Telemetry,
     layouts: Vec<Layout<Memory>>,
@@ -63,7 +63,7 @@ impl Run {
     async fn write(&self, device: u64, value: f64) -> Vec<Wrote> {
         let (reply, answer) = oneshot::channel();
         let write = Write { device: DeviceKey(device), values: vec![(0, value.into())], reply };
-        self.commands.send(Command::Write(write)).await.unwrap();
+        self.commands.send(Box::new(Command::Write(write))).await.unwrap();
         answer.await.unwrap().values
     }
 }

@@ -50,7 +50,7 @@ pub fn device<P: Protocol>(
 }
 
 pub struct Run<P: Protocol> {
-    pub commands: mpsc::Sender<Command<P>>,
+    pub commands: mpsc::Sender<Box<Command<P>>>,
     pub status: Status,
     pub telemetry: Telemetry,
     pub stats: Arc<Stats>,
@@ -78,7 +78,7 @@ impl<P: Protocol> Run<P> {
         Self { commands, status, telemetry, stats: counted, stopper, link, confirmed, task, connected, changes }
     }
     pub async fn tell(&self, command: Command<P>) {
-        self.commands.send(command).await.ok().unwrap();
+        self.commands.send(Box::new(command)).await.ok().unwrap();
     }
     pub async fn ask(&self, device: u64, values: Vec<(usize, Value)>) -> oneshot::Receiver<WriteReply> {
         let (reply, answer) = oneshot::channel();

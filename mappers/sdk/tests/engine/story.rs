@@ -109,7 +109,7 @@ async fn opcua_pushes_polls_and_calls_at_once() {
     run.connected(0, true).await;
     let (reply, answer) = oneshot::channel();
     run.commands
-        .send(Command::Call { device: DeviceKey(0), command: "reset".into(), arguments: 7.0.into(), reply })
+        .send(Box::new(Command::Call { device: DeviceKey(0), command: "reset".into(), arguments: 7.0.into(), reply }))
         .await
         .ok()
         .unwrap();

@@ -67,7 +67,7 @@ impl<P: Protocol> Endpoint<P> {
         let asked = self.shared.clock.now().mono;
         let (reply, result) = oneshot::channel();
         // Handed over now, for positions mean the layout of now; what does not fit is dropped, and says so.
-        let busy = match self.engine.try_send(Command::ReadNow { device: key, points, reply }) {
+        let busy = match self.engine.try_send(Box::new(Command::ReadNow { device: key, points, reply })) {
             Err(TrySendError::Full(_)) => "the mapper is busy",
             _ => "shutting down",
         };
@@ -118,7 +118,7 @@ impl<P: Protocol> Endpoint<P> {
         let (reply, answer) = oneshot::channel();
         let write = Write { device: key, values: flight.values.clone(), reply };
         // Handed over now, for positions mean the layout of now. What is dropped unanswered was not sent.
-        let lost = match self.engine.try_send(Command::Write(write)) {
+        let lost = match self.engine.try_send(Box::new(Command::Write(write))) {
             Err(TrySendError::Full(_)) => "the mapper is busy",
             _ => "shutting down",
         };

@@ -11,7 +11,7 @@ impl<P: Protocol> Endpoint<P> {
         }
         match self.shared.store.learned::<Kept>(uid) {
             Some(Kept { wiring: old, kept }) if old == wiring => {
-                self.engine.send(Command::Recall { device, kept }).await.ok(); // an engine that ended is told nothing more
+                self.engine.send(Box::new(Command::Recall { device, kept })).await.ok(); // an engine that ended is told nothing more
                 false
             }
             found => found.is_some(),
@@ -31,7 +31,9 @@ impl<P: Protocol> Endpoint<P> {
         let now = self.shared.clock.now();
         let answer = match self.devices.get_mut(&key) {
             None => Err(ControlError::NoSuchDevice),
-            Some(_) if self.engine.try_send(Command::Forget { device: key }).is_err() => Err(ControlError::Busy),
+            Some(_) if self.engine.try_send(Box::new(Command::Forget { device: key })).is_err() => {
+                Err(ControlError::Busy)
+            }
             Some(driven) => {
                 driven.forget(now);
                 let uid = driven.device.uid.clone();

@@ -1,8 +1,8 @@
 //! Devices on their way out: nothing new is asked of them, what is under way is still answered and put on record.
-use super::{Ended, Endpoint, channel};
+use super::{Ended, Endpoint};
 use crate::{
     Command, DeviceKey, Protocol,
-    runtime::driven::Driven,
+    runtime::{channels::channel, driven::Driven},
     twin::{Action, Twin},
 };
 use futures_util::FutureExt;
@@ -33,7 +33,7 @@ impl<P: Protocol> Endpoint<P> {
         self.settle_leaving(key);
         let (done, removed) = oneshot::channel();
         // An engine that ended has nothing under way either.
-        self.engine.send(Command::Remove { device: key, reply: done }).await.ok();
+        self.engine.send(Box::new(Command::Remove { device: key, reply: done })).await.ok();
         self.waiting.push(removed.map(move |_| Ended::Silent(key)).boxed());
     }
     pub(super) fn silent(&mut self, key: DeviceKey) {

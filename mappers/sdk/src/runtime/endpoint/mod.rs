@@ -2,18 +2,21 @@
 mod act;
 mod known;
 mod leave;
+mod take;
+mod vault;
 
 use super::{
     Shared,
-    channels::{ChannelName, channel},
-    compile::{Compiled, named},
-    driven::{Driven, Settings},
-    kept::Kept,
+    channels::ChannelName,
+    compile::Compiled,
+    driven::Driven,
     saver::{Attempts, Saved, Saver},
 };
 use crate::{
-    Change, Command, ControlError, Cx, DeviceKey, Engine, Instant, LinkState, Load, News, PointFault, Protocol,
-    Secrets, Status, WriteReply, telemetry,
+    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, Load, News, PointFault, Protocol, Status,
+    WriteReply,
+    few::Few,
+    telemetry,
     twin::{Now, Twin},
 };
 use futures_util::{
@@ -23,18 +26,14 @@ use futures_util::{
 };
 use leave::Leaving;
 use pollux_crds::{EffectiveDevice, Writes};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     task::JoinError,
     time::{sleep_until, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
+use vault::Vault;
 
 /// Commands that may wait for the engine, which takes them as they come.
 const COMMANDS: usize = 256;
@@ -111,15 +110,14 @@ struct Endpoint<P: Protocol> {
     shared: Arc<Shared<P>>,
     resource: String,
     saver: Saver,
-    engine: mpsc::Sender<Command<P>>,
-    /// Boxed: most endpoints have few, and a node of the map has room for eleven.
-    devices: BTreeMap<DeviceKey, Box<Driven<P>>>,
-    leaving: BTreeMap<DeviceKey, Leaving<P>>,
+    engine: mpsc::Sender<Box<Command<P>>>,
+    devices: Few<DeviceKey, Box<Driven<P>>>,
+    leaving: Few<DeviceKey, Leaving<P>>,
     waiting: FuturesUnordered<BoxFuture<'static, Ended>>,
     link: Option<LinkState>,
     load: Load,
     /// Channels of its devices, and how many have each.
-    channels: BTreeMap<ChannelName, usize>,
+    channels: Few<ChannelName, usize>,
     /// The process stops: nothing new is sent, and nothing more is said.
     stopping: bool,
 }
@@ -129,7 +127,7 @@ pub(super) async fn run<P: Protocol>(
     shared: Arc<Shared<P>>,
     endpoint: P::Endpoint,
     saver: Saver,
-    mut orders: mpsc::Receiver<Order<P>>,
+    mut orders: mpsc::Receiver<Box<Order<P>>>,
 ) -> Result<(), JoinError> {
     let (telemetry, _) = telemetry(TELEMETRY);
     let resource = endpoint.to_string();
@@ -140,19 +138,21 @@ pub(super) async fn run<P: Protocol>(
     let mut vault = Vault { named, secrets: shared.secrets.clone(), folder: shared.store.folder().map(Path::to_owned) };
     let cx = vault.newest();
     let stop = shared.stop.clone();
-    let _renews = AbortOnDropHandle::new(tokio::spawn(vault.renew(cx.clone(), commands.downgrade())));
+    // A link that reads no secret has no news of them.
+    let renews = vault.reads().then(|| tokio::spawn(vault.renew(cx.clone(), commands.downgrade())));
+    let _renews = renews.map(AbortOnDropHandle::new);
     let engine = tokio::spawn(async move { drop(engine.run(receiver, cx, stop).await) });
     let mut this = Endpoint {
         shared,
         resource,
         saver,
         engine: commands,
-        devices: BTreeMap::new(),
-        leaving: BTreeMap::new(),
+        devices: Few::default(),
+        leaving: Few::default(),
         waiting: FuturesUnordered::new(),
         link: None,
         load: Load::default(),
-        channels: BTreeMap::new(),
+        channels: Few::default(),
         stopping: false,
     };
     this.serve(&mut orders, &mut status).await;
@@ -160,34 +160,8 @@ pub(super) async fn run<P: Protocol>(
     engine.await
 }
 
-/// What the driver of this link may know of its surroundings.
-struct Vault {
-    /// Secrets that it reads; None: all.
-    named: Option<Vec<String>>,
-    secrets: watch::Receiver<Secrets>,
-    folder: Option<PathBuf>,
-}
-
-impl Vault {
-    fn newest(&mut self) -> Arc<Cx> {
-        Arc::new(self.secrets.borrow_and_update().cx(self.named.as_deref(), self.folder.as_deref()))
-    }
-    /// New contents go to the engine, for as long as there is one; what this link does not read is no news.
-    async fn renew<P: Protocol>(mut self, mut last: Arc<Cx>, engine: mpsc::WeakSender<Command<P>>) {
-        while self.secrets.changed().await.is_ok() {
-            let cx = self.newest();
-            if cx.secrets == last.secrets {
-                continue;
-            }
-            last = cx.clone();
-            let Some(engine) = engine.upgrade() else { return };
-            engine.send(Command::Context(cx)).await.ok(); // it ended: so does this
-        }
-    }
-}
-
 impl<P: Protocol> Endpoint<P> {
-    async fn serve(&mut self, orders: &mut mpsc::Receiver<Order<P>>, status: &mut Status) {
+    async fn serve(&mut self, orders: &mut mpsc::Receiver<Box<Order<P>>>, status: &mut Status) {
         let stop = self.shared.stop.clone();
         loop {
             // Answers come before news: an answer is never newer than news that came later.
@@ -198,12 +172,12 @@ impl<P: Protocol> Endpoint<P> {
             tokio::select! {
                 () = stop.cancelled(), if !self.stopping => self.heed_stop(),
                 order = orders.recv() => match order {
-                    Some(order) => self.order(order).await,
-                    None => return self.drain(status).await,
+                    Some(order) => Box::pin(self.order(*order)).await, // rare, and large
+                    None => return Box::pin(self.drain(status)).await,
                 },
                 news = status.next() => match news {
                     Some(news) => self.news(news),
-                    None => return self.drain(status).await,
+                    None => return Box::pin(self.drain(status)).await,
                 },
                 Some(ended) = self.waiting.next() => self.ended(ended),
                 () = sleep_until(wake) => self.tick(),
@@ -257,104 +231,13 @@ impl<P: Protocol> Endpoint<P> {
         wakes.map(|w| clock.instant(w)).min().unwrap_or(latest).min(latest)
     }
 
-    async fn order(&mut self, order: Order<P>) {
-        self.heed_stop();
-        match order {
-            Order::Apply { device, compiled, twin, writes, reply } => {
-                if let Some(answer) = self.apply(device, compiled, twin, writes).await {
-                    reply.send(answer).ok(); // who asked may have ended
-                }
-            }
-            Order::EditRefused { key, why } => {
-                let now = self.shared.clock.now();
-                if let Some(driven) = self.devices.get_mut(&key) {
-                    driven.twin.edit_refused(why, now);
-                }
-                self.settle(key);
-            }
-            Order::Remove { key, reply } => self.remove(key, reply).await,
-            Order::Forget { key, reply } => self.forget(key, reply),
-            Order::Read { key, reply } => self.read(key, vec![], Some(reply)),
-        }
-    }
-    /// None: the engine has ended.
-    async fn apply(
-        &mut self,
-        device: Arc<EffectiveDevice>,
-        compiled: Box<Compiled<P>>,
-        twin: Option<Box<Twin>>,
-        writes: Writes,
-    ) -> Option<Result<(), Refused>> {
-        let Compiled { spec, points, .. } = *compiled;
-        let (key, timeout, wiring) = (spec.key, spec.timeout, spec.wiring);
-        let stale = self.recall(key, &device.uid, wiring).await;
-        let (reply, answer) = oneshot::channel();
-        self.engine.send(Command::Apply { spec, reply }).await.ok()?;
-        let layout = match answer.await.ok()? {
-            Ok(layout) => layout,
-            Err(errors) => return Some(Err(Refused { errors: named(&device, &points, errors), twin })),
-        };
-        self.withdraw(key).await;
-        let now = self.shared.clock.now();
-        self.shared.engines.came(&self.resource, key, device.key());
-        let new = channel(&device);
-        if stale {
-            self.keep_learned(&device.uid, Kept::nothing());
-        }
-        let knowledge = self.shared.protocol.knowledge(&layout.unit);
-        let settings = Settings { device, points, layout, timeout, wiring, knowledge };
-        let old = self.devices.get(&key).map(|driven| channel(&driven.device));
-        match (self.devices.get_mut(&key), twin) {
-            (Some(driven), _) => driven.renew(settings, writes, now),
-            (None, Some(twin)) => drop(self.devices.insert(key, Box::new(Driven::new(settings, *twin, writes, now)))),
-            (None, None) => tracing::error!(?key, "neither driven here nor elsewhere"), // the placement knows better
-        }
-        if let Some(driven) = self.devices.get_mut(&key) {
-            driven.twin.overloaded(self.load.warning.as_deref(), now);
-        }
-        self.joins(new);
-        self.parts(old.flatten());
-        if self.stopping {
-            self.stop();
-        }
-        self.settle(key);
-        Some(Ok(()))
-    }
-    /// A write that waits for its turn in the engine is taken back before anything else is in force: once that is said,
-    /// what was decided upon before does not leave.
-    async fn withdraw(&mut self, key: DeviceKey) {
-        let Some(flight) = self.devices.get_mut(&key).and_then(|driven| driven.flight.as_mut()) else { return };
-        flight.withdrawn = true;
-        let (reply, withdrawn) = oneshot::channel();
-        if self.engine.send(Command::Withdraw { device: key, reply }).await.is_ok() {
-            withdrawn.await.ok(); // an engine that ended sends nothing either
-        }
-    }
-    /// One more device of a Channel.
-    fn joins(&mut self, name: Option<ChannelName>) {
-        let Some(name) = name else { return };
-        if let Some(link) = &self.link {
-            self.shared.channels.set([&name].into_iter(), link, &self.load);
-        }
-        *self.channels.entry(name).or_default() += 1;
-    }
-    /// One device less of a Channel.
-    fn parts(&mut self, name: Option<ChannelName>) {
-        let Some((name, count)) = name.and_then(|name| self.channels.remove_entry(&name)) else { return };
-        if count > 1 {
-            self.channels.insert(name, count - 1);
-        } else {
-            self.shared.channels.forget([&name].into_iter());
-        }
-    }
-
     fn news(&mut self, news: News) {
         self.heed_stop();
         let now = self.shared.clock.now();
         let mut touched = BTreeSet::new();
         if let Some(load) = &news.load {
             self.loaded(load, now);
-            touched.extend(self.devices.keys());
+            touched.extend(self.devices.keys().copied());
         }
         if let Some(link) = &news.link {
             self.linked(link);

@@ -98,7 +98,7 @@ impl<P: Protocol> Placement<P> {
             known.place = Place::Leaving(at.clone());
             let left = async move {
                 if let Some(orders) = orders {
-                    orders.send(Order::Remove { key, reply }).await.ok(); // it ended: then the twin is lost with it
+                    orders.send(Box::new(Order::Remove { key, reply })).await.ok(); // it ended: then the twin is lost with it
                 }
                 Event::Left { uid, twin: twin.await.ok().flatten() }
             };
@@ -164,7 +164,7 @@ impl<P: Protocol> Placement<P> {
             Place::At(endpoint) => {
                 if let Some(orders) = self.endpoints.get(endpoint).and_then(|running| running.orders.clone()) {
                     let order = Order::EditRefused { key: known.key, why: refused.clone() };
-                    orders.send(order).await.ok(); // it ended: an event says so
+                    orders.send(Box::new(order)).await.ok(); // it ended: an event says so
                 }
             }
             Place::Parked(twin, _) => {
@@ -205,7 +205,7 @@ impl<P: Protocol> Placement<P> {
         let (endpoint, (reply, answer)) = (compiled.endpoint.clone(), oneshot::channel());
         let order = Order::Apply { device: device.clone(), compiled, twin, writes, reply };
         let sent = match self.endpoint(&endpoint) {
-            Some(orders) => orders.send(order).await.is_ok(),
+            Some(orders) => orders.send(Box::new(order)).await.is_ok(),
             None => false,
         };
         let answer = if sent { answer.await.ok() } else { None };

@@ -38,7 +38,7 @@ const DISK_RETRY: Duration = Duration::from_secs(10);
 
 /// An endpoint that runs. Without a way to give orders it is closing.
 struct Running<P: Protocol> {
-    orders: Option<mpsc::Sender<Order<P>>>,
+    orders: Option<mpsc::Sender<Box<Order<P>>>>,
 }
 
 /// Where a device is.
@@ -226,7 +226,7 @@ impl<P: Protocol> Placement<P> {
         let orders = self.endpoints.get(endpoint).and_then(|running| running.orders.as_ref());
         let order = |reply| if forget { Order::Forget { key: *key, reply } } else { Order::Read { key: *key, reply } };
         match orders.and_then(|orders| orders.try_reserve().ok()) {
-            Some(place) => place.send(order(reply)),
+            Some(place) => place.send(Box::new(order(reply))),
             None => drop(reply.send(Err(ControlError::Busy))), // who asked may have left
         }
     }
@@ -241,7 +241,7 @@ impl<P: Protocol> Placement<P> {
         Twin::new(device.clone(), record, self.config.writes, self.shared.clock.now())
     }
     /// The way to an endpoint, which is opened for it.
-    fn endpoint(&mut self, endpoint: &P::Endpoint) -> Option<mpsc::Sender<Order<P>>> {
+    fn endpoint(&mut self, endpoint: &P::Endpoint) -> Option<mpsc::Sender<Box<Order<P>>>> {
         if let Some(running) = self.endpoints.get(endpoint) {
             return running.orders.clone();
         }
