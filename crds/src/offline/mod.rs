@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use std::{
     collections::BTreeSet,
-    sync::{Arc, LazyLock},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// An object that the API server would take.
@@ -32,22 +32,44 @@ pub const KINDS: [&str; 4] = ["Channel", "Device", "DeviceModel", "MapperClass"]
 const MAX_NAME: usize = 253;
 const MAX_NAMESPACE: usize = 63;
 
-/// One kind's schema, read once.
+/// One kind's schema, as objects are judged by it.
 struct Kind {
     name: String,
     namespaced: bool,
+    /// Without `status`; with what every object has beside, which is judged apart and not part of a CRD's schema.
     schema: Json,
     rules: CompiledSchema,
 }
 
-static SCHEMAS: LazyLock<Vec<Kind>> = LazyLock::new(|| manifests().iter().filter_map(|(_, crd)| kind(crd)).collect());
+/// There while objects are judged: they take more memory than a small plant.
+static SCHEMAS: Mutex<Option<Arc<[Kind]>>> = Mutex::new(None);
 
-fn kind(crd: &Json) -> Option<Kind> {
+fn schemas() -> Arc<[Kind]> {
+    let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
+    schemas.get_or_insert_with(|| manifests().into_iter().filter_map(|(_, crd)| kind(crd)).collect()).clone()
+}
+
+/// Gives back what [`load`] keeps from one object for the next. For after the last one: what comes later is judged as well, but
+/// the schemas are read again for it.
+pub fn forget() {
+    SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner).take();
+    structural::forget();
+}
+
+fn kind(mut crd: Json) -> Option<Kind> {
     let name = crd.pointer("/spec/names/kind")?.as_str()?.to_owned();
-    let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema")?.clone();
+    if !KINDS.contains(&name.as_str()) {
+        return None;
+    }
     let namespaced = crd.pointer("/spec/scope")? == "Namespaced";
+    let mut schema = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema")?.take();
+    schema.get_mut("properties")?.as_object_mut()?.remove("status");
     let rules = compile_schema(&schema);
-    KINDS.contains(&name.as_str()).then_some(Kind { name, namespaced, schema, rules })
+    let properties = schema.get_mut("properties")?.as_object_mut()?;
+    for (name, type_) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
+        properties.insert(name.into(), json!({"type": type_, "x-kubernetes-preserve-unknown-fields": true}));
+    }
+    Some(Kind { name, namespaced, schema, rules })
 }
 
 /// Whether an object is one of ours: others (a Secret, a Pod) are not judged here.
@@ -59,7 +81,8 @@ pub fn is_ours(object: &Json) -> bool {
 /// The object with its defaults, or all that is wrong with it at once. `status` is not looked at: who writes a spec cannot
 /// write it.
 pub fn load(object: &Json) -> Result<Object, Vec<FieldError>> {
-    let kind = find(object).map_err(|error| vec![error])?;
+    let schemas = schemas();
+    let kind = find(&schemas, object).map_err(|error| vec![error])?;
     let mut object = object.clone();
     if let Some(map) = object.as_object_mut() {
         map.remove("status");
@@ -67,7 +90,7 @@ pub fn load(object: &Json) -> Result<Object, Vec<FieldError>> {
     structural::whole_numbers(&mut object);
     structural::drop_nulls(&kind.schema, &mut object);
     let mut errors = metadata(&object, kind.namespaced);
-    structural::check(&schema_of(kind), &object, &mut errors);
+    structural::check(&kind.schema, &object, &mut errors);
     let object = apply_defaults(&kind.schema, &object);
     // As the API server does it: rules only where the types are right.
     if errors.is_empty() {
@@ -78,19 +101,7 @@ pub fn load(object: &Json) -> Result<Object, Vec<FieldError>> {
     if errors.is_empty() { typed(&kind.name, object) } else { Err(errors) }
 }
 
-/// The schema with what every object has beside: judged apart, and not part of a CRD's schema.
-fn schema_of(kind: &Kind) -> Json {
-    let mut schema = kind.schema.clone();
-    if let Some(properties) = schema.get_mut("properties").and_then(Json::as_object_mut) {
-        properties.remove("status");
-        for (name, type_) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
-            properties.insert(name.into(), json!({"type": type_, "x-kubernetes-preserve-unknown-fields": true}));
-        }
-    }
-    schema
-}
-
-fn find(object: &Json) -> Result<&'static Kind, FieldError> {
+fn find<'a>(schemas: &'a [Kind], object: &Json) -> Result<&'a Kind, FieldError> {
     let text = |field: &str| object.get(field).and_then(Json::as_str).unwrap_or_default();
     if !object.is_object() {
         return Err(FieldError::new("", "must be an object with apiVersion, kind and metadata"));
@@ -99,7 +110,7 @@ fn find(object: &Json) -> Result<&'static Kind, FieldError> {
     if version != ours {
         return Err(FieldError::new("apiVersion", format!("must be {ours}, is {version:?}")));
     }
-    SCHEMAS.iter().find(|k| k.name == text("kind")).ok_or_else(|| {
+    schemas.iter().find(|k| k.name == text("kind")).ok_or_else(|| {
         let hint = nearest(text("kind"), KINDS.into_iter()).unwrap_or_default();
         FieldError::new("kind", format!("unknown kind {:?}{hint}; there are: {}", text("kind"), list(&KINDS)))
     })

@@ -7,8 +7,8 @@ use crate::{
 use regex::Regex;
 use serde_json::Value as Json;
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Keywords that [`check`] acts on, or that need no act: a test holds the manifests to them.
@@ -291,8 +291,9 @@ fn bound(schema: &Json, keyword: &str) -> Option<u64> {
 }
 
 /// Patterns come from our own schemas only: few, and each is compiled once.
+static COMPILED: Mutex<BTreeMap<String, Option<Arc<Regex>>>> = Mutex::new(BTreeMap::new());
+
 fn regex(pattern: &str) -> Option<Arc<Regex>> {
-    static COMPILED: LazyLock<Mutex<HashMap<String, Option<Arc<Regex>>>>> = LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = compiled.get(pattern) {
         return known.clone();
@@ -300,4 +301,7 @@ fn regex(pattern: &str) -> Option<Arc<Regex>> {
     let regex = Regex::new(pattern).ok().map(Arc::new);
     compiled.insert(pattern.to_owned(), regex.clone());
     regex
+}
+pub(super) fn forget() {
+    COMPILED.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }

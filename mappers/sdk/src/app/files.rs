@@ -10,7 +10,7 @@ use crate::{
     api::Specs,
     source::file::{FileSource, Report},
 };
-use pollux_crds::Writes;
+use pollux_crds::{Writes, offline};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -30,6 +30,7 @@ pub(super) async fn run<P: Protocol>(protocol: Arc<P>, options: Options) -> Exit
     };
     let writes = if options.allow_writes { Writes::Enabled } else { Writes::Disabled };
     let (source, report) = FileSource::open(options.files, P::NAME, writes);
+    offline::forget(); // before the devices need memory
     for problem in &report.problems {
         say(&problem.to_string(), Exit::Usage);
     }

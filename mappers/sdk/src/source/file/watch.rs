@@ -33,6 +33,9 @@ impl FileSource {
             while edits.try_recv().is_ok() {} // holds one at most: all these are one edit
             let (source, report) = match tokio::task::spawn_blocking(move || {
                 let report = self.reread();
+                if report.is_some() {
+                    pollux_crds::offline::forget(); // edits are rare
+                }
                 (self, report)
             })
             .await
