@@ -8,6 +8,7 @@ mod fence;
 mod format;
 pub mod frame;
 mod kept;
+mod layout;
 pub mod learned;
 mod link;
 mod manners;

@@ -312,7 +312,7 @@ fn encode(unit: &Unit, values: &[(usize, Value)], out: &mut Written) -> Option<V
 impl Unit {
     pub(crate) fn encode(&self, point: usize, value: &Value) -> Result<(&Item, Encoded), PointFault> {
         let no = |text| PointFault::new(ErrorKind::Config, text);
-        let item = self.items.get(point).ok_or_else(|| no("no such point"))?;
+        let item = self.items().get(point).ok_or_else(|| no("no such point"))?;
         if !matches!(item.range.table, Table::Coil | Table::Holding) {
             return Err(no("only tables coil and holding can be written"));
         }
@@ -342,11 +342,8 @@ pub(crate) fn describe(unit: &Unit, exchange: &Exchange<Range>) -> String {
 }
 
 pub(crate) fn deliver(unit: &Unit, exchange: &Exchange<Range>, data: &[u8], out: &mut Samples) {
-    for item in exchange.points.iter().filter_map(|at| unit.items.get(*at)) {
+    for (slot, item) in exchange.points.iter().filter_map(|at| unit.point(*at)) {
         let offset = usize::from(item.range.start.saturating_sub(exchange.request.start));
-        match item.format.decode(data, offset) {
-            Ok(value) => out.put(item.slot, value),
-            Err(fault) => out.fault(item.slot, fault),
-        }
+        item.format.deliver(data, offset, slot, out);
     }
 }

@@ -1,7 +1,7 @@
 //! The names of a unit's points. They are for people, and seldom looked at: one text for all takes a fifth of a `String` each.
 
 /// Names, by position.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Names {
     text: Box<str>,
     /// Where each of them ends.

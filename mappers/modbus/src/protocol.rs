@@ -42,7 +42,7 @@ impl Protocol for Modbus {
     }
 
     fn plan(&self, unit: &Unit, due: &[usize]) -> Vec<Exchange<Range>> {
-        let due = due.iter().filter_map(|at| unit.items.get(*at).map(|item| (*at, item.block)));
+        let due = due.iter().filter_map(|at| unit.items().get(*at).map(|item| (*at, item.block)));
         let planned = plan::plan(due, &unit.rules, &unit.learned());
         planned.into_iter().map(|one| Exchange { points: one.points, request: one.range }).collect()
     }
@@ -73,7 +73,7 @@ impl Protocol for Modbus {
     }
 
     fn precision(&self, unit: &Unit, point: usize) -> Precision {
-        unit.items.get(point).map(|item| item.format.precision()).unwrap_or_default()
+        unit.items().get(point).map(|item| item.format.precision()).unwrap_or_default()
     }
 
     /// A bit is read, changed and written back.

@@ -1,21 +1,21 @@
 //! One device, compiled: where each point stands, and what the device was seen to refuse.
 use crate::{
-    fence, format::format, kept::Why, learned::Learned, manners::Patience, names::Names, plan::Range, rules::Rules,
+    fence, format::format, kept::Why, layout::Layout, learned::Learned, manners::Patience, plan::Range, rules::Rules,
     told::Told, values::Format, write::Writing,
 };
 use pollux_crds::{GroupMember, ModbusBinding, ModbusDevice, ModbusTable as Table, Place, ReadGroup, read_groups};
 use pollux_mapper::{ConfigError, Exchange, Instant, Knowledge, Point, Slot};
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 #[derive(Debug)]
 pub struct Unit {
     pub id: u8,
-    pub items: Box<[Item]>,
-    /// Of its points, for people.
-    names: Names,
+    /// The slot of its first point; the others follow.
+    base: Slot,
+    layout: Arc<Layout>,
     /// What it may be asked, and what that costs.
     pub rules: Rules,
     pub writing: Writing,
@@ -31,9 +31,8 @@ pub struct Unit {
 }
 
 /// One point, in as little room as can be: there are many. `block` is what a read may not split: its own range, or its read group's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Item {
-    pub slot: Slot,
     pub range: Range,
     pub block: Range,
     pub format: Format,
@@ -67,8 +66,8 @@ impl Unit {
                 let fences = fence::two_forms(&read, &rules);
                 Ok(Self {
                     id,
-                    items: items.into(),
-                    names: points.iter().map(|point| point.name).collect(),
+                    base: points.first().map_or(Slot(0), |point| point.slot),
+                    layout: Layout::shared(items, points.iter().map(|point| point.name)),
                     rules,
                     writing,
                     learned: Mutex::default(),
@@ -82,9 +81,19 @@ impl Unit {
         }
     }
 
+    /// All points.
+    pub fn items(&self) -> &[Item] {
+        self.layout.items()
+    }
+    /// One of them, and where its value goes.
+    #[inline]
+    pub fn point(&self, at: usize) -> Option<(Slot, &Item)> {
+        let item = self.items().get(at)?;
+        Some((Slot(self.base.0.checked_add(u32::try_from(at).ok()?)?), item))
+    }
     /// What a point is called.
     pub(crate) fn name(&self, point: usize) -> Option<&str> {
-        self.names.get(point)
+        self.layout.names().get(point)
     }
     /// Whether bits may be written by function 22.
     pub(crate) fn masks(&self) -> bool {
@@ -121,7 +130,7 @@ impl Unit {
         self.learned().silent(exchange.request, &blocks);
     }
     fn blocks(&self, exchange: &Exchange<Range>) -> Vec<Range> {
-        exchange.points.iter().filter_map(|at| self.items.get(*at)).map(|item| item.block).collect()
+        exchange.points.iter().filter_map(|at| self.items().get(*at)).map(|item| item.block).collect()
     }
 }
 
@@ -145,7 +154,7 @@ fn item(point: &Point<'_, ModbusBinding>, offset: i32, rules: &Rules, writing: W
     if let Some(text) = writing.refuse(table, range.count).filter(|_| point.writable) {
         return Err(text);
     }
-    Ok(Item { slot: point.slot, range, block: range, format })
+    Ok(Item { range, block: range, format })
 }
 
 /// Where it is on the wire.

@@ -72,7 +72,7 @@ async fn every_property_of_every_boiler_is_there_and_makes_sense() {
         config.tcp = Some(ModbusTcp { host: "127.0.0.1".into(), port: port.into() });
         let unit = prepare(&device, &config);
         let link = Modbus.connect(&Modbus.endpoint(&config).expect("valid"), &Cx::default()).await.expect("connected");
-        let mut due: Vec<usize> = (0..unit.items.len()).collect();
+        let mut due: Vec<usize> = (0..unit.items().len()).collect();
         let mut values: BTreeMap<&str, Value> = BTreeMap::new();
         while !due.is_empty() {
             let mut again = vec![];

@@ -60,8 +60,8 @@ async fn until(status: &mut Status, what: &str, so: impl Fn(&Connected) -> bool,
     let mut said = false;
     let looked = async {
         while !said || values.iter().filter(|good| **good).count() < good {
-            let News { changes, connected, .. } = status.next().await.expect("it runs");
-            for change in changes {
+            let News { numbers, changes, connected, .. } = status.next().await.expect("it runs");
+            for change in numbers.changes().chain(changes) {
                 let at = change.point as usize;
                 if let Ok(value) = &change.value {
                     assert_eq!(

@@ -136,8 +136,8 @@ impl Mapper {
         let known = Some(Modbus.knowledge(&layout.unit)); // what was known before is told with the layout
         Self { commands, status, values: BTreeMap::new(), known, stop }
     }
-    fn take(&mut self, News { changes, known, .. }: News) {
-        for change in changes {
+    fn take(&mut self, News { numbers, changes, known, .. }: News) {
+        for change in numbers.changes().chain(changes) {
             self.values.insert(change.point as usize, change.value.map_err(|fault| fault.text.into_owned()));
         }
         self.known = known.into_iter().next_back().map(|known| known.knowledge).or(self.known.take());

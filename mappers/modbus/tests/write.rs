@@ -35,7 +35,7 @@ fn with(function: WriteFunction, limits: ModbusLimits) -> ModbusDevice {
 /// What leaves for these values of p0, p1, …
 fn sent(device: &ModbusDevice, bindings: &[ModbusBinding], values: &[Value]) -> Vec<Request<'static>> {
     let unit = unit(device, bindings).expect("valid");
-    let group = unit.items.iter().zip(values).map(|(item, value)| (item, item.format.encode(value).expect("fits")));
+    let group = unit.items().iter().zip(values).map(|(item, value)| (item, item.format.encode(value).expect("fits")));
     let requests =
         steps(group, unit.writing).into_iter().map(|step| step.what.request(0x00F0, unit.writing).into_owned());
     requests.collect()
@@ -92,8 +92,12 @@ fn bits_and_bytes_leave_the_rest_of_their_register_alone() {
     let plan = [field, ModbusBinding { data_type: Some(Uint8H), ..bits(Holding, 9) }];
     let unit = unit(&device(anywhere(), 1), &plan).expect("valid");
     let values = [Value::Int(5), Value::Int(0xA5)];
-    let group: Vec<_> =
-        unit.items.iter().zip(&values).map(|(item, value)| (item, item.format.encode(value).expect("fits"))).collect();
+    let group: Vec<_> = unit
+        .items()
+        .iter()
+        .zip(&values)
+        .map(|(item, value)| (item, item.format.encode(value).expect("fits")))
+        .collect();
     let steps = steps(group, Writing::default());
     let [Step { values, what }] = steps.as_slice() else { panic!("one register, one write: {steps:?}") };
     assert_eq!(values, &[0, 1]);

@@ -3,7 +3,7 @@ use super::{refused, shown};
 use pollux_mapper::{PointFault, Value};
 
 /// From bit `low` (0 is the least significant) upward. One bit is true or false, more are a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Field {
     low: u8,
     bits: u8,

@@ -13,10 +13,10 @@ pub use number::Number;
 pub use text::Text;
 
 use pollux_crds::ByteOrder;
-use pollux_mapper::{ErrorKind, PointFault, Precision, Value};
+use pollux_mapper::{ErrorKind, PointFault, Precision, Samples, Slot, Value};
 
 /// How a value stands on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Format {
     pub one: One,
     pub order: ByteOrder,
@@ -25,7 +25,7 @@ pub struct Format {
 }
 
 /// One value, or one element of an array.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum One {
     /// A coil or a discrete input.
     Coil,
@@ -91,10 +91,26 @@ impl Format {
     }
 
     /// Out of the data of an answer: registers, or bits eight to a byte. `offset`: how many addresses after the first.
+    #[inline]
     pub fn decode(self, data: &[u8], offset: usize) -> Result<Value, PointFault> {
         match self.count {
             Some(count) => array::decode(self, count, data, offset),
             None => self.one.decode(data, offset, self.order),
+        }
+    }
+
+    /// As [`decode`](Self::decode) does, to the engine: without detours for single numbers, which most values are.
+    #[inline]
+    pub(crate) fn deliver(self, data: &[u8], offset: usize, slot: Slot, out: &mut Samples) {
+        let decoded = match self {
+            Self { one: One::Number(number), order, count: None } => {
+                number.data(data, offset).ok_or_else(short).and_then(|data| number.decode(order::gather(data, order)))
+            }
+            _ => self.decode(data, offset),
+        };
+        match decoded {
+            Ok(value) => out.put(slot, value),
+            Err(fault) => out.fault(slot, fault),
         }
     }
 
@@ -123,6 +139,7 @@ impl One {
         }
     }
 
+    #[inline]
     fn decode(self, data: &[u8], offset: usize, order: ByteOrder) -> Result<Value, PointFault> {
         if self == Self::Coil {
             let byte = data.get(offset / 8).ok_or_else(short)?;

@@ -5,7 +5,7 @@ use pollux_mapper::{
     convert::{from_half, to_half},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Number {
     Int16,
     Uint16,
@@ -36,7 +36,14 @@ impl Number {
         }
     }
 
+    /// Its registers in the data of an answer, `offset` registers from the first.
+    #[inline]
+    pub(super) fn data(self, data: &[u8], offset: usize) -> Option<&[u8]> {
+        let start = offset.checked_mul(2)?;
+        data.get(start..start.checked_add(usize::from(self.registers()) * 2)?)
+    }
     /// `bits`: the lowest of them, as many as its registers have.
+    #[inline]
     pub(super) fn decode(self, bits: u64) -> Result<Value, PointFault> {
         Ok(match self {
             Self::Int16 | Self::Int32 | Self::Int64 => Value::Int(self.signed(bits)),

@@ -13,7 +13,25 @@ fn arrange(bytes: &mut [u8], order: ByteOrder) {
 }
 
 /// The bits of up to four registers as one number, the most significant first whatever their order on the wire.
+#[inline]
 pub(super) fn gather(data: &[u8], order: ByteOrder) -> u64 {
+    match data {
+        [a, b] => word(&[*a, *b], order).into(),
+        [a, b, c, d] => pair(u32::from_be_bytes([*a, *b, *c, *d]), order).into(),
+        _ => gather_any(data, order),
+    }
+}
+/// Two registers, which most values have.
+#[inline]
+fn pair(bits: u32, order: ByteOrder) -> u32 {
+    match order.pattern() {
+        ByteOrder::Badc => bits.swap_bytes().rotate_left(16),
+        ByteOrder::Cdab => bits.rotate_left(16),
+        ByteOrder::Dcba => bits.swap_bytes(),
+        _ => bits,
+    }
+}
+fn gather_any(data: &[u8], order: ByteOrder) -> u64 {
     let mut bytes = [0; 8];
     let from = bytes.len().saturating_sub(data.len());
     if let Some(used) = bytes.get_mut(from..).filter(|used| used.len() == data.len()) {

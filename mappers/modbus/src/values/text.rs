@@ -4,7 +4,7 @@ use encoding_rs::GBK;
 use pollux_crds::{ByteOrder, ModbusEncoding as Encoding, ModbusTrim as Trim};
 use pollux_mapper::{PointFault, Value};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Text {
     pub registers: u16,
     pub encoding: Encoding,

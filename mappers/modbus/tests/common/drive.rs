@@ -12,7 +12,7 @@ fn until() -> Instant {
 
 /// All values, planned anew as often as the driver asks for it.
 pub(crate) async fn read(link: &Link, unit: &Unit) -> BTreeMap<u32, Result<Value, PointFault>> {
-    let mut due: Vec<usize> = (0..unit.items.len()).collect();
+    let mut due: Vec<usize> = (0..unit.items().len()).collect();
     let mut out = BTreeMap::new();
     for _ in 0..64 {
         let mut again = vec![];
@@ -22,7 +22,9 @@ pub(crate) async fn read(link: &Link, unit: &Unit) -> BTreeMap<u32, Result<Value
                 Ok(Done::Ok) => {}
                 Ok(Done::Replan) => again.extend(&exchange.points),
                 Err(Fault::Point(fault)) => {
-                    out.extend(exchange.points.iter().map(|at| (unit.items[*at].slot.0, Err(fault.clone()))));
+                    out.extend(
+                        exchange.points.iter().map(|at| (unit.point(*at).expect("a point").0.0, Err(fault.clone()))),
+                    );
                 }
                 Err(fault) => panic!("{fault:?}"),
             }

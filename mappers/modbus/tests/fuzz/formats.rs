@@ -78,7 +78,7 @@ pub(crate) static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
     let all = numbers.chain(text).chain(of_both).chain(long).chain(arrays).chain(parts).chain(trims).chain(blocks);
     let all: Vec<_> =
         all.map(|binding| (!is_bytes(&binding), binding)).map(|(able, binding)| (binding, able, None)).collect();
-    unit(1, &all).expect("valid").items.iter().map(|item| item.format).collect()
+    unit(1, &all).expect("valid").items().iter().map(|item| item.format).collect()
 });
 
 /// An array of single bytes is read only.
