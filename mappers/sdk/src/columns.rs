@@ -2,6 +2,7 @@
 //! must see every change, and sinks have their own.
 use crate::{
     DeviceKey, ErrorKind, Instant, PointFault, Quality, Slot, Value,
+    figures::Figures,
     port::{Number, Other},
     value::{Kind, join, split},
 };
@@ -78,13 +79,14 @@ impl Fresh {
         self.unchanged.load(Acquire)
     }
     #[inline]
-    fn mark(&self, point: u32, tick: u64, told: bool) {
+    fn mark(&self, point: u32, tick: u64) {
         if let Some(heard) = self.heard.get(point as usize) {
             heard.store(tick, Relaxed);
         }
-        if !told {
-            self.unchanged.store(self.unchanged.load(Relaxed).wrapping_add(1), Release); // one writer
-        }
+    }
+    /// Points were marked that nobody is told of.
+    fn tell_unchanged(&self) {
+        self.unchanged.store(self.unchanged.load(Relaxed).wrapping_add(1), Release); // one writer
     }
 }
 
@@ -229,6 +231,36 @@ impl Columns {
         self.faults.get(&slot)
     }
 
+    /// Numbers of one device, as they came: those that are where such a number was have the short way.
+    pub(crate) fn ingest_all(&mut self, numbers: impl Iterator<Item = Number>, now: Now, out: &mut Vec<Change>) {
+        let mut unchanged = None;
+        for n in numbers {
+            match self.renew(n, now) {
+                None => self.ingest(n, now, out),
+                Some((_, true)) if self.tells => self.report(n.slot, join(n.kind, n.bits).map(Ok), out),
+                Some((_, true)) => self.mark(n.slot),
+                Some((block, false)) => unchanged = Some(block),
+            }
+        }
+        if let Some(Some(block)) = unchanged.and_then(|block| self.blocks.get(block as usize)) {
+            block.fresh.tell_unchanged();
+        }
+    }
+    /// None: it is not where a good number of its kind was. Some: whose it is, and whether it moved.
+    #[inline]
+    fn renew(&mut self, n: Number, now: Now) -> Option<(u32, bool)> {
+        let row = self.rows.get_mut(n.slot.0 as usize)?;
+        let alike = row.kind == n.kind && row.quality == n.quality && row.flags & (EVENT | FAULTED) == 0;
+        let sound = n.kind != Kind::Float || f64::from_bits(n.bits).is_finite();
+        if !(alike && sound && n.quality != Quality::Bad) {
+            return None;
+        }
+        let moved = differ(n.kind, n.bits, row.bits);
+        (row.bits, row.time) = (n.bits, if n.time == 0 { now.unix } else { n.time });
+        let block = self.blocks.get(row.block as usize)?.as_ref()?;
+        block.fresh.mark(n.slot.0.wrapping_sub(block.base), now.tick);
+        Some((row.block, moved))
+    }
     #[inline]
     pub(crate) fn ingest(&mut self, n: Number, now: Now, out: &mut Vec<Change>) {
         if n.kind == Kind::Float && !f64::from_bits(n.bits).is_finite() {
@@ -279,7 +311,10 @@ impl Columns {
         if quality != Quality::Bad
             && let Some(Some(block)) = self.blocks.get(row.block as usize)
         {
-            block.fresh.mark(slot.0.wrapping_sub(block.base), now.tick, news);
+            block.fresh.mark(slot.0.wrapping_sub(block.base), now.tick);
+            if !news {
+                block.fresh.tell_unchanged();
+            }
         }
         news
     }
@@ -295,16 +330,19 @@ impl Columns {
         self.faults.insert(slot, fault.clone());
         self.report(slot, Some(Err(fault)), out);
     }
-    fn report(&mut self, slot: Slot, value: Option<Result<Value, PointFault>>, out: &mut Vec<Change>) {
-        let Some(row) = self.rows.get_mut(slot.0 as usize) else { return };
-        if row.flags & DIRTY == 0 {
+    /// The status side is to see its newest state.
+    #[inline]
+    fn mark(&mut self, slot: Slot) {
+        if let Some(row) = self.rows.get_mut(slot.0 as usize)
+            && row.flags & DIRTY == 0
+        {
             row.flags |= DIRTY;
             self.dirty.push(slot);
         }
-        if !self.tells {
-            return;
-        }
-        let row = *row;
+    }
+    fn report(&mut self, slot: Slot, value: Option<Result<Value, PointFault>>, out: &mut Vec<Change>) {
+        self.mark(slot);
+        let Some(row) = self.rows.get(slot.0 as usize).copied().filter(|_| self.tells) else { return };
         out.extend(value.and_then(|value| self.change(slot, row, value)));
     }
     fn change(&self, slot: Slot, row: Row, value: Result<Value, PointFault>) -> Option<Change> {
@@ -327,19 +365,30 @@ impl Columns {
         };
         self.change(slot, row, value)
     }
-    pub(crate) fn has_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+    /// How many points changed since they were last taken.
+    pub(crate) fn dirty(&self) -> usize {
+        self.dirty.len()
     }
-    /// The newest state of points that changed since they were last taken, at most `most` of them.
-    pub(crate) fn take_dirty(&mut self, most: usize, out: &mut Vec<Change>) {
+    /// The newest state of points that changed since they were last taken, at most `most` of them: numbers, and what is none.
+    pub(crate) fn take_dirty(&mut self, most: usize, numbers: &mut Figures, others: &mut Vec<Change>) {
         let count = most.min(self.dirty.len());
         let mut dirty = std::mem::take(&mut self.dirty);
-        out.reserve(count);
+        numbers.reserve(count);
+        let mut last = u32::MAX;
         for slot in dirty.drain(..count) {
-            if let Some(row) = self.rows.get_mut(slot.0 as usize) {
-                row.flags &= !DIRTY;
+            let Some(row) = self.rows.get_mut(slot.0 as usize) else { continue };
+            row.flags &= !DIRTY;
+            let Row { bits, time, kind, quality, flags, block } = *row;
+            if flags & FAULTED != 0 || matches!(kind, Kind::None | Kind::Other) {
+                others.extend(self.reading(slot));
+                continue;
             }
-            out.extend(self.reading(slot));
+            let Some(Some(owner)) = self.blocks.get(block as usize) else { continue };
+            if block != last {
+                numbers.begin(owner.device, owner.generation);
+                last = block;
+            }
+            numbers.push(Number { bits, time, slot: Slot(slot.0.wrapping_sub(owner.base)), kind, quality });
         }
         if dirty.is_empty() {
             dirty.shrink_to(DIRTY_KEPT); // the first round touches every point; later ones few

@@ -14,6 +14,7 @@ mod driver;
 mod engine;
 mod fault;
 mod few;
+mod figures;
 mod hub;
 mod load;
 pub mod metrics;
@@ -42,6 +43,7 @@ pub use engine::{
     Write,
 };
 pub use fault::{ConfigError, DriverError, ErrorKind, Fault, PointFault};
+pub use figures::Figures;
 pub use hub::{DeviceView, Hub};
 pub use load::Load;
 pub use outbox::{Connected, Known, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};

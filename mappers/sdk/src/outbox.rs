@@ -1,5 +1,5 @@
 //! How news leave the engine. Nobody who is slow here can stop the wire.
-use crate::{Change, DeviceKey, ErrorKind, Knowledge, Load};
+use crate::{Change, DeviceKey, ErrorKind, Figures, Knowledge, Load};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{
@@ -55,10 +55,12 @@ pub struct News {
     pub load: Option<Load>,
     /// Devices that came or went.
     pub connected: Vec<Connected>,
-    /// Every point whose value or quality changed; there is no dead-band before this.
+    /// Every point whose value or quality changed to a number; there is no dead-band before this.
+    pub numbers: Figures,
+    /// Every other point whose value or quality changed.
     pub changes: Vec<Change>,
     /// The first reading after a write of each point written, changed or not: what a write is verified by. It may name
-    /// a point again that stands in `changes`, then both are equal or this one is newer.
+    /// a point again that stands above, then both are equal or this one is newer.
     pub confirmed: Vec<Change>,
     /// Devices of which something else is known than before.
     pub known: Vec<Known>,
@@ -66,9 +68,9 @@ pub struct News {
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { link, load, connected, changes, confirmed, known } = self;
+        let Self { link, load, connected, numbers, changes, confirmed, known } = self;
         let quiet = link.is_none() && load.is_none() && connected.is_empty() && known.is_empty();
-        quiet && changes.is_empty() && confirmed.is_empty()
+        quiet && numbers.is_empty() && changes.is_empty() && confirmed.is_empty()
     }
 }
 

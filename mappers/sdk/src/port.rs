@@ -21,7 +21,7 @@ pub enum Quality {
 }
 
 /// A number: 24 bytes, nothing to drop.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Number {
     pub bits: u64,
     pub time: i64,

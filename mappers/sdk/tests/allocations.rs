@@ -120,7 +120,7 @@ async fn cost(points: u16) -> (u64, u64) {
     let counted = seen.clone();
     let reader = tokio::spawn(async move {
         while let Some(news) = status.next().await {
-            counted.fetch_add(news.changes.len() as u64, Relaxed);
+            counted.fetch_add((news.numbers.len() + news.changes.len()) as u64, Relaxed);
         }
     });
     let sink = tokio::spawn(async move {

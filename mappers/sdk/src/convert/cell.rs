@@ -1,5 +1,6 @@
 //! A value as the twin keeps it: sixteen bytes, and no text before somebody reads it.
 use super::number::{self, EXACT, exactly, shortest_single};
+use super::scaled::Scaled;
 use pollux_crds::Value as Twin;
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -19,6 +20,12 @@ pub(crate) enum Cell {
 const _: () = assert!(size_of::<Cell>() == 16);
 
 impl Cell {
+    /// What a 32-bit float off the wire means, unscaled.
+    #[inline]
+    pub(crate) fn single(value: f64) -> Self {
+        Scaled::single(value).plain()
+    }
+    #[inline]
     pub(crate) fn is_some(&self) -> bool {
         !matches!(self, Self::None)
     }

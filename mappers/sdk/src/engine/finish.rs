@@ -43,7 +43,7 @@ impl<P: Protocol> Engine<P> {
         samples.clear();
         self.pool.push(samples);
         answer(work, verdict);
-        self.flush();
+        self.telemetry.push(&mut self.changes);
         None
     }
     fn settle(
@@ -113,15 +113,15 @@ impl<P: Protocol> Engine<P> {
             held.was_read(&exchange.points, sequence);
         }
         // A driver's slip must not reach its neighbours.
-        let own = |slot: Slot| held.owns(slot) && !held.is_overtaken(slot, sequence);
+        let overtaken = |slot: Slot| !held.read.is_empty() && held.is_overtaken(slot, sequence);
+        let own = |slot: Slot| held.owns(slot) && !overtaken(slot);
         if let (Work::Read { exchange, .. }, Some(fault)) = (work, fault) {
             for slot in exchange.points.iter().filter_map(|p| held.slot(*p)).filter(|slot| own(*slot)) {
                 self.columns.fault(slot, fault.clone(), 0, now, &mut self.changes);
             }
         }
-        for n in samples.numbers.drain(..).filter(|n| own(n.slot)) {
-            self.columns.ingest(n, now, &mut self.changes);
-        }
+        let numbers = samples.numbers.drain(..).filter(|n| own(n.slot));
+        self.columns.ingest_all(numbers, now, &mut self.changes);
         for s in samples.others.drain(..).filter(|s| own(s.slot)) {
             self.columns.ingest_other(s, now, &mut self.changes);
         }

@@ -6,7 +6,7 @@ use crate::{
     port::{Cell, Mail},
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{sleep_until, timeout_at};
 
 const GRACE: Duration = Duration::from_millis(500);
@@ -37,9 +37,12 @@ impl<P: Protocol> Engine<P> {
         self.arbiter.relink(Instant::now());
         (0..self.devices.len()).for_each(|device| self.succeed(device));
         self.meter_starts();
-        let mut pump = std::pin::pin!(link.run());
+        let mut pump = pin!(link.run());
         let (mut flying, inbox) = (FuturesUnordered::new(), self.inbox.clone());
-        let mut room = std::pin::pin!(self.status.emptied()); // registered once, not in every round
+        // Registered once, and not in every round.
+        let mut room = pin!(self.status.emptied());
+        let (mut mail, mut stopped) = (pin!(inbox.some()), pin!(io.stop.cancelled()));
+        let mut alarm = pin!(sleep_until(Instant::now()));
         let (mut closing, mut late) = (None::<(End, Instant)>, 0);
         loop {
             if closing.is_none() && io.stop.is_cancelled() {
@@ -60,7 +63,15 @@ impl<P: Protocol> Engine<P> {
             self.stats.late_answers.add(so_far.saturating_sub(std::mem::replace(&mut late, so_far)));
             self.stats.in_flight.set(flying.len() as u64);
             self.stats.waiting_writes.set(self.arbiter.waiting() as u64);
-            self.tell();
+            match self.gathered().filter(|at| *at > Instant::now()) {
+                Some(at) => wake = Some(wake.map_or(at, |wake| wake.min(at))),
+                None => self.tell(),
+            }
+            if let Some(until) = wake
+                && alarm.deadline() != until
+            {
+                alarm.as_mut().reset(until);
+            }
             tokio::select! { // not biased: a flood on one branch must not starve the others
                 error = &mut pump => return dead(closing, Fault::Link(error).to_point()),
                 Some(finished) = flying.next(), if !flying.is_empty() => {
@@ -68,14 +79,17 @@ impl<P: Protocol> Engine<P> {
                     if let Some(fault) = self.finish(finished) { return dead(closing, fault) }
                     self.measure();
                 },
-                () = inbox.some() => self.drain(),
+                () = &mut mail => {
+                    mail.set(inbox.some());
+                    self.drain();
+                },
                 () = &mut room => room.set(self.status.emptied()),
-                () = io.stop.cancelled(), if closing.is_none() => closing = Some(self.shut(End::Stop)),
+                () = &mut stopped, if closing.is_none() => closing = Some(self.shut(End::Stop)),
                 command = io.commands.recv(), if closing.is_none() => match command {
                     None => closing = Some(self.shut(End::Stop)),
                     Some(command) => if self.command(*command, &mut io.cx, None) { closing = Some(self.shut(End::Rotated)) },
                 },
-                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                () = &mut alarm, if wake.is_some() => {}
             }
         }
         self.busy(false);
@@ -189,7 +203,7 @@ impl<P: Protocol> Engine<P> {
             self.heed(unit as usize, cell);
         }
         self.mail = mail;
-        self.flush();
+        self.telemetry.push(&mut self.changes);
     }
     /// The newest word of an attachment.
     fn heed(&mut self, device: usize, cell: Cell) {

@@ -2,7 +2,9 @@
 use super::{Clock, kept::Kept, points::Points};
 use crate::{
     Change, Connected, Knowledge, Known, Layout, PointFault, Precision, Protocol, Value, WriteReply, Wrote,
-    twin::{Action, Format, Now, Raw, Twin},
+    port::Number,
+    twin::{Action, Format, Moment, Now, Raw, Twin},
+    value::join,
 };
 use pollux_crds::{EffectiveDevice, Writes};
 use serde_json::Value as Json;
@@ -178,6 +180,29 @@ impl<P: Protocol> Driven<P> {
             Some(at) if arrived < at + self.timeout => arrived.min(at.saturating_sub(Duration::from_nanos(1))),
             _ => arrived,
         }
+    }
+    /// Numbers that changed, by position of their points.
+    pub(super) fn numbers(&mut self, generation: u16, numbers: &[Number], protocol: &P, now: Now) {
+        if generation != self.layout.generation {
+            return;
+        }
+        let asked_at = self.asked_at(now.mono);
+        let moment = Moment::new(asked_at, now);
+        let Self { twin, layout, points, told, .. } = self;
+        for n in numbers {
+            let point = n.slot.0 as usize;
+            let Some(property) = points.property(point) else { continue };
+            if let Some(told) = told.get_mut(point) {
+                *told = layout.fresh.mark_of(point);
+            }
+            if !twin.number(property, n, &moment)
+                && let Some(value) = join(n.kind, n.bits)
+            {
+                let raw = Raw { value, quality: n.quality, device_time_ms: n.time };
+                twin.sample(property, Ok(raw), asked_at, &View { protocol, layout, points }, now);
+            }
+        }
+        twin.look_for_stale(now);
     }
     pub(super) fn changed(&mut self, change: Change, asked_at: Duration, protocol: &P, now: Now) {
         let point = change.point as usize;

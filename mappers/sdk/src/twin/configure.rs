@@ -1,5 +1,5 @@
 //! A new configuration: what it means for what is known, desired and under way.
-use super::{Formula, Now, Point, Twin, Wanted};
+use super::{Exponents, Formula, Now, Point, Twin, Wanted};
 use crate::{convert::same, snapshot::Shown};
 use pollux_crds::{EffectiveDevice, EffectiveProperty, Writes};
 use std::{collections::HashMap, mem, sync::Arc, time::Duration};
@@ -23,6 +23,7 @@ impl Twin {
             self.carry_points(&old);
         }
         self.desire(now);
+        self.cast();
         if conduct {
             self.points.iter_mut().for_each(|point| point.outdated = true); // the driver may know another format of them now
             self.outdated = true;
@@ -42,7 +43,10 @@ impl Twin {
             .collect();
         let carry = |property: &EffectiveProperty| match known.remove(property.name.as_str()) {
             Some((old, mut point, reported)) if old.wiring == property.wiring && old.source == property.source => {
-                point.outdated |= old != property;
+                if old != property {
+                    point.keep(old); // what it was is not what the reading means from now on
+                    point.outdated = true;
+                }
                 (point, reported)
             }
             _ => (Point::default(), Shown::default()),
@@ -50,7 +54,7 @@ impl Twin {
         let (points, reported): (Vec<_>, Vec<_>) = self.device.properties.iter().map(carry).unzip();
         self.points = points.into();
         self.reporter.values = reported.into();
-        self.link_exponents();
+        self.exponents = Exponents::all(&self.device);
         self.outdated = true;
         self.formulas = Formula::all(&self.device);
         self.reporter.soon = None;

@@ -15,7 +15,8 @@ pub(super) type Scale = Result<f64, String>;
 pub(super) struct Exponents(Vec<Option<usize>>);
 
 impl Exponents {
-    fn all(device: &EffectiveDevice) -> Self {
+    /// Finds for each property the one that holds its exponent.
+    pub(super) fn all(device: &EffectiveDevice) -> Self {
         let holder = |property: &EffectiveProperty| Some(device.property(property.scale_exponent_from.as_ref()?)?.0);
         let all: Vec<Option<usize>> = device.properties.iter().map(holder).collect();
         if all.iter().any(Option::is_some) { Self(all) } else { Self::default() }
@@ -23,6 +24,10 @@ impl Exponents {
     /// The position of the property that holds it.
     pub(super) fn of(&self, position: usize) -> Option<usize> {
         self.0.get(position).copied().flatten()
+    }
+    /// The positions of all that hold one.
+    pub(super) fn holders(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().copied().flatten()
     }
 }
 
@@ -33,11 +38,12 @@ impl Twin {
         let Some((property, name)) = property.and_then(|p| Some((p, p.scale_exponent_from.as_ref()?))) else {
             return Ok(property.map_or(1.0, |p| p.scale));
         };
-        let why = match self.exponents.of(position).and_then(|at| self.points.get(at)) {
+        let holder = self.exponents.of(position).and_then(|at| self.points.get(at).zip(self.device.properties.get(at)));
+        let why = match holder {
             None => "NotRead".to_owned(),
-            Some(holder) if !holder.grade().is_good() => holder.reason().to_owned(),
-            Some(holder) => {
-                let exponent = holder.value().number();
+            Some((holder, _)) if !holder.grade().is_good() => holder.reason().to_owned(),
+            Some((holder, its)) => {
+                let exponent = holder.value(its).number();
                 let allowed = exponent.filter(|n| EXPONENTS.contains(n) && n.fract() == 0.0);
                 match (allowed.and_then(|n| shifted(property.scale, n)), exponent) {
                     (Some(scale), _) => return Ok(scale),
@@ -56,16 +62,6 @@ impl Twin {
         match (self.device.properties.get(position).and_then(|p| p.scale_exponent_from.as_ref()), holder) {
             (Some(name), Some(holder)) if holder.decidable(up, self.epoch).is_none() => Err(format!("{name}: NotRead")),
             _ => Ok(scale),
-        }
-    }
-    /// Finds for each property the one that holds its exponent.
-    pub(super) fn link_exponents(&mut self) {
-        self.exponents = Exponents::all(&self.device);
-        self.points.iter_mut().for_each(|point| point.is_exponent = false);
-        for at in self.exponents.0.iter().flatten() {
-            if let Some(holder) = self.points.get_mut(*at) {
-                holder.is_exponent = true;
-            }
         }
     }
     /// The exponent at this position is another one, or better or worse known: what it scales is converted anew.

@@ -10,16 +10,17 @@ mod point;
 mod quality;
 mod record;
 mod report;
+mod role;
 mod step;
 mod summary;
 mod write;
 
 pub use record::{Entry, Record, State};
 
-use crate::{ErrorKind, Knowledge, PointFault, Precision, Quality, Value, WriteReply, Wrote};
+use crate::{ErrorKind, Knowledge, PointFault, Precision, Quality, Value, WriteReply, Wrote, port::Number};
 use conditions::Conditions;
 use exponent::Exponents;
-use point::{Point, bounded};
+use point::{Meaning, Point, bounded, nanos};
 use pollux_crds::{EffectiveDevice, Mode, Note, Writes};
 use quality::{Formula, Grade};
 use report::{FIRST_VALUES, Reporter};
@@ -42,6 +43,21 @@ pub struct Now {
     pub mono: Duration,
     /// Unix time in milliseconds.
     pub unix_ms: i64,
+}
+
+/// When some numbers came, as a point has it.
+#[derive(Debug)]
+pub(crate) struct Moment {
+    pub(crate) now: Now,
+    /// In ns, as `now.mono` is here.
+    fresh_at: u64,
+    asked_at: u64,
+}
+
+impl Moment {
+    pub(crate) fn new(asked_at: Duration, now: Now) -> Self {
+        Self { now, fresh_at: nanos(now.mono), asked_at: nanos(asked_at) }
+    }
 }
 
 /// One reading in the device's own terms.
@@ -139,6 +155,8 @@ pub struct Twin {
     touched: bool,
     /// When the next value may have become stale.
     stale_check: Option<Duration>,
+    /// The shortest age at which a value of it does.
+    soonest_stale: Option<Duration>,
     /// When the next write or reading is due.
     write_check: Option<Duration>,
     /// When the first report is made, complete or not.
@@ -171,7 +189,7 @@ impl Twin {
             link: Link::Unknown,
             overload: None,
             points: vec![Point::default(); device.properties.len()].into(),
-            exponents: Exponents::default(),
+            exponents: Exponents::all(&device),
             epoch: now.mono,
             outdated: false,
             formulas: Formula::all(&device),
@@ -183,6 +201,7 @@ impl Twin {
             reporter: Reporter::default(),
             touched: true,
             stale_check: None,
+            soonest_stale: None,
             write_check: None,
             first_by: now.mono + FIRST_WORD,
             ahead,
@@ -193,8 +212,8 @@ impl Twin {
             wake: Some(now.mono),
             device,
         };
-        twin.link_exponents();
         twin.desire(now);
+        twin.cast();
         twin.grade_all(now);
         twin.say(now);
         twin
@@ -214,22 +233,37 @@ impl Twin {
         format: &dyn Format,
         now: Now,
     ) {
-        let (scale, scaled_by_another) = (self.scale(property), self.exponents.of(property).is_some());
+        let (scale, precision) = (self.scale(property), format.precision(property));
         let (Some(point), Some(effective)) = (self.points.get_mut(property), self.device.properties.get(property))
         else {
             return;
         };
-        point.take(result, asked_at, now);
-        point.outdated |= scaled_by_another;
-        let is_exponent = point.is_exponent;
-        if point.outdated && point.convert((property, effective), scale, format, now) {
-            self.reporter.changed((property, effective), point.value());
-            self.formulas.iter_mut().filter(|f| f.reads(property)).for_each(|f| f.due = true);
-            if is_exponent {
-                self.rescale(property);
-            }
+        let role = point.role;
+        if point.take(result, &Meaning { property: effective, scale, precision }, asked_at, now) {
+            self.reporter.changed((property, effective), &point.value(effective));
+            self.moved(property, role);
         }
         self.grade(property, now.mono);
+    }
+    /// A number was read, in the usual case: true if it was that one, else it is a [`sample`](Self::sample).
+    /// [`look_for_stale`](Self::look_for_stale) follows.
+    #[inline]
+    pub(crate) fn number(&mut self, property: usize, number: &Number, moment: &Moment) -> bool {
+        let Some(moved) = self.points.get_mut(property).and_then(|point| point.take_number(number, moment)) else {
+            return false;
+        };
+        if moved
+            && !self.reporter.is_settled()
+            && let (Some(point), Some(effective)) = (self.points.get(property), self.device.properties.get(property))
+        {
+            self.reporter.changed((property, effective), &point.value(effective));
+        }
+        true
+    }
+    /// Readings came that become stale some day: looked at no later than the first of them may be.
+    pub(crate) fn look_for_stale(&mut self, now: Now) {
+        let latest = self.soonest_stale.map(|after| now.mono + after);
+        self.stale_check = self.stale_check.into_iter().chain(latest).min();
     }
     /// A property was read again, unchanged.
     pub fn confirmed(&mut self, property: usize, asked_at: Duration, now: Now) {

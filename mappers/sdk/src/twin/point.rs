@@ -1,9 +1,10 @@
 //! What is known of one property: its last reading, the value that is shown, and how good it is. There are a hundred thousand of
 //! them in a mapper, so what most do not have stands beside.
-use super::{Format, Now, Raw, exponent::Scale, quality::Grade};
+use super::{Moment, Now, Raw, exponent::Scale, quality::Grade, role::Role};
 use crate::{
-    PointFault, Quality, Value,
+    PointFault, Precision, Quality, Value,
     convert::{self, Cell},
+    port::Number,
     snapshot::Shown,
     value::{Kind, join, split},
 };
@@ -16,16 +17,11 @@ const CLOCK_OFF: i64 = 5 * 60 * 1000;
 const WORDS: usize = 200;
 
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "no two of them hang together")]
 pub(super) struct Point {
     /// The last reading; of what is no number, the value stands beside.
     bits: u64,
-    /// The last good value.
-    value: Cell,
-    /// Since when it holds.
+    /// Since when the value holds: when the reading came that is another one than that before.
     since_ms: i64,
-    /// Unix ms of the device; 0: it has no clock.
-    device_ms: i64,
     /// Last good reading, in ns.
     fresh_at: u64,
     /// When that was asked for, in ns.
@@ -34,17 +30,15 @@ pub(super) struct Point {
     kind: Kind,
     quality: Quality,
     made: Made,
+    shown: Where,
     grade: Grade,
+    pub(super) role: Role,
     /// The words that the grade refers to are others.
     reworded: bool,
-    /// Something was heard of it since the start, if only a fault.
-    pub(super) heard: bool,
     /// The configuration or the exponent changed: the reading is to be converted again.
     pub(super) outdated: bool,
-    /// It holds the exponent of others.
-    pub(super) is_exponent: bool,
 }
-const _: () = assert!(size_of::<Point>() == 72);
+const _: () = assert!(size_of::<Point>() == 48);
 
 /// What few points have.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,6 +50,8 @@ struct Rare {
     reason: Cow<'static, str>,
     /// The reading, where it is no number.
     other: Option<Value>,
+    /// The last good value, where the reading does not tell it.
+    kept: Cell,
     /// Readings asked for before this are not decided upon, in ns: it was written to.
     epoch: u64,
 }
@@ -63,61 +59,144 @@ struct Rare {
 /// What the reading was made into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Made {
+    /// Nothing was heard of it since the start.
+    Unheard,
+    /// If anything was heard, a fault.
     Nothing,
     Value,
     /// It is no good value.
     Reason,
 }
 
+/// Where the last good value is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Where {
+    /// In the reading, which is so exact on the wire.
+    Reading(Precision),
+    /// Beside, if there is one.
+    Beside,
+}
+
 impl Default for Point {
     fn default() -> Self {
         Self {
             bits: 0,
-            value: Cell::None,
             since_ms: 0,
-            device_ms: 0,
             fresh_at: 0,
             asked_at: 0,
             rare: None,
             kind: Kind::None,
             quality: Quality::Bad,
-            made: Made::Nothing,
+            made: Made::Unheard,
+            shown: Where::Beside,
             grade: Grade::NotRead,
+            role: Role::Watched,
             reworded: false,
-            heard: false,
             outdated: false,
-            is_exponent: false,
         }
     }
 }
 
+/// How a reading is understood.
+#[derive(Debug)]
+pub(super) struct Meaning<'a> {
+    pub(super) property: &'a EffectiveProperty,
+    pub(super) scale: Scale,
+    pub(super) precision: Precision,
+}
+
 impl Point {
-    pub(super) fn take(&mut self, result: Result<Raw, PointFault>, asked_at: Duration, now: Now) {
-        self.heard = true;
+    /// The usual case, in as little time as can be: a number again where a good one was, which nobody but reports wants to know
+    /// of, and which can only be good too. Some: it was taken; whether it is another one.
+    #[inline]
+    pub(super) fn take_number(&mut self, number: &Number, moment: &Moment) -> Option<bool> {
+        let Number { bits, kind, quality, time, .. } = *number;
+        let again = self.made == Made::Value && self.grade.is_good() && !self.outdated && self.rare.is_none();
+        let alike = kind == self.kind && quality == Quality::Good && self.tells();
+        if !(again && alike && self.role.takes(kind, bits)) {
+            return None;
+        }
+        (self.fresh_at, self.asked_at) = (moment.fresh_at, moment.asked_at);
+        let moved = self.bits != bits;
+        if moved {
+            (self.bits, self.since_ms) = (bits, stamp(time, moment.now));
+        }
+        Some(moved)
+    }
+    /// A reading, or why there is none. True: the value is another one.
+    pub(super) fn take(
+        &mut self,
+        result: Result<Raw, PointFault>,
+        meaning: &Meaning<'_>,
+        asked_at: Duration,
+        now: Now,
+    ) -> bool {
+        if self.made == Made::Unheard {
+            self.made = Made::Nothing;
+        }
         match result {
             Ok(raw) if raw.quality == Quality::Bad => self.fail("Bad", asked_at),
             Ok(raw) => {
-                self.fresh_at = nanos(now.mono);
-                self.asked_at = nanos(asked_at);
+                (self.fresh_at, self.asked_at) = (nanos(now.mono), nanos(asked_at));
                 self.change_rare(|rare| (rare.fault, rare.failed_at) = (None, 0)); // so that nothing is left of it
-                self.read(raw);
+                self.quality = raw.quality;
+                let moved = self.made == Made::Nothing || self.raw().as_ref() != Some(&raw.value);
+                if moved || self.outdated {
+                    return self.read(raw.value, meaning, moved, stamp(raw.device_time_ms, now));
+                }
             }
             Err(fault) => self.fail(&fault.text, asked_at),
         }
+        false
     }
-    fn read(&mut self, raw: Raw) {
-        let Raw { value, quality, device_time_ms } = raw;
-        (self.quality, self.device_ms) = (quality, device_time_ms);
-        let (kind, bits, other) = match split(value) {
-            Ok((kind, bits)) => (kind, bits, None),
-            Err(other) => (Kind::Other, 0, Some(other)),
+    /// The last reading means something else by now. True: the value is another one.
+    pub(super) fn convert(&mut self, meaning: &Meaning<'_>, now: Now) -> bool {
+        match self.raw() {
+            Some(raw) => self.read(raw, meaning, false, now.unix_ms),
+            None => {
+                self.outdated = false;
+                false
+            }
+        }
+    }
+    fn read(&mut self, raw: Value, meaning: &Meaning<'_>, moved: bool, since_ms: i64) -> bool {
+        self.outdated = false;
+        let value = match meaning.cell(&raw) {
+            Ok(value) => value,
+            Err(reason) => {
+                self.keep(meaning.property);
+                self.store(raw);
+                self.made = Made::Reason;
+                self.because(reason);
+                return false;
+            }
         };
-        let old = self.rare.as_ref().and_then(|rare| rare.other.as_ref());
-        self.outdated |= self.made == Made::Nothing || (self.kind, self.bits, old) != (kind, bits, other.as_ref());
-        (self.kind, self.bits) = (kind, bits);
-        match other {
-            Some(other) => self.rare().other = Some(other),
-            None => self.change_rare(|rare| rare.other = None),
+        let told_by_reading = self.made == Made::Value && self.tells();
+        let new = (moved && told_by_reading) || self.value(meaning.property) != value;
+        self.store(raw);
+        self.made = Made::Value;
+        self.because("".into());
+        if meaning.is_shared() {
+            self.beside(value);
+        } else {
+            self.shown = Where::Reading(meaning.precision);
+            self.change_rare(|rare| rare.kept = Cell::None);
+        }
+        if new {
+            self.since_ms = since_ms;
+        }
+        new
+    }
+    fn store(&mut self, raw: Value) {
+        match split(raw) {
+            Ok((kind, bits)) => {
+                (self.kind, self.bits) = (kind, bits);
+                self.change_rare(|rare| rare.other = None);
+            }
+            Err(other) => {
+                (self.kind, self.bits) = (Kind::Other, 0);
+                self.rare().other = Some(other);
+            }
         }
     }
     fn fail(&mut self, why: &str, asked_at: Duration) {
@@ -136,36 +215,33 @@ impl Point {
             self.fresh_at = self.fresh_at.max(nanos(asked_at));
         }
     }
-    /// Makes the shown value of the reading; true if it is another one.
-    pub(super) fn convert(
-        &mut self,
-        (position, property): (usize, &EffectiveProperty),
-        scale: Scale,
-        format: &dyn Format,
-        now: Now,
-    ) -> bool {
-        self.outdated = false;
-        let Some(raw) = self.raw() else { return false };
-        let made = |scale| convert::cell(property, &raw, format.precision(position), scale).map_err(|reason| reason.0);
-        match scale.map_err(Cow::Owned).and_then(made) {
-            Ok(value) => {
-                self.made = Made::Value;
-                self.because("".into());
-                self.show(value, stamp(self.device_ms, now))
-            }
-            Err(reason) => {
-                self.made = Made::Reason;
-                self.because(reason);
-                false
-            }
-        }
-    }
-    pub(super) fn show(&mut self, value: Cell, since_ms: i64) -> bool {
-        let new = self.value != value;
+    /// It is computed of others. True: the value is another one.
+    pub(super) fn computed(&mut self, value: Cell, now: Now) -> bool {
+        self.made = Made::Value;
+        let new = self.rare.as_ref().is_none_or(|rare| rare.kept != value);
         if new {
-            (self.value, self.since_ms) = (value, since_ms);
+            self.beside(value);
+            self.since_ms = now.unix_ms;
         }
         new
+    }
+    /// The last good value stays what it is, whatever becomes of the reading and of the property.
+    pub(super) fn keep(&mut self, property: &EffectiveProperty) {
+        if self.tells() {
+            let value = self.value(property);
+            self.beside(value);
+        }
+    }
+    fn beside(&mut self, value: Cell) {
+        self.shown = Where::Beside;
+        self.rare().kept = value;
+    }
+    fn tells(&self) -> bool {
+        matches!(self.shown, Where::Reading(_))
+    }
+    /// Something was heard of it since the start, if only a fault.
+    pub(super) fn is_heard(&self) -> bool {
+        self.made != Made::Unheard
     }
     /// Why its value is none, or not good; empty: it is.
     pub(super) fn because(&mut self, reason: Cow<'static, str>) {
@@ -184,7 +260,7 @@ impl Point {
             _ if self.fault().is_some() => Grade::Fault,
             _ if !self.is_read() => Grade::NotRead,
             _ if self.stale_at(property).is_some_and(|at| nanos(now) >= at) => Grade::Stale,
-            Made::Nothing => Grade::NotRead,
+            Made::Unheard | Made::Nothing => Grade::NotRead,
             Made::Reason => Grade::NoValue,
             Made::Value if self.quality == Quality::Uncertain => Grade::Uncertain,
             Made::Value => Grade::Good,
@@ -215,6 +291,11 @@ impl Point {
             Grade::NoValue | Grade::Computed(_) => self.rare.as_ref().map_or("".into(), |rare| rare.reason.clone()),
             plain => plain.word().into(),
         }
+    }
+    /// When it was read last.
+    #[inline]
+    pub(super) fn read_at(&self) -> Option<Duration> {
+        self.is_read().then(|| Duration::from_nanos(self.fresh_at))
     }
     /// In ns.
     pub(super) fn stale_at(&self, property: &EffectiveProperty) -> Option<u64> {
@@ -254,15 +335,25 @@ impl Point {
             kind => join(kind, self.bits),
         }
     }
-    pub(super) fn value(&self) -> &Cell {
-        &self.value
+    /// The last good value.
+    pub(super) fn value(&self, property: &EffectiveProperty) -> Cell {
+        match self.shown {
+            Where::Beside => self.rare.as_ref().map(|rare| rare.kept.clone()).unwrap_or_default(),
+            Where::Reading(Precision::Single) if self.kind == Kind::Float && self.role.is_plain() => {
+                Cell::single(f64::from_bits(self.bits))
+            }
+            Where::Reading(precision) => {
+                let cell = |raw| convert::cell(property, &raw, precision, property.scale).ok();
+                self.raw().and_then(cell).unwrap_or_default()
+            }
+        }
     }
-    pub(super) fn shown(&self) -> Shown {
-        Shown { value: self.value.clone(), since_ms: self.since_ms }
+    pub(super) fn shown(&self, property: &EffectiveProperty) -> Shown {
+        Shown { value: self.value(property), since_ms: self.since_ms }
     }
-    pub(super) fn shown_text(&self) -> String {
-        let text = self.value.value().map_or_else(|| "another value".into(), |value| super::summary::text(&value));
-        bounded(&text, 80)
+    pub(super) fn shown_text(&self, property: &EffectiveProperty) -> String {
+        let value = self.value(property).value();
+        bounded(&value.map_or_else(|| "another value".into(), |value| super::summary::text(&value)), 80)
     }
     fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_with(Box::default)
@@ -275,6 +366,17 @@ impl Point {
                 self.rare = None;
             }
         }
+    }
+}
+
+impl Meaning<'_> {
+    fn cell(&self, raw: &Value) -> Result<Cell, Cow<'static, str>> {
+        let scale = self.scale.clone().map_err(Cow::Owned)?;
+        convert::cell(self.property, raw, self.precision, scale).map_err(|reason| reason.0)
+    }
+    /// Its exponent, which is another property, may change while the reading does not.
+    fn is_shared(&self) -> bool {
+        self.property.scale_exponent_from.is_some()
     }
 }
 

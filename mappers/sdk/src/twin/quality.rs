@@ -84,6 +84,9 @@ impl Formula {
         };
         device.properties.iter().enumerate().filter_map(of).collect()
     }
+    pub(super) fn inputs(&self) -> &[usize] {
+        &self.inputs
+    }
     pub(super) fn reads(&self, position: usize) -> bool {
         self.inputs.contains(&position)
     }
@@ -102,7 +105,7 @@ impl Formula {
         };
         let get = |wanted: &str| {
             let input = self.inputs.iter().find(|input| name(**input) == wanted)?;
-            points.get(*input)?.value().value()
+            points.get(*input)?.value(device.properties.get(*input)?).value()
         };
         let result = match &self.expression {
             Ok(expression) => expression.evaluate(&get).map_err(|e| e.to_string()),

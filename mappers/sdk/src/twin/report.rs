@@ -34,6 +34,8 @@ pub(super) struct Reporter {
     pub(super) at_once: bool,
     /// When the value that changed beyond its dead-band may be written.
     pub(super) soon: Option<Duration>,
+    /// The shortest time between two reports that a property allows.
+    pub(super) soonest: Duration,
 }
 
 impl Reporter {
@@ -44,6 +46,10 @@ impl Reporter {
     /// What was reported last of a property.
     pub(super) fn value(&self, position: usize) -> Shown {
         self.values.get(position).cloned().unwrap_or_default()
+    }
+    /// The next report is made as soon as it may be, whatever number changes.
+    pub(super) fn is_settled(&self) -> bool {
+        self.at_once || self.soon.is_some_and(|soon| soon <= self.last_at + self.soonest)
     }
     /// A value is another one.
     pub(super) fn changed(&mut self, (position, property): (usize, &EffectiveProperty), new: &Cell) {
@@ -83,19 +89,19 @@ impl Reporter {
 impl Twin {
     /// The newest state, whether or not it is worth a write.
     pub fn snapshot(&self) -> Snapshot {
-        let known = || self.device.properties.iter().zip(&self.points);
+        let known = self.device.properties.iter().zip(&self.points);
         let shown = |(property, point): (&EffectiveProperty, &Point)| {
-            let has = property.is_reported() && point.value().is_some();
-            if has { point.shown() } else { Shown::default() }
+            if point.role.is_reported() || property.is_reported() { point.shown(property) } else { Shown::default() }
         };
-        let doubted = |(position, (property, point)): (usize, (&EffectiveProperty, &Point))| {
-            let (grade, position) = (point.grade(), u32::try_from(position).ok()?);
-            let told = property.is_shown() && !property.report.never && !grade.is_good();
-            told.then(|| Doubt { position, quality: grade.quality(), reason: point.reason_kept() })
+        let doubted = |(position, point): (usize, &Point)| {
+            let told = self.device.properties.get(position).is_some_and(|p| p.is_shown() && !p.report.never);
+            let position = u32::try_from(position).ok()?;
+            told.then(|| Doubt { position, quality: point.grade().quality(), reason: point.reason_kept() })
         };
+        let not_good = self.points.iter().enumerate().filter(|(_, point)| !point.grade().is_good());
         let pending = |position| self.open_of(position).map(|wanted| &wanted.value);
         let summary = summary::line(&self.device, &self.points, pending).map(Arc::from);
-        let (values, doubts) = (known().map(shown).collect(), known().enumerate().filter_map(doubted).collect());
+        let (values, doubts) = (known.map(shown).collect(), not_good.filter_map(doubted).collect());
         Snapshot::new(self.device.clone(), self.head(), values, doubts, summary)
     }
     /// What changes seldom: that of the last report, if it is the same.
@@ -146,7 +152,7 @@ impl Twin {
             && match &self.link {
                 Link::Unknown => now < self.first_by,
                 Link::Up => {
-                    let unheard = |(p, point): (&EffectiveProperty, &Point)| p.is_read() && !point.heard;
+                    let unheard = |(p, point): (&EffectiveProperty, &Point)| p.is_read() && !point.is_heard();
                     now < self.first_by && self.device.properties.iter().zip(&self.points).any(unheard)
                 }
                 Link::Down { .. } | Link::Refused { .. } => false,

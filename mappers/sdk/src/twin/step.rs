@@ -1,7 +1,8 @@
 //! What is to be done now.
 use super::{
     Action, Entry, Flight, Format, Grade, Link, Now, State, Twin, Wanted,
-    point::nanos,
+    point::{Meaning, Point, nanos},
+    role::Role,
     write::{Facts, Next},
 };
 use crate::{Value, convert::same};
@@ -129,7 +130,7 @@ impl Twin {
         }
     }
     fn convert_one(&mut self, position: usize, format: &dyn Format, now: Now) {
-        let scale = self.scale(position);
+        let (scale, precision) = (self.scale(position), format.precision(position));
         let (Some(point), Some(property)) = (self.points.get_mut(position), self.device.properties.get(position))
         else {
             return;
@@ -137,19 +138,28 @@ impl Twin {
         if !point.outdated {
             return;
         }
-        let is_exponent = point.is_exponent;
-        if point.convert((position, property), scale, format, now) {
+        let role = point.role;
+        if point.convert(&Meaning { property, scale, precision }, now) {
             self.reporter.at_once = true;
-            self.formulas.iter_mut().filter(|f| f.reads(position)).for_each(|f| f.due = true);
-            if is_exponent {
-                self.rescale(position);
-            }
+            self.moved(position, role);
         }
         self.grade(position, now.mono);
     }
+    /// What hangs on a value that is another one.
+    pub(super) fn moved(&mut self, position: usize, role: Role) {
+        self.formulas.iter_mut().filter(|f| f.reads(position)).for_each(|f| f.due = true);
+        if role == Role::Exponent {
+            self.rescale(position);
+        }
+    }
     fn find_stale(&mut self, now: Now) {
-        if self.stale_check.is_some_and(|at| now.mono >= at) {
-            self.stale_check = None;
+        if self.stale_check.is_none_or(|at| now.mono < at) {
+            return;
+        }
+        // Mostly all was read again in the meantime.
+        let oldest = self.points.iter().filter_map(Point::read_at).min();
+        self.stale_check = oldest.zip(self.soonest_stale).map(|(at, after)| at + after).filter(|at| *at > now.mono);
+        if self.stale_check.is_none() {
             (0..self.points.len()).for_each(|position| self.grade(position, now.mono));
         }
     }
@@ -163,9 +173,8 @@ impl Twin {
                 continue;
             };
             if let Some(value) = value {
-                point.heard = true;
-                if point.show(value, now.unix_ms) {
-                    self.reporter.changed((position, property), point.value());
+                if point.computed(value.clone(), now) {
+                    self.reporter.changed((position, property), &value);
                 }
             }
             point.because(reason);
@@ -185,7 +194,7 @@ impl Twin {
         let grade = match &self.link {
             _ if self.device.mode == Mode::Off => Grade::Off,
             Link::Up => point.assess(property, now),
-            Link::Unknown if !point.heard => Grade::NotRead,
+            Link::Unknown if !point.is_heard() => Grade::NotRead,
             Link::Unknown | Link::Down { .. } | Link::Refused { .. } => Grade::NotConnected,
         };
         if up
@@ -198,7 +207,7 @@ impl Twin {
         if point.graded(grade) {
             self.touched = true;
             self.formulas.iter_mut().filter(|f| f.reads(position)).for_each(|f| f.due = true);
-            if point.is_exponent {
+            if point.role == Role::Exponent {
                 self.rescale(position);
             }
         }

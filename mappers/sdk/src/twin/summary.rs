@@ -25,7 +25,7 @@ pub(super) fn line<'a>(
 ) -> Option<String> {
     let items = device.summary.iter().filter_map(|position| {
         let (property, point) = (device.properties.get(*position)?, points.get(*position)?);
-        let has = point.value().value().map_or_else(|| "?".into(), |value| bounded(&text(&value), VALUE));
+        let has = point.value(property).value().map_or_else(|| "?".into(), |value| bounded(&text(&value), VALUE));
         let wanted = pending(*position).map(|value| format!("→{}", bounded(&text(value), VALUE)));
         let unit = property.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
         let doubt = if point.grade().is_good() || !property.is_shown() { "" } else { "!" };

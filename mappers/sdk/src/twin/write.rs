@@ -301,7 +301,7 @@ impl Wanted {
     }
     fn does_not_stick(&mut self, facts: &Facts<'_>) {
         self.phase = Phase::NotSticking;
-        self.error = Some(format!("the device has {} after the write", facts.point.shown_text()));
+        self.error = Some(format!("the device has {} after the write", facts.point.shown_text(facts.property)));
     }
     fn found_equal(&mut self, facts: &Facts<'_>, asked_at: Duration, bound: bool) -> Decision {
         if asked_at < self.edited_at && !bound {

@@ -50,7 +50,7 @@ impl Run {
         while !met(self) {
             let news = self.status.next().await.expect("the engine runs");
             self.connected.extend(news.connected.into_iter().map(|c| (c.device, c)));
-            let values = news.changes.into_iter().map(|c| ((c.device, c.point), c.value.ok()));
+            let values = news.numbers.changes().chain(news.changes).map(|c| ((c.device, c.point), c.value.ok()));
             self.values.extend(values);
         }
     }

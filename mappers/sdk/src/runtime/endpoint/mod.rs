@@ -26,7 +26,7 @@ use futures_util::{
 };
 use leave::Leaving;
 use pollux_crds::{EffectiveDevice, Writes};
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinError,
@@ -163,14 +163,19 @@ pub(super) async fn run<P: Protocol>(
 impl<P: Protocol> Endpoint<P> {
     async fn serve(&mut self, orders: &mut mpsc::Receiver<Box<Order<P>>>, status: &mut Status) {
         let stop = self.shared.stop.clone();
+        // Registered once, and not in every round.
+        let (mut stopped, mut alarm) = (pin!(stop.cancelled()), pin!(sleep_until(Instant::now())));
         loop {
             // Answers come before news: an answer is never newer than news that came later.
             while let Some(Some(ended)) = self.waiting.next().now_or_never() {
                 self.ended(ended);
             }
             let wake = self.wake();
+            if alarm.deadline() != wake {
+                alarm.as_mut().reset(wake);
+            }
             tokio::select! {
-                () = stop.cancelled(), if !self.stopping => self.heed_stop(),
+                () = &mut stopped, if !self.stopping => self.heed_stop(),
                 order = orders.recv() => match order {
                     Some(order) => Box::pin(self.order(*order)).await, // rare, and large
                     None => return Box::pin(self.drain(status)).await,
@@ -180,7 +185,7 @@ impl<P: Protocol> Endpoint<P> {
                     None => return Box::pin(self.drain(status)).await,
                 },
                 Some(ended) = self.waiting.next() => self.ended(ended),
-                () = sleep_until(wake) => self.tick(),
+                () = &mut alarm => self.tick(),
             }
         }
     }
@@ -246,6 +251,12 @@ impl<P: Protocol> Endpoint<P> {
             if let Some(driven) = self.devices.get_mut(&word.device) {
                 driven.connected(word, now);
                 touched.insert(word.device);
+            }
+        }
+        for (key, generation, numbers) in news.numbers.parts() {
+            if let Some(driven) = self.devices.get_mut(&key) {
+                driven.numbers(generation, numbers, &self.shared.protocol, now);
+                touched.insert(key);
             }
         }
         for (changes, confirmed) in [(news.changes, false), (news.confirmed, true)] {
