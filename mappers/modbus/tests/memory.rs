@@ -52,8 +52,8 @@ impl Plant {
 
 const PROPERTIES: usize = 500;
 /// Bytes for each property of one device more of a model: a row of the engine and its place in the driver, plan and schedule
-/// (100), the twin's point (72), and the value as it was published and as it is (48).
-const MOST: usize = 220;
+/// (60), the twin's point (48), and the value as it was published and as it is (48).
+const MOST: usize = 180;
 /// Less than the value alone takes would be no count.
 const LEAST: usize = 40;
 /// And for each device, whatever it has.
