@@ -6,18 +6,10 @@ use crate::{
     port::{Number, Other},
     value::{Kind, join, split},
 };
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{
-            AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
-        },
-    },
-    time::{Duration, SystemTime},
-};
+use std::{borrow::Cow, collections::BTreeMap, time::SystemTime};
+
+mod fresh;
+pub use fresh::Fresh;
 
 const DIRTY: u8 = 1; // the status side has not seen its newest state
 const EVENT: u8 = 2; // every value counts, none is equal to the last
@@ -46,48 +38,6 @@ struct Block {
     device: DeviceKey,
     generation: u16,
     fresh: Fresh,
-}
-
-/// When each point of a device was last heard with a value, changed or not: what staleness is judged by. Shared with the
-/// engine, readable at any time without a lock.
-#[derive(Debug, Clone)]
-pub struct Fresh {
-    start: Instant,
-    heard: Arc<[AtomicU64]>, // ms since `start`, plus one; 0: never
-    /// How often one was heard without being told of: its value was what it was.
-    unchanged: Arc<AtomicU64>,
-}
-
-impl Fresh {
-    fn new(start: Instant, points: usize) -> Self {
-        Self { start, heard: (0..points).map(|_| AtomicU64::new(0)).collect(), unchanged: Arc::default() }
-    }
-    /// None: never since the device was configured so.
-    #[must_use]
-    pub fn last(&self, point: usize) -> Option<Instant> {
-        let ms = self.heard.get(point)?.load(Relaxed).checked_sub(1)?;
-        self.start.checked_add(Duration::from_millis(ms))
-    }
-    /// Another one each time it is heard: the lower half of the clock, which is as good as all of it to see that.
-    #[inline]
-    pub(crate) fn mark_of(&self, point: usize) -> u32 {
-        let ms = self.heard.get(point).map_or(0, |heard| heard.load(Relaxed));
-        u32::try_from(ms & u64::from(u32::MAX)).unwrap_or_default()
-    }
-    /// Another one when there are marks of points whose change nobody was told of.
-    pub(crate) fn unchanged(&self) -> u64 {
-        self.unchanged.load(Acquire)
-    }
-    #[inline]
-    fn mark(&self, point: u32, tick: u64) {
-        if let Some(heard) = self.heard.get(point as usize) {
-            heard.store(tick, Relaxed);
-        }
-    }
-    /// Points were marked that nobody is told of.
-    fn tell_unchanged(&self) {
-        self.unchanged.store(self.unchanged.load(Relaxed).wrapping_add(1), Release); // one writer
-    }
 }
 
 /// The newest state of one point.
@@ -413,45 +363,4 @@ fn bounded(mut fault: PointFault) -> PointFault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn add(columns: &mut Columns, device: u64, points: usize) -> (Slot, u16) {
-        let (base, generation, _) = columns.add(DeviceKey(device), vec![false; points].into_iter()).expect("room");
-        (base, generation)
-    }
-    fn tell(columns: &mut Columns, slot: Slot, value: u64) -> Vec<Change> {
-        let mut out = vec![];
-        let number = Number { bits: value, time: 0, slot, kind: Kind::Uint, quality: Quality::Good };
-        let now = columns.now();
-        columns.ingest(number, now, &mut out);
-        out
-    }
-
-    #[test]
-    fn a_device_without_points_takes_nothing_of_its_neighbour_along() {
-        let mut columns = Columns::new(Instant::now(), true);
-        add(&mut columns, 1, 5);
-        let (_, empty) = add(&mut columns, 2, 0);
-        let (base, _) = add(&mut columns, 3, 3);
-        columns.remove(DeviceKey(2), empty);
-        let told = tell(&mut columns, base, 7);
-        assert_eq!(told.iter().map(|c| (c.device, c.point)).collect::<Vec<_>>(), [(DeviceKey(3), 0)]);
-        let (elsewhere, _) = add(&mut columns, 4, 1);
-        assert_ne!(elsewhere, base);
-        assert_eq!(columns.blocks.len(), 3, "its number is used again");
-        assert_eq!(tell(&mut columns, base, 8).len(), 1);
-    }
-
-    #[test]
-    fn rows_given_back_are_joined_and_used_again() {
-        let mut columns = Columns::new(Instant::now(), true);
-        let given: Vec<_> = (0..4).map(|device| add(&mut columns, device, 2)).collect();
-        for (device, (_, generation)) in (0..3).zip(&given) {
-            columns.remove(DeviceKey(device), *generation);
-        }
-        columns.remove(DeviceKey(3), given[0].1); // of another device: nothing
-        assert_eq!(add(&mut columns, 9, 6).0, Slot(0));
-        assert_eq!((columns.len(), tell(&mut columns, given[3].0, 1).len()), (8, 1));
-    }
-}
+mod tests;

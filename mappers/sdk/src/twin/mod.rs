@@ -6,6 +6,7 @@
 mod conditions;
 mod configure;
 mod exponent;
+mod meaning;
 mod point;
 mod quality;
 mod record;
@@ -13,14 +14,18 @@ mod report;
 mod role;
 mod step;
 mod summary;
+mod terms;
 mod write;
 
 pub use record::{Entry, Record, State};
+pub(crate) use terms::Moment;
+pub use terms::{Action, Format, Now, Raw};
 
-use crate::{ErrorKind, Knowledge, PointFault, Precision, Quality, Value, WriteReply, Wrote, port::Number};
+use crate::{ErrorKind, Knowledge, PointFault, Value, WriteReply, Wrote, port::Number};
 use conditions::Conditions;
 use exponent::Exponents;
-use point::{Meaning, Point, bounded, nanos};
+use meaning::Meaning;
+use point::{Point, bounded};
 use pollux_crds::{EffectiveDevice, Mode, Note, Writes};
 use quality::{Formula, Grade};
 use report::{FIRST_VALUES, Reporter};
@@ -35,73 +40,6 @@ const OWN_READING: Duration = Duration::from_secs(1);
 /// Lines of what was learned, and characters of each, that status has room for.
 const LINES: usize = 64;
 const LINE: usize = 256;
-
-/// Two clocks: one for waits, which never jumps, and one for stamps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
-    /// Since some moment of this process.
-    pub mono: Duration,
-    /// Unix time in milliseconds.
-    pub unix_ms: i64,
-}
-
-/// When some numbers came, as a point has it.
-#[derive(Debug)]
-pub(crate) struct Moment {
-    pub(crate) now: Now,
-    /// In ns, as `now.mono` is here.
-    fresh_at: u64,
-    asked_at: u64,
-}
-
-impl Moment {
-    pub(crate) fn new(asked_at: Duration, now: Now) -> Self {
-        Self { now, fresh_at: nanos(now.mono), asked_at: nanos(asked_at) }
-    }
-}
-
-/// One reading in the device's own terms.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Raw {
-    /// The value.
-    pub value: Value,
-    /// How far the device itself believes it.
-    pub quality: Quality,
-    /// Unix ms of the device; 0: it has no clock.
-    pub device_time_ms: i64,
-}
-
-/// What only the driver knows of a property, by position in the device's properties.
-pub trait Format {
-    /// What the device would report if this raw value were written.
-    fn encoded(&self, property: usize, raw: &Value) -> Result<Value, PointFault>;
-    /// How exact numbers are on the wire.
-    fn precision(&self, property: usize) -> Precision;
-}
-
-/// What the runtime shall do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Save the record; when it is on the disk, send the values. [`Twin::wrote`] or [`Twin::save_failed`] answers.
-    Write {
-        /// Names this write in the answer.
-        ticket: u64,
-        /// Position of the property and raw value; these only.
-        values: Vec<(usize, Value)>,
-        /// Must be on the disk before the first byte leaves.
-        record: Record,
-    },
-    /// Read these properties now.
-    Read {
-        /// Positions of properties.
-        properties: Vec<usize>,
-    },
-    /// Save the record; nothing waits for it. [`Twin::saved`] answers, as often as it is tried.
-    Save {
-        /// What is to be saved.
-        record: Record,
-    },
-}
 
 /// Whether the device answers, as far as the engine told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What is known of one property: its last reading, the value that is shown, and how good it is. There are a hundred thousand of
 //! them in a mapper, so what most do not have stands beside.
-use super::{Moment, Now, Raw, exponent::Scale, quality::Grade, role::Role};
+use super::{Moment, Now, Raw, meaning::Meaning, quality::Grade, role::Role};
 use crate::{
     PointFault, Precision, Quality, Value,
     convert::{self, Cell},
@@ -95,14 +95,6 @@ impl Default for Point {
             outdated: false,
         }
     }
-}
-
-/// How a reading is understood.
-#[derive(Debug)]
-pub(super) struct Meaning<'a> {
-    pub(super) property: &'a EffectiveProperty,
-    pub(super) scale: Scale,
-    pub(super) precision: Precision,
 }
 
 impl Point {
@@ -366,17 +358,6 @@ impl Point {
                 self.rare = None;
             }
         }
-    }
-}
-
-impl Meaning<'_> {
-    fn cell(&self, raw: &Value) -> Result<Cell, Cow<'static, str>> {
-        let scale = self.scale.clone().map_err(Cow::Owned)?;
-        convert::cell(self.property, raw, self.precision, scale).map_err(|reason| reason.0)
-    }
-    /// Its exponent, which is another property, may change while the reading does not.
-    fn is_shared(&self) -> bool {
-        self.property.scale_exponent_from.is_some()
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is to be done now.
 use super::{
     Action, Entry, Flight, Format, Grade, Link, Now, State, Twin, Wanted,
-    point::{Meaning, Point, nanos},
+    meaning::Meaning,
+    point::{Point, nanos},
     role::Role,
     write::{Facts, Next},
 };

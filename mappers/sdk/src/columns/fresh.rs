@@ -1,0 +1,54 @@
+//! How fresh values are.
+use crate::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+    time::Duration,
+};
+
+/// When each point of a device was last heard with a value, changed or not: what staleness is judged by. Shared with the
+/// engine, readable at any time without a lock.
+#[derive(Debug, Clone)]
+pub struct Fresh {
+    start: Instant,
+    pub(super) heard: Arc<[AtomicU64]>, // ms since `start`, plus one; 0: never
+    /// How often one was heard without being told of: its value was what it was.
+    unchanged: Arc<AtomicU64>,
+}
+
+impl Fresh {
+    pub(super) fn new(start: Instant, points: usize) -> Self {
+        Self { start, heard: (0..points).map(|_| AtomicU64::new(0)).collect(), unchanged: Arc::default() }
+    }
+    /// None: never since the device was configured so.
+    #[must_use]
+    pub fn last(&self, point: usize) -> Option<Instant> {
+        let ms = self.heard.get(point)?.load(Relaxed).checked_sub(1)?;
+        self.start.checked_add(Duration::from_millis(ms))
+    }
+    /// Another one each time it is heard: the lower half of the clock, which is as good as all of it to see that.
+    #[inline]
+    pub(crate) fn mark_of(&self, point: usize) -> u32 {
+        let ms = self.heard.get(point).map_or(0, |heard| heard.load(Relaxed));
+        u32::try_from(ms & u64::from(u32::MAX)).unwrap_or_default()
+    }
+    /// Another one when there are marks of points whose change nobody was told of.
+    pub(crate) fn unchanged(&self) -> u64 {
+        self.unchanged.load(Acquire)
+    }
+    #[inline]
+    pub(super) fn mark(&self, point: u32, tick: u64) {
+        if let Some(heard) = self.heard.get(point as usize) {
+            heard.store(tick, Relaxed);
+        }
+    }
+    /// Points were marked that nobody is told of.
+    pub(super) fn tell_unchanged(&self) {
+        self.unchanged.store(self.unchanged.load(Relaxed).wrapping_add(1), Release); // one writer
+    }
+}
