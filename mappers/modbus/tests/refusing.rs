@@ -28,7 +28,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 const KEY: DeviceKey = DeviceKey(1);
-const CYCLE: Duration = Duration::from_millis(200);
+const CYCLE: Duration = Duration::from_millis(50);
 
 /// A device whose holding registers hold their own address.
 #[derive(Debug, Clone, Default)]

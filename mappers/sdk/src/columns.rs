@@ -349,7 +349,7 @@ impl Columns {
 
 /// Floats as numbers (−0 is 0), all else bit by bit: a 64-bit counter does not fit a float.
 #[inline]
-fn differ(kind: Kind, new: u64, old: u64) -> bool {
+pub(crate) fn differ(kind: Kind, new: u64, old: u64) -> bool {
     let zeros = kind == Kind::Float && (new | old) << 1 == 0;
     new != old && !zeros
 }

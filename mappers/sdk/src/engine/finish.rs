@@ -43,7 +43,7 @@ impl<P: Protocol> Engine<P> {
         samples.clear();
         self.pool.push(samples);
         answer(work, verdict);
-        self.telemetry.push(&mut self.changes);
+        self.flush();
         None
     }
     fn settle(

@@ -61,8 +61,6 @@ pub struct Engine<P: Protocol> {
     kept: HashMap<DeviceKey, serde_json::Value>,
     link: Option<LinkState>,
     link_untold: bool,
-    /// When values were handed to the reader of status last.
-    told: Instant,
     status: StatusOut,
     telemetry: TelemetryOut,
     inbox: Arc<Inbox>,
@@ -115,7 +113,6 @@ impl<P: Protocol> Engine<P> {
             kept: HashMap::new(),
             link: None,
             link_untold: false,
-            told: now,
             status,
             telemetry,
             inbox: Inbox::new(INBOX),

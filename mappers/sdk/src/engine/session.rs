@@ -63,10 +63,7 @@ impl<P: Protocol> Engine<P> {
             self.stats.late_answers.add(so_far.saturating_sub(std::mem::replace(&mut late, so_far)));
             self.stats.in_flight.set(flying.len() as u64);
             self.stats.waiting_writes.set(self.arbiter.waiting() as u64);
-            match self.gathered().filter(|at| *at > Instant::now()) {
-                Some(at) => wake = Some(wake.map_or(at, |wake| wake.min(at))),
-                None => self.tell(),
-            }
+            self.tell();
             if let Some(until) = wake
                 && alarm.deadline() != until
             {
@@ -203,7 +200,7 @@ impl<P: Protocol> Engine<P> {
             self.heed(unit as usize, cell);
         }
         self.mail = mail;
-        self.telemetry.push(&mut self.changes);
+        self.flush();
     }
     /// The newest word of an attachment.
     fn heed(&mut self, device: usize, cell: Cell) {

@@ -4,8 +4,6 @@ use crate::{Connected, Instant, News, PointFault, Protocol, outbox::LinkState};
 use std::time::Duration;
 
 const MOST: usize = 1024; // changes handed over at once
-/// Values are told no more often than this, for a twin is as much work to wake for one as for fifty.
-const GATHER: Duration = Duration::from_millis(20);
 /// Other words for a failure of the same kind are told this seldom: what a device says may differ each time. Other numbers
 /// are no other words (a time that was measured, a count), or a device that stays away would cost a write of status each time.
 const REWORDED: Duration = Duration::from_secs(30);
@@ -44,12 +42,6 @@ impl<P: Protocol> Engine<P> {
         self.telemetry.push(&mut self.changes);
         self.tell();
     }
-    /// When the values that changed are to be told, if nothing but values is: on a busy link several exchanges are told at once.
-    pub(super) fn gathered(&self) -> Option<Instant> {
-        let urgent = self.link_untold || self.meter.untold.is_some() || !self.untold.is_empty();
-        let few = (1..MOST).contains(&self.columns.dirty());
-        (few && !urgent && self.status.has_room()).then(|| self.told + GATHER)
-    }
     /// Hands the newest state over when the reader has taken the last; else it goes on collecting, one mark per point.
     pub(super) fn tell(&mut self) {
         if !self.status.has_room() {
@@ -71,7 +63,6 @@ impl<P: Protocol> Engine<P> {
             news.known.extend(self.untold_of(device));
         }
         if self.columns.dirty() > 0 {
-            self.told = Instant::now();
             self.columns.take_dirty(MOST, &mut news.numbers, &mut news.changes);
         }
         self.status.fill(news);

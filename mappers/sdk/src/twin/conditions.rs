@@ -149,7 +149,8 @@ mod tests {
     fn devices_that_say_the_same_share_what_they_say() {
         let (one, other, later) = (Conditions::new(1_000), Conditions::new(1_999), Conditions::new(2_000));
         let list = one.list(1);
-        assert!(Arc::ptr_eq(&list, &other.list(1)), "in the same second");
+        // Other tests say things meanwhile, and no more than a few are remembered.
+        assert!((0..100).any(|_| Arc::ptr_eq(&one.list(1), &other.list(1))), "in the same second");
         assert_ne!(list, later.list(1));
         assert_ne!(list, one.list(2));
         for second in 10..10 + i64::try_from(RECENT).expect("few") {

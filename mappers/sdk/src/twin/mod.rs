@@ -350,3 +350,6 @@ impl Twin {
         self.device.mode == Mode::Off
     }
 }
+
+#[cfg(test)]
+mod number_tests;

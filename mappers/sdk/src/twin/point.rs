@@ -3,6 +3,7 @@
 use super::{Moment, Now, Raw, meaning::Meaning, quality::Grade, role::Role};
 use crate::{
     PointFault, Precision, Quality, Value,
+    columns::differ,
     convert::{self, Cell},
     port::Number,
     snapshot::Shown,
@@ -109,9 +110,10 @@ impl Point {
             return None;
         }
         (self.fresh_at, self.asked_at) = (moment.fresh_at, moment.asked_at);
-        let moved = self.bits != bits;
+        let moved = differ(kind, bits, self.bits);
+        self.bits = bits;
         if moved {
-            (self.bits, self.since_ms) = (bits, stamp(time, moment.now));
+            self.since_ms = stamp(time, moment.now);
         }
         Some(moved)
     }
@@ -132,7 +134,7 @@ impl Point {
                 (self.fresh_at, self.asked_at) = (nanos(now.mono), nanos(asked_at));
                 self.change_rare(|rare| (rare.fault, rare.failed_at) = (None, 0)); // so that nothing is left of it
                 self.quality = raw.quality;
-                let moved = self.made == Made::Nothing || self.raw().as_ref() != Some(&raw.value);
+                let moved = self.made == Made::Nothing || !self.holds(&raw.value);
                 if moved || self.outdated {
                     return self.read(raw.value, meaning, moved, stamp(raw.device_time_ms, now));
                 }
@@ -164,7 +166,8 @@ impl Point {
             }
         };
         let told_by_reading = self.made == Made::Value && self.tells();
-        let new = (moved && told_by_reading) || self.value(meaning.property) != value;
+        let another = moved && told_by_reading && self.raw().as_ref() != Some(&raw); // −0 is no other value than 0
+        let new = another || self.value(meaning.property) != value;
         self.store(raw);
         self.made = Made::Value;
         self.because("".into());
@@ -178,6 +181,13 @@ impl Point {
             self.since_ms = since_ms;
         }
         new
+    }
+    /// Bit by bit, as what was written is compared: there −0 is not 0.
+    fn holds(&self, raw: &Value) -> bool {
+        match self.kind {
+            Kind::Other => self.rare.as_ref().is_some_and(|rare| rare.other.as_ref() == Some(raw)),
+            kind => split(raw.clone()).is_ok_and(|new| new == (kind, self.bits)),
+        }
     }
     fn store(&mut self, raw: Value) {
         match split(raw) {

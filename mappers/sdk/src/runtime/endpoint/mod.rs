@@ -253,31 +253,34 @@ impl<P: Protocol> Endpoint<P> {
                 touched.insert(word.device);
             }
         }
+        // Faults and texts first: each point stands in one of the two, and what a number means may hang on one that is none now.
+        self.changed(news.changes, false, now, &mut touched);
         for (key, generation, numbers) in news.numbers.parts() {
             if let Some(driven) = self.devices.get_mut(&key) {
                 driven.numbers(generation, numbers, &self.shared.protocol, now);
                 touched.insert(key);
             }
         }
-        for (changes, confirmed) in [(news.changes, false), (news.confirmed, true)] {
-            let mut changes = changes.into_iter().peekable();
-            while let Some(key) = changes.peek().map(|change| change.device) {
-                let its = std::iter::from_fn(|| changes.next_if(|change| change.device == key));
-                let Some(driven) = self.devices.get_mut(&key) else {
-                    its.for_each(drop);
-                    continue;
-                };
-                let asked = if confirmed { driven.confirmed_at(now.mono) } else { driven.asked_at(now.mono) };
-                its.for_each(|change| driven.changed(change, asked, &self.shared.protocol, now));
-                touched.insert(key);
-            }
-        }
+        self.changed(news.confirmed, true, now, &mut touched);
         for known in &news.known {
             self.known(known, now);
             touched.insert(known.device);
         }
         for key in touched {
             self.settle(key);
+        }
+    }
+    fn changed(&mut self, changes: Vec<Change>, confirmed: bool, now: Now, touched: &mut BTreeSet<DeviceKey>) {
+        let mut changes = changes.into_iter().peekable();
+        while let Some(key) = changes.peek().map(|change| change.device) {
+            let its = std::iter::from_fn(|| changes.next_if(|change| change.device == key));
+            let Some(driven) = self.devices.get_mut(&key) else {
+                its.for_each(drop);
+                continue;
+            };
+            let asked = if confirmed { driven.confirmed_at(now.mono) } else { driven.asked_at(now.mono) };
+            its.for_each(|change| driven.changed(change, asked, &self.shared.protocol, now));
+            touched.insert(key);
         }
     }
     fn linked(&mut self, link: &LinkState) {
