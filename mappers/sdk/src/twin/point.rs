@@ -145,13 +145,8 @@ impl Point {
     }
     /// The last reading means something else by now. True: the value is another one.
     pub(super) fn convert(&mut self, meaning: &Meaning<'_>, now: Now) -> bool {
-        match self.raw() {
-            Some(raw) => self.read(raw, meaning, false, now.unix_ms),
-            None => {
-                self.outdated = false;
-                false
-            }
-        }
+        self.outdated = false;
+        self.raw().is_some_and(|raw| self.read(raw, meaning, false, now.unix_ms))
     }
     fn read(&mut self, raw: Value, meaning: &Meaning<'_>, moved: bool, since_ms: i64) -> bool {
         self.outdated = false;

@@ -1,7 +1,7 @@
 //! Who wants to know of each value of a property: where only reports do, it is converted when one is made.
 use super::{Twin, summary::Shows};
 use crate::value::Kind;
-use pollux_crds::{EffectiveProperty, PropertyType, Source};
+use pollux_crds::{EffectiveProperty, PropertyType, Source, Span};
 
 /// Beyond it, scaling might leave what is finite.
 const LARGEST: f64 = 1e100;
@@ -71,7 +71,7 @@ impl Twin {
             }
         }
         let stale = self.device.properties.iter().filter_map(|property| property.stale_after);
-        self.soonest_stale = stale.map(|after| after.duration()).min();
+        self.soonest_stale = stale.map(Span::duration).min();
         let reported = self.device.properties.iter().filter(|property| property.is_reported());
         self.reporter.soonest =
             reported.map(|property| property.report.min_interval.duration()).min().unwrap_or_default();

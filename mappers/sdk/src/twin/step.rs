@@ -173,10 +173,10 @@ impl Twin {
             else {
                 continue;
             };
-            if let Some(value) = value {
-                if point.computed(value.clone(), now) {
-                    self.reporter.changed((position, property), &value);
-                }
+            if let Some(value) = value
+                && point.computed(value.clone(), now)
+            {
+                self.reporter.changed((position, property), &value);
             }
             point.because(reason);
             self.touched |= point.graded(grade);
