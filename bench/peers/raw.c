@@ -74,9 +74,9 @@ static void pingpong(uint16_t port, unsigned depth) {
 
 struct line { int fd; unsigned todo, unit, at, count, id; size_t have; uint8_t in[512]; };
 
-static void next(struct line *l, unsigned tags) {
-    if (l->at == tags) { /* the unit is done */
-        l->todo--, l->at = 0, l->unit++;
+static void next(struct line *l, unsigned units, unsigned tags) {
+    if (l->at == tags) { /* the unit is done; one that is late has the next to do already */
+        l->todo--, l->at = 0, l->unit = l->unit % units + 1;
     }
     l->count = 0;
     if (!l->todo) return;
@@ -91,8 +91,7 @@ static void read_line(struct line *l, unsigned units, unsigned tags) {
     if (get(l->in) != (uint16_t)l->id) die("another transaction");
     check(l->in, (uint8_t)l->unit, (uint16_t)(2 * l->at), (uint16_t)(2 * l->count));
     l->have = 0, l->at += l->count;
-    next(l, tags);
-    if (l->unit > units) l->unit = 1;
+    next(l, units, tags);
 }
 static void tags(uint16_t port, unsigned connections, unsigned units, unsigned tags) {
     struct line *lines = calloc(connections, sizeof *lines);
@@ -108,8 +107,7 @@ static void tags(uint16_t port, unsigned connections, unsigned units, unsigned t
         uint64_t at = now();
         for (; due <= at; due += step, turn = (turn + 1) % connections) {
             struct line *l = &lines[turn];
-            if (l->unit > units) l->unit = 1;
-            if (l->todo++ == 0) next(l, tags);
+            if (l->todo++ == 0) next(l, units, tags);
         }
         struct timespec wait = {(time_t)((due - at) / 1000000000u), (long)((due - at) % 1000000000u)};
         int ready = epoll_pwait2(epoll, events, 64, &wait, NULL);
