@@ -86,7 +86,7 @@ says 7 "helm.sh/resource-policy: keep"
 says 1 "helm.sh/resource-policy: keep" --set crds.keep=false
 refuses "unknown value" "additional properties 'replica' not allowed" --set replica=3
 refuses "no replicas" "minimum: got 0, want 1" --set replicas=0
-refuses "unknown class" "additional properties 'opcua' not allowed" --set classes.opcua.enabled=true
+refuses "unknown class" "additional properties 'ble' not allowed" --set classes.ble.enabled=true
 refuses "tag with a space" "/image/tag" --set 'image.tag=a b'
 refuses "unknown word for writes" "/classes/modbus/writes" --set classes.modbus.writes=off
 refuses "someone else's namespace" "needs a namespace of its own" --namespace kube-system

@@ -1,6 +1,6 @@
 //! Two who open one resource with different settings: the later is refused. Pure; the operator asks it for each mapper, and a
 //! mapper for its files.
-use crate::{Device, Resolved, Resource, resource_key};
+use crate::{Device, Resolved, Resource, resource_key, secrets::with_secrets};
 use std::collections::BTreeMap;
 
 /// Whose word the settings of a device are, and so who is earlier or later.
@@ -35,15 +35,12 @@ impl<K> Opening<K> {
         own: i64,
         channel: impl Fn(&str) -> Option<i64>,
     ) -> Option<Self> {
-        let mut resource = resource_key(&resolved.device.protocol.0)?;
         let full = |name: &str| match resolved.device.namespace.as_str() {
             "" => name.to_owned(),
             namespace => format!("{namespace}/{name}"),
         };
-        if let Some(secret) = resource.settings.get_mut("secret") {
-            *secret = full(secret);
-        }
-        let takes = device.spec.protocol.modbus.as_ref().is_some_and(|m| m.connect_timeout.is_none());
+        let resource = resource_key(&with_secrets(&resolved.device.protocol.0, full))?;
+        let takes = device.spec.protocol.modbus.as_ref().is_none_or(|m| m.connect_timeout.is_none());
         let shared = resolved.device.channel.as_deref().filter(|_| takes).and_then(|name| Some((name, channel(name)?)));
         let opener = match shared {
             Some((name, created)) => Opener { created, name: full(name), kind: "Channel" },

@@ -79,7 +79,7 @@ fn in_range(property: &EffectiveProperty, n: f64) -> bool {
     property.minimum.is_none_or(|least| n >= least) && property.maximum.is_none_or(|most| n <= most)
 }
 /// RFC 4648 section 4, padded, and with nothing in the bits that no byte takes (3.5).
-fn is_base64(text: &str) -> bool {
+pub(crate) fn is_base64(text: &str) -> bool {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let body = text.trim_end_matches('=');
     let spare = match text.len() - body.len() {

@@ -1,5 +1,5 @@
 //! DeviceModel: what a type of device has.
-use crate::{Interval, Parameter, Property, Report};
+use crate::{Interval, ModelCommand, Parameter, Property, Report};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,11 @@ pub struct DeviceModelSpec {
     #[schemars(length(min = 1, max = 1000))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub properties: Vec<Property>,
+    /// What its devices can be told to do: actions, which are no state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub commands: Vec<ModelCommand>,
 }
 
 /// The name of a property.

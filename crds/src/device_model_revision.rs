@@ -1,5 +1,5 @@
 //! DeviceModelRevision: the effective properties of devices, immutable, named by their content.
-use crate::{Property, PropertyName};
+use crate::{ModelCommand, Property, PropertyName};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -40,6 +40,11 @@ pub struct DeviceModelRevisionSpec {
     #[schemars(length(max = 1000))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub properties: Vec<Property>,
+    /// The commands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub commands: Vec<ModelCommand>,
 }
 
 impl DeviceModelRevisionSpec {

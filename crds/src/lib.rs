@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 mod channel;
+mod command;
 mod condition;
 mod conflicts;
 mod desired;
@@ -23,6 +24,7 @@ mod modbus;
 mod names;
 #[cfg(feature = "offline")]
 pub mod offline;
+mod opcua;
 mod parameters;
 mod property;
 mod protocol;
@@ -35,6 +37,7 @@ mod value;
 mod wire;
 
 pub use channel::*;
+pub use command::*;
 pub use condition::*;
 pub use conflicts::*;
 pub use desired::*;
@@ -48,6 +51,7 @@ pub use json_text::*;
 pub use mapper_class::*;
 pub use modbus::*;
 pub use names::*;
+pub use opcua::*;
 pub use property::*;
 pub use protocol::*;
 pub use resolve::*;

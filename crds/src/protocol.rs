@@ -1,16 +1,19 @@
 //! The unions of protocols. Exactly one member is set: a CEL rule says so, in words that a person understands.
-use crate::{FreeForm, ModbusBinding, ModbusChannel, ModbusDevice};
+use crate::{FreeForm, ModbusBinding, ModbusChannel, ModbusDevice, OpcUaBinding, OpcUaChannel, OpcUaDevice};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a device is reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema, Default)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.modbus), has(self.custom)].filter(x, x).size() == 1").message("exactly one of modbus, custom must be set"))]
+#[x_kube(validation = Rule::new("[has(self.modbus), has(self.opcua), has(self.custom)].filter(x, x).size() == 1").message("exactly one of modbus, opcua, custom must be set"))]
 pub struct Protocol {
     /// Modbus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modbus: Option<ModbusDevice>,
+    /// OPC UA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opcua: Option<OpcUaDevice>,
     /// A protocol of your own: free-form, judged by its mapper. `spec.mapperClass` names the mapper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom: Option<FreeForm>,
@@ -19,21 +22,27 @@ pub struct Protocol {
 /// How a bus, gateway, server, adapter or broker is reached that devices share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.modbus)").message("modbus must be set"))]
+#[x_kube(validation = Rule::new("[has(self.modbus), has(self.opcua)].filter(x, x).size() == 1").message("exactly one of modbus, opcua must be set"))]
 pub struct ChannelProtocol {
     /// A Modbus gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modbus: Option<ModbusChannel>,
+    /// An OPC UA server, and who we are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opcua: Option<OpcUaChannel>,
 }
 
 /// Where a property stands on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema, Default)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.modbus), has(self.custom)].filter(x, x).size() == 1").message("exactly one of modbus, custom must be set"))]
+#[x_kube(validation = Rule::new("[has(self.modbus), has(self.opcua), has(self.custom)].filter(x, x).size() == 1").message("exactly one of modbus, opcua, custom must be set"))]
 pub struct Binding {
     /// Modbus table and address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modbus: Option<ModbusBinding>,
+    /// OPC UA node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opcua: Option<OpcUaBinding>,
     /// Free-form, judged by the mapper of a protocol of your own. Strings may contain `${parameter}` and `${name}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom: Option<FreeForm>,
@@ -43,22 +52,26 @@ pub struct Binding {
 pub const CUSTOM: &str = "custom";
 
 impl Protocol {
-    /// Which member is set: `modbus` or `custom`.
+    /// Which member is set: `modbus`, `opcua` or `custom`.
     pub fn name(&self) -> Option<&'static str> {
-        match self {
-            Self { modbus: Some(_), custom: None } => Some("modbus"),
-            Self { modbus: None, custom: Some(_) } => Some(CUSTOM),
-            _ => None,
-        }
+        one([self.modbus.is_some(), self.opcua.is_some(), self.custom.is_some()])
+    }
+    /// Name of the Channel that it goes through.
+    pub fn channel(&self) -> Option<&str> {
+        let modbus = || self.modbus.as_ref().and_then(|modbus| modbus.channel.as_deref());
+        modbus().or_else(|| self.opcua.as_ref().and_then(|opcua| opcua.channel.as_deref()))
     }
 }
 impl Binding {
-    /// Which member is set: `modbus` or `custom`.
+    /// Which member is set: `modbus`, `opcua` or `custom`.
     pub fn name(&self) -> Option<&'static str> {
-        match self {
-            Self { modbus: Some(_), custom: None } => Some("modbus"),
-            Self { modbus: None, custom: Some(_) } => Some(CUSTOM),
-            _ => None,
-        }
+        one([self.modbus.is_some(), self.opcua.is_some(), self.custom.is_some()])
     }
+}
+
+/// The name of the only member that is set.
+fn one(set: [bool; 3]) -> Option<&'static str> {
+    let names = ["modbus", "opcua", CUSTOM].into_iter();
+    let mut found = names.zip(set).filter(|(_, set)| *set).map(|(name, _)| name);
+    found.next().filter(|_| found.next().is_none())
 }

@@ -1,5 +1,5 @@
 //! What two devices share without saying so: one port, gateway or server, opened by both.
-use crate::{ChannelProtocol, ModbusDevice, ModbusRtu, Protocol, Span};
+use crate::{ChannelProtocol, ModbusDevice, ModbusRtu, OpcUaDevice, Protocol, Span, opcua};
 use std::collections::BTreeMap;
 
 /// A resource that a device opens, and how. One resource is opened once; who asks for other settings is refused.
@@ -18,6 +18,9 @@ const CONNECT_TIMEOUT: Span = Span::from_secs(5);
 /// What a device opens. `protocol` has its Channel merged in. None where the YAML cannot tell: a custom protocol, or no
 /// transport.
 pub fn resource_key(protocol: &Protocol) -> Option<Resource> {
+    if let Some(opcua) = &protocol.opcua {
+        return opcua::resource(opcua);
+    }
     let modbus = protocol.modbus.as_ref()?;
     let (key, mut settings) = opened(modbus)?;
     settings.insert("connectTimeout", modbus.connect_timeout.unwrap_or(CONNECT_TIMEOUT).to_string());
@@ -26,6 +29,9 @@ pub fn resource_key(protocol: &Protocol) -> Option<Resource> {
 
 /// What a Channel opens, whoever uses it.
 pub fn channel_resource(protocol: &ChannelProtocol) -> Option<Resource> {
+    if let Some(shared) = &protocol.opcua {
+        return opcua::resource(&OpcUaDevice::default().in_channel(shared.clone()));
+    }
     let shared = protocol.modbus.clone()?;
     let modbus = ModbusDevice {
         tcp: shared.tcp,
@@ -35,7 +41,7 @@ pub fn channel_resource(protocol: &ChannelProtocol) -> Option<Resource> {
         connect_timeout: shared.connect_timeout,
         ..ModbusDevice::default()
     };
-    resource_key(&Protocol { modbus: Some(modbus), custom: None })
+    resource_key(&Protocol { modbus: Some(modbus), ..Protocol::default() })
 }
 
 /// One port of one host is one resource, whatever is spoken there: who speaks otherwise is in conflict with it.
@@ -69,7 +75,8 @@ fn opened(modbus: &ModbusDevice) -> Option<(String, BTreeMap<&'static str, Strin
 }
 
 impl Resource {
-    /// For people: `tcp://10.0.0.5:502`, `rtuOverTcp://10.0.0.5:4001`, `tls://10.0.0.5:802`, `rtu:/dev/ttyUSB0 19200 8E1`.
+    /// For people: `tcp://10.0.0.5:502`, `rtuOverTcp://10.0.0.5:4001`, `tls://10.0.0.5:802`, `rtu:/dev/ttyUSB0 19200 8E1`,
+    /// `opc.tcp://plc-1:4840 as anonymous`.
     pub fn endpoint(&self) -> String {
         let setting = |field| self.settings.get(field).map_or("", String::as_str);
         if let Some(path) = self.key.strip_prefix("modbus rtu ") {
@@ -78,7 +85,7 @@ impl Resource {
         }
         match self.key.strip_prefix("modbus tcp ") {
             Some(socket) => format!("{}://{socket}", setting("transport")),
-            None => self.key.clone(),
+            None => self.key.strip_prefix("opcua ").unwrap_or(&self.key).to_owned(),
         }
     }
     /// What differs: `connectTimeout 5s, not 2s`, where `self` has 5s and `other` 2s. None: nothing does.

@@ -90,6 +90,8 @@ mod tests {
             ("properties.write.verify.by", "default ReadBack"),
             ("properties.binding.modbus.byteOrder", "64-bit values follow the same pattern: ABCDEFGH"),
             ("properties.binding.modbus.dataType", "trailing spaces"),
+            ("properties.binding.opcua.sampling", "default Subscribe"),
+            ("properties.binding.opcua.queueSize", "default so many"),
         ] {
             for kind in ["devicemodels", "devices"] {
                 let path = format!("{kind}.spec.{field}");

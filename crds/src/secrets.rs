@@ -1,14 +1,14 @@
 //! Which Secrets a device names, and what is wrong with them. Pure; the operator asks it before it copies them, and a mapper for
 //! its files, so that laptop and cluster say the same.
-use crate::{ChannelProtocol, FieldError, ModbusTls, Protocol, SliceDevice};
+use crate::{ChannelProtocol, FieldError, ModbusDevice, ModbusTls, OpcUaDevice, Protocol, SliceDevice};
 use std::collections::BTreeMap;
 
 /// Label by which the owner of a Secret lets mappers have it.
 pub const SECRET_LABEL: &str = "pollux.rs/for";
 /// Value of [`SECRET_LABEL`].
 pub const SECRET_LABEL_VALUE: &str = "mappers";
-/// Keys that any protocol reads, in cert-manager's layout; no other is ever copied.
-pub const SECRET_KEYS: [&str; 3] = [CERTIFICATE, PRIVATE_KEY, AUTHORITY];
+/// Keys that any protocol reads: cert-manager's, and those of a Secret of type kubernetes.io/basic-auth; no other is ever copied.
+pub const SECRET_KEYS: [&str; 5] = [CERTIFICATE, PRIVATE_KEY, AUTHORITY, USER_NAME, PASSWORD];
 /// Most bytes of one key.
 pub const MAX_SECRET_KEY: usize = 64 * 1024;
 
@@ -18,6 +18,10 @@ pub const CERTIFICATE: &str = "tls.crt";
 pub const PRIVATE_KEY: &str = "tls.key";
 /// Key of the certificates by which the other side is verified, PEM.
 pub const AUTHORITY: &str = "ca.crt";
+/// Key of a user's name.
+pub const USER_NAME: &str = "username";
+/// Key of a user's password.
+pub const PASSWORD: &str = "password";
 
 /// A Secret that a device names, in the device's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,25 +39,48 @@ pub type SecretKeys = BTreeMap<String, usize>;
 
 /// The Secrets that a device names; `protocol` has its Channel merged in. A custom protocol names none.
 pub fn secrets(protocol: &Protocol) -> Vec<SecretRef> {
-    protocol.modbus.iter().flat_map(|modbus| &modbus.tls).map(of_tls).collect()
+    let mut protocol = protocol.clone();
+    let refs = named(&mut protocol).into_iter();
+    refs.map(|Named { field, keys, name }| SecretRef { field, keys, name: name.clone() }).collect()
 }
 /// The Secrets that a Channel names.
 pub fn channel_secrets(protocol: &ChannelProtocol) -> Vec<SecretRef> {
-    protocol.modbus.iter().flat_map(|modbus| &modbus.tls).map(of_tls).collect()
-}
-fn of_tls(tls: &ModbusTls) -> SecretRef {
-    let verified = !tls.insecure_skip_verify.unwrap_or_default();
-    let keys = [CERTIFICATE, PRIVATE_KEY].into_iter().chain(verified.then_some(AUTHORITY)).collect();
-    SecretRef { field: "spec.protocol.modbus.tls.secret", name: tls.secret.clone(), keys }
+    let modbus = protocol.modbus.clone().map(|shared| ModbusDevice { tls: shared.tls, ..ModbusDevice::default() });
+    let opcua = protocol.opcua.clone().map(|shared| OpcUaDevice::default().in_channel(shared));
+    secrets(&Protocol { modbus, opcua, custom: None })
 }
 
-/// The block with `namespace.name` for each name of a Secret: what the keys of its contents begin with where a driver gets them.
-pub(crate) fn qualified(protocol: &Protocol, namespace: &str) -> Protocol {
+/// A name of a Secret where it stands.
+pub(crate) struct Named<'a> {
+    /// Field that names it.
+    pub(crate) field: &'static str,
+    /// Keys that it must have.
+    pub(crate) keys: Vec<&'static str>,
+    /// Its name, which may be made a longer one.
+    pub(crate) name: &'a mut String,
+}
+/// All names of Secrets in a block.
+fn named(protocol: &mut Protocol) -> Vec<Named<'_>> {
+    let tls = protocol.modbus.as_mut().and_then(|modbus| modbus.tls.as_mut()).map(of_tls);
+    tls.into_iter().chain(protocol.opcua.iter_mut().flat_map(OpcUaDevice::secrets_mut)).collect()
+}
+fn of_tls(tls: &mut ModbusTls) -> Named<'_> {
+    let verified = !tls.insecure_skip_verify.unwrap_or_default();
+    let keys = [CERTIFICATE, PRIVATE_KEY].into_iter().chain(verified.then_some(AUTHORITY)).collect();
+    Named { field: "spec.protocol.modbus.tls.secret", keys, name: &mut tls.secret }
+}
+
+/// The block with another text for each name of a Secret.
+pub(crate) fn with_secrets(protocol: &Protocol, change: impl Fn(&str) -> String) -> Protocol {
     let mut protocol = protocol.clone();
-    if let Some(tls) = protocol.modbus.as_mut().and_then(|modbus| modbus.tls.as_mut()) {
-        tls.secret = qualified_secret(namespace, &tls.secret);
+    for Named { name, .. } in named(&mut protocol) {
+        *name = change(name);
     }
     protocol
+}
+/// The block with `namespace.name` for each name of a Secret: what the keys of its contents begin with where a driver gets them.
+pub(crate) fn qualified(protocol: &Protocol, namespace: &str) -> Protocol {
+    with_secrets(protocol, |name| qualified_secret(namespace, name))
 }
 
 /// `namespace.name`. A namespace has no dots.

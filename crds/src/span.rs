@@ -36,6 +36,26 @@ impl Span {
     }
 }
 
+/// The shortest and the longest that a time may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds(pub(crate) Span, pub(crate) Span);
+
+impl Bounds {
+    /// What is wrong with a time, and what is allowed.
+    pub(crate) fn refuse(self, time: Span) -> Option<String> {
+        let Self(least, most) = self;
+        (!(least..=most).contains(&time)).then(|| format!("must be from {least} to {most}, is {time}"))
+    }
+    /// Schema of a field that takes such a time, or nothing.
+    pub(crate) fn schema(self) -> Schema {
+        let Self(least, most) = self;
+        Span::schema_within(least, most)
+    }
+}
+
+/// A time of a protocol block: its field there, itself, and its bounds.
+pub(crate) type Time = (&'static str, Span, Bounds);
+
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a duration: write numbers with ms, s, m or h, such as 500ms, 10s or 1m30s")]

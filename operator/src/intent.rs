@@ -11,8 +11,8 @@ use crate::{
 };
 use kube::{Resource, ResourceExt};
 use pollux_crds::{
-    CHANNEL_FIELD, Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, MODEL_FIELD, MapperClass, Resolved,
-    SliceDevice, check_secrets, resolve, speaks,
+    Channel, Device, DeviceModel, FORCE_RELEASE_ANNOTATION, MODEL_FIELD, MapperClass, Resolved, SliceDevice,
+    check_secrets, is_channel_field, resolve, speaks,
 };
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ impl<'a> Case<'a> {
         let spec = device.0.as_ref().ok().map(|d| &d.spec);
         let namespace = device.meta().namespace.clone().unwrap_or_default();
         let named = |name: Option<&str>| name.map(|name| crate::world::keys::id(&namespace, name));
-        let channel = spec.and_then(|s| s.protocol.modbus.as_ref()).and_then(|m| m.channel.as_deref());
+        let channel = spec.and_then(|s| s.protocol.channel());
         Self {
             id,
             device,
@@ -162,12 +162,12 @@ impl<'a> Case<'a> {
         let resolved = resolve(device, model, channel).map_err(|wrong| errors.extend(wrong));
         // What cannot be decoded is there.
         errors.retain(|e| !(e.field == MODEL_FIELD && self.model.is_some()));
-        errors.retain(|e| !(e.field == CHANNEL_FIELD && self.channel.is_some() && channel.is_none()));
+        errors.retain(|e| !(is_channel_field(&e.field) && self.channel.is_some() && channel.is_none()));
         let spoken = self.class.as_ref().and_then(|class| speaks(class, device).err());
         let reason = match &spoken {
             _ if !broken.is_empty() => "CannotDecode",
             _ if self.model.is_none() && device.spec.model.is_some() => "ModelMissing",
-            _ if errors.iter().any(|e| e.field == CHANNEL_FIELD && self.channel.is_none()) => "ChannelMissing",
+            _ if errors.iter().any(|e| is_channel_field(&e.field) && self.channel.is_none()) => "ChannelMissing",
             Some(_) => "ProtocolMismatch",
             None => "Invalid",
         };

@@ -76,7 +76,7 @@ impl Objects {
     fn unresolved(&self) -> impl Iterator<Item = String> {
         self.devices.iter().filter_map(|device| {
             let model = self.models.iter().find(|m| m.metadata.name == device.spec.model);
-            let channel = device.spec.protocol.modbus.as_ref().and_then(|m| m.channel.clone());
+            let channel = device.spec.protocol.channel().map(str::to_owned);
             let channel = self.channels.iter().find(|c| channel.is_some() && c.metadata.name == channel);
             let errors = resolve(device, model, channel).err()?;
             let name = device.metadata.name.as_deref().unwrap_or_default();

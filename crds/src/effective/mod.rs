@@ -1,7 +1,10 @@
 //! A device as its mapper sees it: parameters filled in, defaults applied, every field judged.
 mod properties;
 
-use crate::{Access, Applied, Enforce, EnumValue, Interval, JsonText, Mode, PropertyType, SliceDevice, Span, Values};
+use crate::{
+    Access, Applied, Enforce, EnumValue, Interval, JsonText, Mode, ModelCommand, PropertyType, SliceDevice, Span,
+    Values,
+};
 pub use properties::{Properties, SharedProperties};
 use std::collections::BTreeMap;
 
@@ -18,7 +21,7 @@ pub struct EffectiveDevice {
     pub generation: i64,
     /// What the mapper may do.
     pub mode: Mode,
-    /// Name of the protocol: `modbus`, `custom`.
+    /// Name of the protocol: `modbus`, `opcua`, `custom`.
     pub protocol: &'static str,
     /// The protocol's block, Channel merged in, parameters filled in, and `namespace.name` for each name of a Secret: what the keys
     /// of its contents begin with.
@@ -39,6 +42,17 @@ pub struct EffectiveDevice {
     pub applied: BTreeMap<String, Applied>,
     /// Text of the annotation pollux.rs/rewrite.
     pub rewrite: Option<String>,
+    /// What it can be told to do, in the model's order.
+    pub commands: Vec<EffectiveCommand>,
+}
+
+/// One command, with nothing left to be looked up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EffectiveCommand {
+    /// As the model has it.
+    pub command: ModelCommand,
+    /// The protocol's block, parameters filled in.
+    pub binding: JsonText,
 }
 
 /// One property, with nothing left to be looked up.

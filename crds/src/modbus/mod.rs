@@ -14,7 +14,6 @@ use kube::KubeSchema;
 pub use place::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-pub(crate) use times::Time;
 pub use transport::*;
 
 /// How one Modbus device is reached: through a Channel that devices share, or by a transport of its own.

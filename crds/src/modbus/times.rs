@@ -1,32 +1,16 @@
 //! The times of a Device and a Channel, and within which bounds they are: in the schema, so that the API server refuses others, and
 //! in `resolve`, for objects that are older than that.
-use crate::{ModbusBusyRetry, ModbusChannel, ModbusDevice, ModbusPacing, Span};
+use crate::{
+    ModbusBusyRetry, ModbusChannel, ModbusDevice, ModbusPacing, Span,
+    span::{Bounds, Time},
+};
 use schemars::{Schema, SchemaGenerator};
-
-/// The shortest and the longest that a time may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bounds(Span, Span);
 
 const TIMEOUT: Bounds = Bounds(Span::from_millis(10), Span::from_secs(60));
 const AFTER_CONNECT: Bounds = Bounds(Span::from_millis(0), Span::from_secs(60));
 const BETWEEN_REQUESTS: Bounds = Bounds(Span::from_millis(0), Span::from_secs(10));
 const CLOSE_AFTER_IDLE: Bounds = Bounds(Span::from_secs(1), Span::from_secs(24 * 3600));
 const BUSY_DELAY: Bounds = Bounds(Span::from_millis(10), Span::from_secs(10));
-
-impl Bounds {
-    /// What is wrong with a time, and what is allowed.
-    pub(crate) fn refuse(self, time: Span) -> Option<String> {
-        let Self(least, most) = self;
-        (!(least..=most).contains(&time)).then(|| format!("must be from {least} to {most}, is {time}"))
-    }
-    fn schema(self) -> Schema {
-        let Self(least, most) = self;
-        Span::schema_within(least, most)
-    }
-}
-
-/// A time of a protocol block: its field there, itself, and its bounds.
-pub(crate) type Time = (&'static str, Span, Bounds);
 
 impl ModbusDevice {
     /// The times that it gives itself.

@@ -57,7 +57,8 @@ pub(super) fn revision(
     let disabled = |name: &str| spec.properties.iter().any(|p| p.name == name && p.disabled == Some(true));
     let mut summary = model.map(|m| m.spec.summary.clone()).unwrap_or_default();
     summary.retain(|name| !disabled(&name.0));
-    Ok(DeviceModelRevisionSpec { summary, properties })
+    let commands = model.map(|m| m.spec.commands.clone()).unwrap_or_default();
+    Ok(DeviceModelRevisionSpec { summary, properties, commands })
 }
 
 fn duplicates(field: &str, properties: &[Property]) -> Vec<FieldError> {

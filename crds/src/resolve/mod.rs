@@ -1,19 +1,22 @@
 //! `resolve`: a Device, its model and its channel become what a mapper can drive, or all that is wrong with them at once.
+mod command;
 mod exponent;
 mod merge;
 mod modbus;
+mod opcua;
 mod property;
 mod protocol;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    Access, Channel, Device, DeviceModel, DeviceModelRevisionSpec, DeviceSpec, EffectiveDevice, EffectiveProperty,
-    FreeForm, ModbusDevice, ModbusTcp, PropertyName, Protocol, ResolvedProtocol, SliceDevice, Value, Values,
-    check_desired_value, hash, is_property_name,
+    Access, Binding, CUSTOM, Channel, Device, DeviceModel, DeviceModelRevisionSpec, DeviceSpec, EffectiveDevice,
+    EffectiveProperty, FreeForm, ModbusDevice, ModbusTcp, ModelCommand, OpcUaDevice, PropertyName, Protocol,
+    ResolvedProtocol, SliceDevice, Value, Values, check_desired_value, hash, is_property_name,
     parameters::{self, OWN_NAME, fill, list, unknown},
 };
 use kube::ResourceExt;
+pub use opcua::host_and_port;
 use serde_json::Value as Json;
 use std::{collections::BTreeMap, fmt};
 
@@ -39,8 +42,10 @@ impl FieldError {
 
 /// Field of the error that says that there is no such model.
 pub const MODEL_FIELD: &str = "spec.model";
-/// Field of the error that says that there is no such Channel, or that it is one of another protocol.
-pub const CHANNEL_FIELD: &str = "spec.protocol.modbus.channel";
+/// Whether an error at this field says that there is no such Channel, or that it is one of another protocol.
+pub fn is_channel_field(field: &str) -> bool {
+    [protocol::CHANNEL_FIELD, opcua::CHANNEL_FIELD].contains(&field)
+}
 
 /// A device that can be driven.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,11 +118,7 @@ pub fn resolve(
 
 /// All that is wrong with a model by itself: what a Device gives is stood in for.
 pub fn judge_model(model: &DeviceModel) -> Vec<FieldError> {
-    let binding = model.spec.properties.iter().find_map(|p| p.binding.as_ref());
-    let protocol = match binding.and_then(|b| b.custom.as_ref()) {
-        Some(_) => Protocol { modbus: None, custom: Some(FreeForm::default()) },
-        None => Protocol { modbus: Some(anywhere()), custom: None },
-    };
+    let protocol = anywhere(model);
     let missing = model.spec.parameters.iter().filter(|p| p.default.is_none());
     let parameters = missing.map(|p| (p.name.clone(), parameters::sample(p.type_))).collect();
     let spec = DeviceSpec { protocol, parameters, model: Some(model.name_any()), ..DeviceSpec::default() };
@@ -130,10 +131,22 @@ pub fn judge_model(model: &DeviceModel) -> Vec<FieldError> {
     errors
 }
 
-/// A Modbus device that might be.
-fn anywhere() -> ModbusDevice {
-    let tcp = ModbusTcp { host: "device".into(), port: 502 };
-    ModbusDevice { tcp: Some(tcp), unit_id: 1, ..ModbusDevice::default() }
+/// How a device of this model might be reached.
+fn anywhere(model: &DeviceModel) -> Protocol {
+    let binding = model.spec.properties.iter().find_map(|p| p.binding.as_ref()).and_then(Binding::name);
+    let command = || model.spec.commands.iter().find_map(ModelCommand::protocol);
+    let none = Protocol::default();
+    match binding.or_else(command) {
+        Some(CUSTOM) => Protocol { custom: Some(FreeForm::default()), ..none },
+        Some("opcua") => {
+            let url = Some("opc.tcp://device:4840".to_owned());
+            Protocol { opcua: Some(OpcUaDevice { url, ..OpcUaDevice::default() }), ..none }
+        }
+        _ => {
+            let tcp = Some(ModbusTcp { host: "device".into(), port: 502 });
+            Protocol { modbus: Some(ModbusDevice { tcp, unit_id: 1, ..ModbusDevice::default() }), ..none }
+        }
+    }
 }
 
 /// A text that only shall differ from the one before, short enough for a slice.
@@ -180,6 +193,9 @@ fn judge(
     let config = collect(&mut errors, protocol::config(&device.namespace, &device.protocol.0, &values));
     let name = device.protocol.0.name().unwrap_or_default();
     let properties = property::judge_all(revision, &device.protocol.0, &values, origin, &mut errors);
+    let commands = command::judge_all(revision, name, &values, origin, &mut errors);
+    errors
+        .extend(config.iter().filter(|_| device.protocol.0.opcua.is_some()).filter_map(|c| opcua::check_root(&c.json)));
     let summary = summary(revision, &properties, origin, &mut errors);
     Wishes { desired: &device.desired, revision, properties: &properties, protocol: name }.check(&mut errors);
     let Some(protocol::Config { json, timeout, offline_after }) = config.filter(|_| errors.is_empty()) else {
@@ -201,6 +217,7 @@ fn judge(
         desired: device.desired.clone(),
         applied: device.applied.clone(),
         rewrite: device.rewrite.clone(),
+        commands,
     })
 }
 

@@ -1,8 +1,10 @@
 //! Whether a Modbus binding can carry a property's type, and whether it can be written.
+use super::{FieldError, Origin};
 use crate::{
-    Access, ModbusBinding, ModbusDataType as T, ModbusDevice, ModbusTable, Place, PropertyType, WriteFunction,
-    modbus::read_cap,
+    Access, EffectiveProperty, GroupMember, ModbusBinding, ModbusDataType as T, ModbusDevice, ModbusTable, Place,
+    Property, PropertyType, ReadGroup, WriteFunction, modbus::read_cap, read_groups,
 };
+use std::collections::BTreeMap;
 
 /// What is wrong, as (field below `binding.modbus`, message).
 pub(super) fn check(
@@ -122,4 +124,41 @@ fn written_at_once(device: &ModbusDevice, table: ModbusTable, width: i32) -> Opt
         return Some(format!("takes {width} {what}; writeFunction Single writes one: access must be ReadOnly"));
     }
     (width > most).then(|| format!("takes {width} {what}; one write carries {most}: access must be ReadOnly"))
+}
+
+/// What one property alone does not tell: how it goes with the device's settings, and with others.
+pub(super) fn on_device(
+    device: &ModbusDevice,
+    judged: &[EffectiveProperty],
+    known: &BTreeMap<&str, &Property>,
+    origin: &Origin<'_>,
+    errors: &mut Vec<FieldError>,
+) {
+    for property in judged {
+        let Some(binding) = known.get(property.name.as_str()).and_then(|p| p.binding.as_ref()?.modbus.as_ref()) else {
+            continue;
+        };
+        let (read, written) = (property.is_read(), property.is_written());
+        let place = Placed { name: &property.name, binding, read, written };
+        errors.extend(placed(device, &place).into_iter().map(|misfit| match misfit {
+            Misfit::Device(field, message) => FieldError::new(format!("spec.protocol.modbus{field}"), message),
+            Misfit::Property(field, message) => {
+                FieldError::new(origin.field(&property.name, &format!(".binding.modbus{field}")), message)
+            }
+        }));
+    }
+    let members: Vec<GroupMember<'_>> = judged
+        .iter()
+        .filter_map(|p| {
+            let binding = known.get(p.name.as_str())?.binding.as_ref()?.modbus.as_ref()?;
+            Some(GroupMember { name: &p.name, binding, group: p.read_group.as_deref().filter(|_| p.is_read()) })
+        })
+        .collect();
+    for ReadGroup { members: of, flaw } in read_groups(device, &members) {
+        let Some(message) = flaw else { continue };
+        let names = || of.iter().filter_map(|at| members.get(*at)).map(|member| member.name);
+        // Where a Device's own property is among them, it is the Device that can mend it.
+        let name = names().find(|name| origin.is_own(name)).or(names().next()).unwrap_or_default();
+        errors.push(FieldError::new(origin.field(name, ".readGroup"), message));
+    }
 }

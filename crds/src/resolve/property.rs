@@ -1,11 +1,10 @@
 //! One property, judged: what stands in it fits together, and nothing is left to be looked up.
-use super::{FieldError, Origin, exponent, modbus};
+use super::{FieldError, Origin, exponent, modbus, opcua};
 use crate::{
     Access, Binding, Deadband, DeviceModelRevisionSpec, EffectiveProperty, EffectiveReport, EffectiveVerify,
-    Expression, GroupMember, Interval, ModbusDevice, Properties, Property, PropertyType, Protocol, ReadGroup,
-    ReportWhen, Source, Span, VerifyBy, hash,
+    Expression, Interval, Properties, Property, PropertyType, Protocol, ReportWhen, Source, Span, VerifyBy, hash,
     parameters::{list, substitute},
-    read_groups, wire,
+    wire,
 };
 use serde_json::Value as Json;
 use std::{
@@ -55,7 +54,7 @@ pub(super) fn judge_all(
         })
         .collect();
     if let Some(device) = &protocol.modbus {
-        on_device(device, &judged, &known, origin, errors);
+        modbus::on_device(device, &judged, &known, origin, errors);
     }
     judged
 }
@@ -81,54 +80,26 @@ fn wiring(
         (wire, holder.scale.unwrap_or(1.0), holder.offset.unwrap_or(0.0))
     });
     let shift = shift.filter(|_| matches!(source, Source::Binding(_)));
+    // Where its path begins.
+    let root = protocol.opcua.as_ref().and_then(|device| device.root.as_ref());
+    let binding = known.get(property.name.as_str()).and_then(|own| own.binding.as_ref()?.opcua.as_ref());
+    let root = root.filter(|_| binding.is_some_and(|binding| binding.browse_path.is_some()));
+    let own = match root.and_then(|root| substitute(&Json::from(root.as_str()), values).ok()) {
+        Some(root) => hash(&(own, root)),
+        None => own,
+    };
     let all = if shift.is_none() && exponent.is_none() { own } else { hash(&(own, shift, exponent)) };
     all.chars().take(16).collect()
 }
 
 /// A binding's block with parameters filled in.
 fn wire_of(binding: &Binding, values: &BTreeMap<&str, &Json>) -> Result<Json, String> {
-    let block = match (&binding.modbus, &binding.custom) {
-        (Some(modbus), _) => serde_json::to_value(modbus),
-        (None, custom) => serde_json::to_value(custom),
+    let block = match binding {
+        Binding { modbus: Some(modbus), .. } => serde_json::to_value(modbus),
+        Binding { opcua: Some(opcua), .. } => serde_json::to_value(opcua),
+        Binding { custom, .. } => serde_json::to_value(custom),
     };
     block.map_err(|e| e.to_string()).and_then(|block| substitute(&block, values))
-}
-
-/// What one property alone does not tell: how it goes with the device's settings, and with others.
-fn on_device(
-    device: &ModbusDevice,
-    judged: &[EffectiveProperty],
-    known: &BTreeMap<&str, &Property>,
-    origin: &Origin<'_>,
-    errors: &mut Vec<FieldError>,
-) {
-    for property in judged {
-        let Some(binding) = known.get(property.name.as_str()).and_then(|p| p.binding.as_ref()?.modbus.as_ref()) else {
-            continue;
-        };
-        let (read, written) = (property.is_read(), property.is_written());
-        let placed = modbus::Placed { name: &property.name, binding, read, written };
-        errors.extend(modbus::placed(device, &placed).into_iter().map(|misfit| match misfit {
-            modbus::Misfit::Device(field, message) => FieldError::new(format!("spec.protocol.modbus{field}"), message),
-            modbus::Misfit::Property(field, message) => {
-                FieldError::new(origin.field(&property.name, &format!(".binding.modbus{field}")), message)
-            }
-        }));
-    }
-    let members: Vec<GroupMember<'_>> = judged
-        .iter()
-        .filter_map(|p| {
-            let binding = known.get(p.name.as_str())?.binding.as_ref()?.modbus.as_ref()?;
-            Some(GroupMember { name: &p.name, binding, group: p.read_group.as_deref().filter(|_| p.is_read()) })
-        })
-        .collect();
-    for ReadGroup { members: of, flaw } in read_groups(device, &members) {
-        let Some(message) = flaw else { continue };
-        let names = || of.iter().filter_map(|at| members.get(*at)).map(|member| member.name);
-        // Where a Device's own property is among them, it is the Device that can mend it.
-        let name = names().find(|name| origin.is_own(name)).or(names().next()).unwrap_or_default();
-        errors.push(FieldError::new(origin.field(name, ".readGroup"), message));
-    }
 }
 
 impl Judge<'_> {
@@ -298,7 +269,13 @@ impl Judge<'_> {
             }
         }
         match wire_of(binding, values) {
-            Ok(json) => Some(Source::Binding(json.into())),
+            Ok(json) => {
+                let flaws = binding.opcua.iter().flat_map(|_| opcua::check(&json, self.property, type_));
+                for (field, message) in flaws {
+                    self.wrong(&format!(".binding.opcua{field}"), message);
+                }
+                Some(Source::Binding(json.into()))
+            }
             Err(message) => {
                 self.wrong(&format!(".binding.{found}"), message);
                 None

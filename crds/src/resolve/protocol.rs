@@ -1,14 +1,20 @@
 //! A Device's protocol block with its Channel merged in, and the block as a driver sees it.
-use super::{CHANNEL_FIELD, FieldError};
+use super::{FieldError, opcua};
 use crate::{
-    Channel, ModbusChannel, ModbusDevice, Protocol, ResolvedProtocol, Span, modbus::Time, parameters::substitute,
-    secrets::qualified,
+    Channel, ModbusChannel, ModbusDevice, Protocol, ResolvedProtocol, Span, parameters::substitute, secrets::qualified,
+    span::Time,
 };
 use kube::ResourceExt;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 const OFFLINE_AFTER: u32 = 3;
+/// Default of `timeout` of an OPC UA server, which may ask a PLC behind it first.
+const OPCUA_TIMEOUT: Span = Span::from_secs(5);
+const NO_PROTOCOL: &str = "exactly one of modbus, opcua, custom must be set";
+
+/// Field of the error that says that there is no such Channel, or that it is one of another protocol.
+pub(super) const CHANNEL_FIELD: &str = "spec.protocol.modbus.channel";
 
 /// The Channel's fields where the Device gives none of its own; and the Channel's name.
 pub(super) fn merge(
@@ -17,7 +23,11 @@ pub(super) fn merge(
     channel: Option<&Channel>,
 ) -> Result<(ResolvedProtocol, Option<String>), Vec<FieldError>> {
     if protocol.name().is_none() {
-        return Err(vec![FieldError::new("spec.protocol", "exactly one of modbus, custom must be set")]);
+        return Err(vec![FieldError::new("spec.protocol", NO_PROTOCOL)]);
+    }
+    if let Some(own) = &protocol.opcua {
+        let (merged, name) = opcua::merge(namespace, own, channel)?;
+        return Ok((ResolvedProtocol(Protocol { opcua: Some(merged), ..Protocol::default() }), name));
     }
     let Some(modbus) = &protocol.modbus else {
         return Ok((ResolvedProtocol(protocol.clone()), None));
@@ -44,7 +54,7 @@ pub(super) fn merge(
     in_bounds(&[("", modbus.times()), (&of_channel, shared.times_for(modbus))])?;
     on_a_line(modbus, shared, &channel.name_any())?;
     let merged = merged(modbus.clone(), shared.clone());
-    Ok((ResolvedProtocol(Protocol { modbus: Some(merged), custom: None }), Some(name.clone())))
+    Ok((ResolvedProtocol(Protocol { modbus: Some(merged), ..Protocol::default() }), Some(name.clone())))
 }
 
 /// The Channel's fields where the Device gives none of its own.
@@ -129,12 +139,15 @@ pub(super) fn config(
     values: &BTreeMap<&str, &Json>,
 ) -> Result<Config, Vec<FieldError>> {
     let Some(name) = protocol.name() else {
-        return Err(vec![FieldError::new("spec.protocol", "exactly one of modbus, custom must be set")]);
+        return Err(vec![FieldError::new("spec.protocol", NO_PROTOCOL)]);
     };
     let protocol = qualified(protocol, namespace);
-    let (block, timeout, offline_after) = match (&protocol.modbus, &protocol.custom) {
-        (Some(m), _) => (serde_json::to_value(m), m.timeout, m.offline_after),
-        (None, custom) => (serde_json::to_value(custom), None, None),
+    let (block, timeout, offline_after) = match &protocol {
+        Protocol { modbus: Some(m), .. } => (serde_json::to_value(m), m.timeout, m.offline_after),
+        Protocol { opcua: Some(o), .. } => {
+            (serde_json::to_value(o), o.timeout.or(Some(OPCUA_TIMEOUT)), o.offline_after)
+        }
+        Protocol { custom, .. } => (serde_json::to_value(custom), None, None),
     };
     let json = block.map_err(|e| e.to_string()).and_then(|block| substitute(&block, values));
     let json = json.map_err(|message| vec![FieldError::new(format!("spec.protocol.{name}"), message)])?;

@@ -8,6 +8,7 @@ use crate::{
 };
 use std::{borrow::Cow, collections::BTreeMap, time::SystemTime};
 
+mod alive;
 mod fresh;
 pub use fresh::Fresh;
 

@@ -1,17 +1,12 @@
 //! The contract between a driver and the engine. A driver moves bytes; when, how often, how many at once, retry, quality
 //! and conditions are the engine's.
-use crate::{ConfigError, DriverError, ErrorKind, Fault, Instant, PointFault, Port, Samples, Value, Written};
+use crate::{
+    Call, ConfigError, Cx, DriverError, ErrorKind, Fault, Instant, Job, Limits, LinkCounters, PointFault, Port,
+    Samples, Value, Written,
+};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Display,
-    future::Future,
-    hash::Hash,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Display, future::Future, hash::Hash, sync::Arc, time::Duration};
 
 /// A field protocol: pure translation of configuration, and `connect`. One value serves the whole process.
 pub trait Protocol: Sized + Send + Sync + 'static {
@@ -183,16 +178,20 @@ pub trait Link<P: Protocol>: Send + Sync + 'static {
         out: &mut Written,
     ) -> impl Future<Output = Result<(), Fault<P::Error>>> + Send;
 
-    /// A command of the model (OPC UA method). It takes its turn as a write does. Default: refused.
+    /// A command of the model (OPC UA method). It takes its turn as a write does, and is sent at most once. Default: refused.
     fn call(
         &self,
         unit: &P::Unit,
-        command: &str,
-        arguments: &Value,
+        call: &Call,
         until: Instant,
     ) -> impl Future<Output = Result<Value, Fault<P::Error>>> + Send {
-        let _ = (unit, command, arguments, until);
+        let _ = (unit, call, until);
         async { Err(Fault::Point(PointFault::new(ErrorKind::Config, "this protocol has no commands"))) }
+    }
+
+    /// What the link counts from its dial on; never less than before. Default: nothing.
+    fn counters(&self) -> LinkCounters {
+        LinkCounters::default()
     }
 
     /// Answers so far that came after their request was given up. Never less than before. Default: none are noticed.
@@ -281,94 +280,4 @@ pub enum Done {
     Ok,
     /// `plan` would now answer otherwise: the engine asks again, for these points at once.
     Replan,
-}
-
-/// What a link can carry. Made by [`Limits::default`] or [`Limits::at_once`], so that more of it may be asked one day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Exchanges under way at once on the link.
-    pub in_flight: usize,
-    /// Exchanges under way at once for one unit.
-    pub per_unit: usize,
-    /// Units attached at once (slots of a radio). The engine attaches and detaches for it: longest waiting first.
-    pub attached: Option<usize>,
-    /// All wait for one that is silent: a suspect is given less than its whole time-out.
-    pub bus: bool,
-    /// An answer says neither which request it belongs to nor what it is of: one that comes too late would pass for the next of
-    /// its form. A unit that was silent is left alone for its whole time-out from when it was given up; others go first.
-    pub nameless: bool,
-}
-
-/// A bus: one at a time.
-impl Default for Limits {
-    fn default() -> Self {
-        Self { in_flight: 1, per_unit: 1, attached: None, bus: true, nameless: false }
-    }
-}
-
-impl Limits {
-    /// So many exchanges at once, one for each unit; no bus, and no slots.
-    #[must_use]
-    pub const fn at_once(in_flight: usize) -> Self {
-        Self { in_flight, per_unit: 1, attached: None, bus: false, nameless: false }
-    }
-    /// So many exchanges at once for one unit.
-    #[must_use]
-    pub const fn per_unit(self, per_unit: usize) -> Self {
-        Self { per_unit, ..self }
-    }
-    /// So many units attached at once.
-    #[must_use]
-    pub const fn attached(self, slots: Option<usize>) -> Self {
-        Self { attached: slots, ..self }
-    }
-    /// Whether all wait for one that is silent.
-    #[must_use]
-    pub const fn bus(self, bus: bool) -> Self {
-        Self { bus, ..self }
-    }
-    /// Whether an answer that comes too late could pass for another's.
-    #[must_use]
-    pub const fn nameless(self, nameless: bool) -> Self {
-        Self { nameless, ..self }
-    }
-}
-
-/// A piece of work on a link, as [`Protocol::patience`] judges it.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Job<'a, R> {
-    /// [`Link::attach`].
-    Attach,
-    /// [`Link::detach`].
-    Detach,
-    /// [`Link::read`].
-    Read(&'a Exchange<R>),
-    /// [`Link::write`]: position in `points` of `prepare`, value.
-    Write(&'a [(usize, Value)]),
-    /// [`Link::call`].
-    Call(&'a str),
-}
-
-/// What a driver may ask of its surroundings while connecting.
-#[derive(Clone, Default)]
-pub struct Cx {
-    /// Contents of Secrets: the name that the configuration gives one (in a cluster and in files `namespace.name`), a dot, the key.
-    pub secrets: HashMap<String, Vec<u8>>,
-    /// The mapper's folder for what is learned; none: nothing is kept.
-    pub state_dir: Option<PathBuf>,
-    /// Differs whenever the contents of the secrets do: a link of another rotation is dialled anew.
-    pub rotation: u64,
-}
-
-/// Never shows a secret.
-impl std::fmt::Debug for Cx {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cx")
-            .field("secrets", &self.secrets.len())
-            .field("state_dir", &self.state_dir)
-            .field("rotation", &self.rotation)
-            .finish()
-    }
 }

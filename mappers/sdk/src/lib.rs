@@ -6,6 +6,7 @@
 pub mod api;
 mod app;
 mod arbiter;
+mod call;
 mod columns;
 mod config;
 mod control;
@@ -16,6 +17,7 @@ mod fault;
 mod few;
 mod figures;
 mod hub;
+mod limits;
 mod load;
 pub mod metrics;
 mod outbox;
@@ -34,10 +36,11 @@ mod written;
 
 pub use app::{App, Exit, Out, run};
 pub use arbiter::{Arbiter, Outcome, Plan, Work};
+pub use call::Call;
 pub use columns::{Change, Columns, Fresh};
 pub use config::{NodeConfig, Origin, Refusal};
 pub use control::{Control, ControlError, Request, control};
-pub use driver::{Cx, Done, Exchange, Interval, Job, Knowledge, Limits, Link, Point, Precision, Protocol, Slot};
+pub use driver::{Done, Exchange, Interval, Knowledge, Link, Point, Precision, Protocol, Slot};
 pub use engine::{
     CallError, Command, Counter, Counters, DeviceKey, DeviceSpec, Engine, Layout, OFFLINE_AFTER, PointSpec, Stats,
     Write,
@@ -45,6 +48,7 @@ pub use engine::{
 pub use fault::{ConfigError, DriverError, ErrorKind, Fault, PointFault};
 pub use figures::Figures;
 pub use hub::{DeviceView, Hub};
+pub use limits::{Cx, Job, Limits, LinkCounters};
 pub use load::Load;
 pub use outbox::{Connected, Known, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};
 pub use port::{Port, Quality, Samples};
@@ -60,7 +64,7 @@ pub use written::{WriteReply, Written, Wrote};
 /// What a driver needs, at one stroke.
 pub mod prelude {
     pub use crate::{
-        ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Interval, Limits, Link, Point,
+        Call, ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Interval, Limits, Link, Point,
         PointFault, Port, Precision, Protocol, Quality, Samples, Slot, Value, Written,
     };
 }

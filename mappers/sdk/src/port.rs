@@ -33,6 +33,8 @@ pub(crate) struct Number {
 /// Text, bytes, JSON, or a fault.
 #[derive(Debug, Clone)]
 pub(crate) struct Other {
+    /// So many numbers stand before it where it is kept.
+    pub after: usize,
     pub slot: Slot,
     pub quality: Quality,
     pub time: i64,
@@ -48,7 +50,7 @@ pub struct Samples {
 
 impl Samples {
     /// Empties it and keeps its memory.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.numbers.clear();
         self.others.clear();
     }
@@ -62,12 +64,28 @@ impl Samples {
     pub fn put_at(&mut self, slot: Slot, value: impl Into<Value>, time: i64, quality: Quality) {
         match split(value.into()) {
             Ok((kind, bits)) => self.numbers.push(Number { bits, time, slot, kind, quality }),
-            Err(value) => self.others.push(Other { slot, quality, time, value: Ok(value) }),
+            Err(value) => {
+                let after = self.numbers.len();
+                self.others.push(Other { after, slot, quality, time, value: Ok(value) });
+            }
         }
     }
     /// The device has no value for this point, and says why.
     pub fn fault(&mut self, slot: Slot, fault: PointFault) {
-        self.others.push(Other { slot, quality: Quality::Bad, time: 0, value: Err(fault) });
+        self.fault_at(slot, fault, 0);
+    }
+    /// `time`: Unix ms of the device; 0: stamped by the engine.
+    pub fn fault_at(&mut self, slot: Slot, fault: PointFault, time: i64) {
+        let after = self.numbers.len();
+        self.others.push(Other { after, slot, quality: Quality::Bad, time, value: Err(fault) });
+    }
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.numbers.len() + self.others.len()
+    }
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
     /// What was put, numbers first. For tests of a driver, and for commands that read once.
     pub fn readings(&self) -> impl Iterator<Item = (Slot, Result<Value, PointFault>, Quality)> {
@@ -77,11 +95,13 @@ impl Samples {
     }
 }
 
+/// What one unit said without a break: up to so many of all numbers, and so many of the others.
 #[derive(Debug)]
-pub(crate) struct Pushed {
+pub(crate) struct Part {
     pub unit: u32,
     pub epoch: u32,
-    pub sample: Other,
+    pub numbers: usize,
+    pub others: usize,
 }
 
 /// The newest word of one attachment: bounded by the number of units and points, however often it is changed.
@@ -90,13 +110,31 @@ pub(crate) struct Cell {
     pub epoch: u32,
     pub said: Option<Result<(), String>>,
     pub pushes: BTreeSet<Slot>,
+    pub polls: BTreeSet<Slot>,
+    pub alive: BTreeSet<Slot>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Mail {
-    pub samples: Vec<Pushed>,
+    pub numbers: Vec<Number>,
+    pub others: Vec<Other>,
+    /// Whose they are, in the order in which they came.
+    pub parts: Vec<Part>,
     pub cells: BTreeMap<u32, Cell>,
     pub lost: u64,
+}
+
+impl Mail {
+    fn len(&self) -> usize {
+        self.numbers.len() + self.others.len()
+    }
+    /// The part that what comes now belongs to.
+    fn part(&mut self, unit: u32, epoch: u32) -> Option<&mut Part> {
+        if self.parts.last().is_none_or(|part| (part.unit, part.epoch) != (unit, epoch)) {
+            self.parts.push(Part { unit, epoch, numbers: self.numbers.len(), others: 0 });
+        }
+        self.parts.last_mut()
+    }
 }
 
 #[derive(Debug)]
@@ -120,7 +158,7 @@ impl Inbox {
     /// Swaps with an empty one, so that both keep their memory.
     pub(crate) fn take(&self, into: &mut Mail) {
         std::mem::swap(&mut *self.lock(), into);
-        if !into.samples.is_empty() {
+        if into.len() > 0 {
             self.room.notify_waiters();
         }
     }
@@ -143,8 +181,54 @@ impl Port {
         if self.owns(slot) {
             self.word(|cell| {
                 cell.pushes.insert(slot);
+                cell.polls.remove(&slot);
             });
         }
+    }
+    /// This point will be pushed no longer, for its subscription was refused or lost: it is polled again, at once and then in
+    /// its interval. The newer of this and [`pushes`](Self::pushes) counts.
+    pub fn polls(&self, slot: Slot) {
+        if self.owns(slot) {
+            self.word(|cell| {
+                cell.polls.insert(slot);
+                cell.pushes.remove(&slot);
+            });
+        }
+    }
+    /// What was pushed of these points is so still: the source says that it is there and that they have not changed (a
+    /// keep-alive). They are as fresh as if they had come again; no event is counted, and no waiting write is confirmed. Points
+    /// that are Bad or were never heard stay what they are. Not more often than once a second.
+    pub fn alive(&self, slots: impl IntoIterator<Item = Slot>) {
+        let mut slots = slots.into_iter().filter(|slot| self.owns(*slot)).peekable();
+        if slots.peek().is_some() {
+            self.word(|cell| cell.alive.extend(slots));
+        }
+    }
+    /// All values of one answer at once, in their order; what there is no room for is counted as lost, and how many these are is
+    /// returned. `samples` is empty afterwards and keeps its memory.
+    pub fn put_all(&self, samples: &mut Samples) -> usize {
+        samples.numbers.retain(|number| self.owns(number.slot));
+        samples.others.retain(|other| self.owns(other.slot));
+        let mut mail = self.inbox.lock();
+        let (before, count) = (mail.numbers.len(), samples.len());
+        if count == 0 || mail.len() + count > self.inbox.cap {
+            mail.lost += count as u64;
+            drop(mail);
+            samples.clear();
+            return count;
+        }
+        let wakes = mail.len() == 0;
+        let others = samples.others.len();
+        if let Some(part) = mail.part(self.unit, self.epoch) {
+            part.numbers += samples.numbers.len();
+            part.others += others;
+        }
+        mail.numbers.append(&mut samples.numbers);
+        mail.others.extend(samples.others.drain(..).map(|other| Other { after: other.after + before, ..other }));
+        if wakes {
+            self.inbox.wake.notify_one();
+        }
+        0
     }
     /// A value; refused (false) and counted as lost when the engine is behind by its bound.
     pub fn put(&self, slot: Slot, value: impl Into<Value>) -> bool {
@@ -152,11 +236,14 @@ impl Port {
     }
     /// `time`: Unix ms of the device; 0: stamped by the engine.
     pub fn put_at(&self, slot: Slot, value: impl Into<Value>, time: i64, quality: Quality) -> bool {
-        self.offer(Other { slot, quality, time, value: Ok(value.into()) })
+        match split(value.into()) {
+            Ok((kind, bits)) => self.offer(slot, Ok(Number { bits, time, slot, kind, quality })),
+            Err(value) => self.offer(slot, Err(Other { after: 0, slot, quality, time, value: Ok(value) })),
+        }
     }
     /// The device has no value for this point, and says why.
     pub fn fault(&self, slot: Slot, fault: PointFault) -> bool {
-        self.offer(Other { slot, quality: Quality::Bad, time: 0, value: Err(fault) })
+        self.offer(slot, Err(Other { after: 0, slot, quality: Quality::Bad, time: 0, value: Err(fault) }))
     }
     /// The device said it is there (availability topic, radio seen, session healed). Only the newest of `up` and `down`
     /// counts.
@@ -173,7 +260,7 @@ impl Port {
     pub async fn room(&self) {
         loop {
             let room = self.inbox.room.notified();
-            if self.inbox.lock().samples.len() < self.inbox.cap {
+            if self.inbox.lock().len() < self.inbox.cap {
                 return;
             }
             room.await;
@@ -183,23 +270,34 @@ impl Port {
     #[must_use]
     pub fn backlog(&self) -> (usize, usize) {
         let mail = self.inbox.lock();
-        (mail.samples.len(), mail.cells.len())
+        (mail.len(), mail.cells.len())
     }
 
     fn owns(&self, slot: Slot) -> bool {
         slot.0.wrapping_sub(self.base) < self.slots
     }
-    fn offer(&self, sample: Other) -> bool {
-        if !self.owns(sample.slot) {
+    fn offer(&self, slot: Slot, sample: Result<Number, Other>) -> bool {
+        if !self.owns(slot) {
             return false;
         }
         let mut mail = self.inbox.lock();
-        if mail.samples.len() >= self.inbox.cap {
+        if mail.len() >= self.inbox.cap {
             mail.lost += 1;
             return false;
         }
-        mail.samples.push(Pushed { unit: self.unit, epoch: self.epoch, sample });
-        if mail.samples.len() == 1 {
+        let wakes = mail.len() == 0;
+        let after = mail.numbers.len();
+        if let Some(part) = mail.part(self.unit, self.epoch) {
+            match &sample {
+                Ok(_) => part.numbers += 1,
+                Err(_) => part.others += 1,
+            }
+        }
+        match sample {
+            Ok(number) => mail.numbers.push(number),
+            Err(other) => mail.others.push(Other { after, ..other }),
+        }
+        if wakes {
             self.inbox.wake.notify_one();
         }
         true

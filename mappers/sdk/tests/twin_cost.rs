@@ -94,6 +94,7 @@ fn device(scale: f64) -> EffectiveDevice {
         desired: BTreeMap::new(),
         applied: BTreeMap::new(),
         rewrite: None,
+        commands: vec![],
     }
 }
 

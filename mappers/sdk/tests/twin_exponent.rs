@@ -87,6 +87,7 @@ impl Rig {
             desired,
             applied: BTreeMap::new(),
             rewrite: None,
+            commands: vec![],
         };
         let mut rig = Self { twin: Twin::new(Arc::new(device), None, Writes::Enabled, now(0)), ms: 0 };
         rig.twin.connected(Ok(()), now(0));

@@ -62,6 +62,7 @@ fn device(properties: Vec<EffectiveProperty>) -> EffectiveDevice {
         desired: BTreeMap::new(),
         applied: BTreeMap::new(),
         rewrite: None,
+        commands: vec![],
     }
 }
 

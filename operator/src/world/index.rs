@@ -36,7 +36,7 @@ impl Links {
         let class = status.and_then(|s| s.mapper_class.as_deref()).filter(|c| !c.is_empty());
         Self {
             model: spec.model.as_deref().map(|m| id(&namespace, m)),
-            channel: spec.protocol.modbus.as_ref().and_then(|m| m.channel.as_deref()).map(|c| id(&namespace, c)),
+            channel: spec.protocol.channel().map(|c| id(&namespace, c)),
             class: class_of(device).map(Into::into),
             secrets: secrets(&spec.protocol).iter().map(|named| id(&namespace, &named.name)).collect(),
             mapper: class.zip(node).map(|(class, node)| MapperKey::new(class, node)),

@@ -11,7 +11,7 @@ pub(super) fn property(name: &str, binding: ModbusBinding) -> Property {
     Property {
         name: name.into(),
         type_: Some(type_of(&binding)),
-        binding: Some(Binding { modbus: Some(binding), custom: None }),
+        binding: Some(Binding { modbus: Some(binding), ..Binding::default() }),
         ..Property::default()
     }
 }

@@ -114,6 +114,11 @@ impl<R, W> Arbiter<R, W> {
         self.units[unit].unschedule(point);
         self.touch(unit);
     }
+    /// A point that was pushed is polled again: at once, and then in its interval.
+    pub fn reschedule(&mut self, unit: usize, point: u32, now: Instant) {
+        self.units[unit].reschedule(point, now);
+        self.touch(unit);
+    }
     /// The points of one of its groups that are polled.
     pub fn group(&self, unit: usize, group: u32) -> impl Iterator<Item = usize> {
         self.units[unit].group(group)

@@ -125,6 +125,15 @@ impl<R> Unit<R> {
             group.polled -= 1;
         }
     }
+    /// No cycle was missed while it was pushed.
+    pub(super) fn reschedule(&mut self, point: u32, now: Instant) {
+        let Some(pushed) = self.pushed.get_mut(point as usize).filter(|pushed| **pushed) else { return };
+        *pushed = false;
+        if let Some(group) = self.groups.iter_mut().find(|g| g.points.binary_search(&point).is_ok()) {
+            group.polled += 1;
+            group.next = Some(now);
+        }
+    }
     pub(super) fn group(&self, group: u32) -> impl Iterator<Item = usize> {
         let points = self.groups.get(group as usize).map_or(&[][..], |g| &g.points);
         points.iter().map(|p| *p as usize).filter(|p| !self.pushed.get(*p).copied().unwrap_or(false))

@@ -1,8 +1,8 @@
 //! What the engine is told from outside, and what it answers.
 use super::{Counters, Fresh};
 use crate::{
-    Change, ConfigError, Cx, ErrorKind, Fault, Instant, Interval, Link, PointFault, Protocol, Slot, Value, WriteReply,
-    Written,
+    Call, Change, ConfigError, Cx, ErrorKind, Fault, Instant, Interval, Link, PointFault, Protocol, Slot, Value,
+    WriteReply, Written,
 };
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -128,10 +128,8 @@ pub enum Command<P: Protocol> {
     Call {
         /// Which device.
         device: DeviceKey,
-        /// The command, in the protocol's words.
-        command: String,
-        /// Its arguments.
-        arguments: Value,
+        /// What is to be done.
+        call: Call,
         /// Its result, or why there is none.
         reply: oneshot::Sender<Result<Value, CallError>>,
     },
@@ -168,7 +166,7 @@ impl<P: Protocol> fmt::Debug for Command<P> {
             Self::Remove { device, .. } => f.debug_tuple("Remove").field(device).finish(),
             Self::Write(write) => f.debug_tuple("Write").field(write).finish(),
             Self::Withdraw { device, .. } => f.debug_tuple("Withdraw").field(device).finish(),
-            Self::Call { device, command, .. } => f.debug_tuple("Call").field(device).field(command).finish(),
+            Self::Call { device, call, .. } => f.debug_tuple("Call").field(device).field(&call.name).finish(),
             Self::ReadNow { device, points, .. } => f.debug_tuple("ReadNow").field(device).field(points).finish(),
             Self::Recall { device, .. } => f.debug_tuple("Recall").field(device).finish(),
             Self::Forget { device } => f.debug_tuple("Forget").field(device).finish(),
@@ -198,7 +196,7 @@ pub(super) struct Order {
 }
 pub(super) enum What {
     Write { values: Vec<(usize, Value)>, written: Written },
-    Call { command: String, arguments: Value, answer: Answer },
+    Call { call: Call, answer: Answer },
 }
 
 pub(super) struct Answer {
@@ -253,8 +251,8 @@ impl Order {
                 written.start();
                 link.write(unit, values, until, written).await
             }
-            What::Call { command, arguments, answer } => {
-                let result = link.call(unit, command, arguments, until).await;
+            What::Call { call, answer } => {
+                let result = link.call(unit, call, until).await;
                 answer.give(match &result {
                     Ok(value) => Ok(value.clone()),
                     Err(Fault::Point(fault)) => Err(CallError::Refused(fault.clone())),

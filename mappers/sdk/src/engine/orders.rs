@@ -29,8 +29,8 @@ impl<P: Protocol> Engine<P> {
                 self.withdraw(device);
                 reply.send(()).ok(); // who asked may have left
             }
-            Command::Call { device, command, arguments, reply } => {
-                let what = What::Call { command, arguments, answer: Answer::new(reply) };
+            Command::Call { device, call, reply } => {
+                let what = What::Call { call, answer: Answer::new(reply) };
                 self.accept(self.find(device), what, closed);
             }
             Command::ReadNow { device, points, reply } => self.ask(device, &points, reply, closed),

@@ -1,9 +1,10 @@
 //! The life of one link: what is started, and when.
 use super::{Engine, Io, Order, command::What, devices::TIMEOUT};
 use crate::{
-    Done, ErrorKind, Exchange, Fault, Instant, Job, Limits, Link, PointFault, Port, Protocol, Samples,
+    Call, Done, ErrorKind, Exchange, Fault, Instant, Job, Limits, Link, LinkCounters, PointFault, Port, Protocol,
+    Samples,
     arbiter::Work,
-    port::{Cell, Mail},
+    port::{Cell, Mail, Part},
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -43,7 +44,7 @@ impl<P: Protocol> Engine<P> {
         let mut room = pin!(self.status.emptied());
         let (mut mail, mut stopped) = (pin!(inbox.some()), pin!(io.stop.cancelled()));
         let mut alarm = pin!(sleep_until(Instant::now()));
-        let (mut closing, mut late) = (None::<(End, Instant)>, 0);
+        let (mut closing, mut late, mut told) = (None::<(End, Instant)>, 0, LinkCounters::default());
         loop {
             if closing.is_none() && io.stop.is_cancelled() {
                 closing = Some(self.shut(End::Stop)); // looked at before anything is started
@@ -61,6 +62,10 @@ impl<P: Protocol> Engine<P> {
             self.busy(!flying.is_empty());
             let so_far = link.late_answers();
             self.stats.late_answers.add(so_far.saturating_sub(std::mem::replace(&mut late, so_far)));
+            let counted = link.counters();
+            self.stats.healed.add(counted.healed.saturating_sub(told.healed));
+            self.stats.samples_lost.add(counted.samples_lost.saturating_sub(told.samples_lost));
+            told = counted;
             self.stats.in_flight.set(flying.len() as u64);
             self.stats.waiting_writes.set(self.arbiter.waiting() as u64);
             self.tell();
@@ -136,6 +141,9 @@ impl<P: Protocol> Engine<P> {
         let full_probe = self.arbiter.probing(unit) && self.arbiter.probes(unit) % 4 == 3;
         let suspect = matches!(work, Work::Read { .. }) && self.arbiter.fails(unit) > 0 && !full_probe;
         let whole = self.protocol.patience(&held.unit, job(work), held.timeout).clamp(held.timeout, TIMEOUT.1);
+        if let Job::Call(Call { timeout: Some(granted), .. }) = job(work) {
+            return (*granted).clamp(SHORTEST, TIMEOUT.1);
+        }
         match held.slowest {
             Some(slowest) if bus && suspect => whole.min((slowest * 4).max(SHORTEST)),
             _ => whole,
@@ -184,18 +192,49 @@ impl<P: Protocol> Engine<P> {
         self.inbox.take(&mut mail);
         self.stats.lost_pushes.add(std::mem::take(&mut mail.lost));
         let now = self.columns.now();
-        for pushed in mail.samples.drain(..) {
-            let (device, slot) = (pushed.unit as usize, pushed.sample.slot);
-            let Some(held) = self.devices.get_mut(device).and_then(Option::as_mut) else { continue };
-            if held.epoch != pushed.epoch {
+        let (mut from, mut others) = (0, mail.others.drain(..));
+        for Part { unit, epoch, numbers: end, others: count } in mail.parts.drain(..) {
+            let numbers = mail.numbers.get(from..end).unwrap_or_default();
+            let mut first = from;
+            from = end;
+            let mut others = others.by_ref().take(count);
+            let device = unit as usize;
+            let Some(held) = self.devices.get_mut(device).and_then(Option::as_mut).filter(|held| held.epoch == epoch)
+            else {
+                others.for_each(drop); // what an outdated port said
                 continue;
+            };
+            let watched = !held.watched.is_empty();
+            let mut confirmed = false;
+            let mut rest = numbers;
+            loop {
+                let other = others.next();
+                let end = other.as_ref().map_or(end, |other| other.after);
+                let (before, after) = rest.split_at_checked(end.saturating_sub(first)).unwrap_or((rest, &[]));
+                (rest, first) = (after, end.max(first));
+                if watched {
+                    // Each by itself: what was there for a moment only counts too.
+                    for number in before {
+                        self.columns.ingest(*number, now, &mut self.changes);
+                        let point = number.slot.0.wrapping_sub(held.base.0);
+                        confirmed |= held.confirm(point, u64::MAX, self.columns.reading(number.slot));
+                    }
+                } else {
+                    self.columns.ingest_all(before.iter().copied(), now, &mut self.changes);
+                }
+                let Some(other) = other else { break };
+                let slot = other.slot;
+                self.columns.ingest_other(other, now, &mut self.changes);
+                if watched {
+                    confirmed |= held.confirm(slot.0.wrapping_sub(held.base.0), u64::MAX, self.columns.reading(slot));
+                }
             }
-            self.columns.ingest_other(pushed.sample, now, &mut self.changes);
-            let point = slot.0.wrapping_sub(held.base.0);
-            if !held.watched.is_empty() && held.confirm(point, u64::MAX, self.columns.reading(slot)) {
+            if confirmed {
                 self.untold.insert(device);
             }
         }
+        drop(others);
+        mail.numbers.clear();
         for (unit, cell) in std::mem::take(&mut mail.cells) {
             self.heed(unit as usize, cell);
         }
@@ -205,13 +244,17 @@ impl<P: Protocol> Engine<P> {
     /// The newest word of an attachment.
     fn heed(&mut self, device: usize, cell: Cell) {
         let Some(held) = self.held_mut(device).filter(|d| d.epoch == cell.epoch) else { return };
-        if !cell.pushes.is_empty() {
+        if !(cell.pushes.is_empty() && cell.polls.is_empty()) {
             held.plan_anew();
         }
         let base = held.base.0;
         for slot in cell.pushes {
             self.arbiter.unschedule(device, slot.0.wrapping_sub(base));
         }
+        for slot in cell.polls {
+            self.arbiter.reschedule(device, slot.0.wrapping_sub(base), Instant::now());
+        }
+        self.columns.alive(cell.alive.into_iter());
         match cell.said {
             None => {}
             Some(Ok(())) => {
@@ -243,7 +286,7 @@ fn job<R>(work: &Work<R, Order>) -> Job<'_, R> {
         Work::Detach { .. } => Job::Detach,
         Work::Read { exchange, .. } => Job::Read(exchange),
         Work::Write { write: Order { what: What::Write { values, .. }, .. }, .. } => Job::Write(values),
-        Work::Write { write: Order { what: What::Call { command, .. }, .. }, .. } => Job::Call(command),
+        Work::Write { write: Order { what: What::Call { call, .. }, .. }, .. } => Job::Call(call),
     }
 }
 

@@ -79,6 +79,10 @@ pub struct Stats {
     pub lost_pushes: Counter,
     /// Answers that came after their request was given up.
     pub late_answers: Counter,
+    /// Connections that links mended themselves.
+    pub healed: Counter,
+    /// Samples that sources had and that never came.
+    pub samples_lost: Counter,
     /// Writes and calls that wait for their turn, now.
     pub waiting_writes: Counter,
     /// Exchanges under way, now.

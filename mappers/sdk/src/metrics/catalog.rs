@@ -74,6 +74,8 @@ metrics! {
     ENDPOINT_ANSWERED Counter "pollux_endpoint_exchanges_answered_total" ["endpoint"] "Requests answered, of all devices, removed ones too.";
     ENDPOINT_REFUSED Counter "pollux_endpoint_exchanges_refused_total" ["endpoint"] "Of these, the ones answered with no.";
     ENDPOINT_FAILED Counter "pollux_endpoint_exchanges_failed_total" ["endpoint", "kind"] "Requests not answered, of all devices, by kind of failure; Timeout: nothing came in time.";
+    ENDPOINT_HEALED Counter "pollux_endpoint_healed_total" ["endpoint"] "Connections that were mended with their session and subscriptions.";
+    ENDPOINT_SAMPLES_LOST Counter "pollux_endpoint_samples_lost_total" ["endpoint"] "Samples that the server had and that never came: gaps in its numbering, and full queues there.";
     ENDPOINT_LATE Counter "pollux_endpoint_late_answers_total" ["endpoint"] "Answers that came after their request was given up: a timeout is too short.";
     ENDPOINT_MISSED Counter "pollux_endpoint_cycles_missed_total" ["endpoint"] "Poll cycles skipped, of all devices, because the one before was not done.";
     ENDPOINT_UTILISATION Gauge "pollux_endpoint_utilisation" ["endpoint"] "Part of the link's time that its polled devices ask for, as their requests are timed; over 0.8 is too much, over 1 cannot be done.";

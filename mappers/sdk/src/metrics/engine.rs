@@ -28,6 +28,8 @@ fn of_endpoint(sheet: &mut Sheet, endpoint: &str, engine: &EngineStats) {
         (catalog::ENDPOINT_REFUSED, &stats.total.refused),
         (catalog::ENDPOINT_MISSED, &stats.total.missed),
         (catalog::ENDPOINT_LATE, &stats.late_answers),
+        (catalog::ENDPOINT_HEALED, &stats.healed),
+        (catalog::ENDPOINT_SAMPLES_LOST, &stats.samples_lost),
         (catalog::ENDPOINT_LOST_PUSHES, &stats.lost_pushes),
         (catalog::ENDPOINT_WAITING, &stats.waiting_writes),
         (catalog::ENDPOINT_IN_FLIGHT, &stats.in_flight),

@@ -34,6 +34,7 @@ pub(crate) fn device(uid: &str, generation: i64) -> Arc<EffectiveDevice> {
         desired: [("setpoint".to_owned(), pollux_crds::Value(json!(21.5)))].into(),
         applied: [].into(),
         rewrite: None,
+        commands: vec![],
     })
 }
 

@@ -2,7 +2,7 @@
 //! sent stays sent.
 use super::{answers, lock};
 use crate::{
-    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Job, Knowledge, Limits, Link, Point,
+    Call, ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Job, Knowledge, Limits, Link, Point,
     PointFault, Port, Protocol, Samples, Slot, Value, Written,
 };
 use std::{
@@ -405,9 +405,12 @@ impl Link<Scripted> for Line {
         }
         Ok(())
     }
-    async fn call(&self, unit: &Unit, command: &str, arguments: &Value, until: Instant) -> Result<Value, Fault<Error>> {
-        self.script.log(Seen::Call(unit.name.clone(), command.to_owned()));
-        self.ask(unit, until).await?.map_or_else(|| Ok(arguments.clone()), |fault| Err(Fault::Point(fault)))
+    async fn call(&self, unit: &Unit, call: &Call, until: Instant) -> Result<Value, Fault<Error>> {
+        self.script.log(Seen::Call(unit.name.clone(), call.name.clone()));
+        self.ask(unit, until).await?.map_or_else(
+            || Ok(call.arguments.first().map_or(Value::Bool(true), |(_, value)| value.clone())),
+            |fault| Err(Fault::Point(fault)),
+        )
     }
     async fn run(&self) -> Error {
         self.cut.cancelled().await;

@@ -450,8 +450,8 @@ async fn commands_are_answered_while_it_dials() {
     let reply = run.group(0, &[(0, 1.0)]).await;
     assert_eq!(reply.values, [Wrote::NotSent]);
     let (reply, answer) = oneshot::channel();
-    let arguments = Value::Bool(true);
-    run.tell(Command::Call { device: DeviceKey(0), command: "reset".into(), arguments, reply }).await;
+    let call = Call { name: "reset".into(), ..Call::default() };
+    run.tell(Command::Call { device: DeviceKey(0), call, reply }).await;
     assert!(matches!(answer.await.unwrap(), Err(CallError::NotSent(_))));
     assert!(run.apply(1, spec("b", 1_000, &["x"])).await.is_ok());
     run.remove(0).await;

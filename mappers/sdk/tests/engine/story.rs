@@ -108,11 +108,8 @@ async fn opcua_pushes_polls_and_calls_at_once() {
     let (server, mut run) = opcua_server();
     run.connected(0, true).await;
     let (reply, answer) = oneshot::channel();
-    run.commands
-        .send(Box::new(Command::Call { device: DeviceKey(0), command: "reset".into(), arguments: 7.0.into(), reply }))
-        .await
-        .ok()
-        .unwrap();
+    let call = Call { name: "reset".into(), arguments: vec![("code".into(), 7.0.into())], ..Call::default() };
+    run.commands.send(Box::new(Command::Call { device: DeviceKey(0), call, reply })).await.ok().unwrap();
     let started = Instant::now();
     sleep(ms(10)).await;
     server.set("a", 2.0);

@@ -186,6 +186,7 @@ impl World {
             desired: self.config.desired.iter().map(|(p, value)| (name(p), Json::from(*value))).collect(),
             applied: self.placed.clone(),
             rewrite: (self.config.rewrite > 0).then(|| self.config.rewrite.to_string()),
+            commands: vec![],
         })
     }
     fn property(&self, position: usize) -> EffectiveProperty {

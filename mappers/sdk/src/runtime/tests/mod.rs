@@ -77,6 +77,7 @@ pub(super) fn device(name: &str) -> EffectiveDevice {
         desired: Values::new(),
         applied: [].into(),
         rewrite: None,
+        commands: vec![],
     }
 }
 fn on(bus: &str, device: EffectiveDevice) -> EffectiveDevice {

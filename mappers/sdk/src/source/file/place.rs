@@ -154,7 +154,7 @@ fn model<'a>(device: &Device, key: &Key, world: &'a World) -> Option<&'a pollux_
     }
 }
 fn channel<'a>(device: &Device, key: &Key, world: &'a World) -> Option<&'a pollux_crds::Channel> {
-    let name = device.spec.protocol.modbus.as_ref()?.channel.as_ref()?;
+    let name = device.spec.protocol.channel()?;
     match &world.get("Channel", &key.namespace, name)?.object {
         Object::Channel(channel) => Some(channel),
         _ => None,

@@ -184,10 +184,10 @@ impl Link<Opcua> for Session {
         }
         Ok(())
     }
-    async fn call(&self, _: &Unit, command: &str, arguments: &Value, until: Instant) -> Result<Value, Fault<Closed>> {
+    async fn call(&self, _: &Unit, call: &Call, until: Instant) -> Result<Value, Fault<Closed>> {
         self.service(3000, until).await?;
-        if command == "reset" {
-            Ok(arguments.clone())
+        if let ("reset", [(_, code)]) = (&*call.name, &call.arguments[..]) {
+            Ok(code.clone())
         } else {
             Err(Fault::Point(PointFault::new(ErrorKind::Config, "BadMethodInvalid")))
         }

@@ -1,8 +1,8 @@
 //! The scripted protocol with a tape running: what people set, what left, what came back, what stands on the disk, and when.
 use super::oracle::{Answer, Config, Event};
 use crate::{
-    ConfigError, Cx, Done, Exchange, Fault, Instant, Limits, Link, Point, Port, Protocol, Samples, Value, Written,
-    Wrote,
+    Call, ConfigError, Cx, Done, Exchange, Fault, Instant, Limits, Link, Point, Port, Protocol, Samples, Value,
+    Written, Wrote,
     testing::scripted::{Bus, Device, Error, Line, Script, Scripted, Unit},
 };
 use std::{
@@ -301,7 +301,7 @@ impl Link<Taped> for TapedLine {
         };
         written
     }
-    async fn call(&self, _: &TapedUnit, _: &str, _: &Value, _: Instant) -> Result<Value, Fault<Error>> {
+    async fn call(&self, _: &TapedUnit, _: &Call, _: Instant) -> Result<Value, Fault<Error>> {
         unreachable!("nothing is called here")
     }
     async fn run(&self) -> Error {

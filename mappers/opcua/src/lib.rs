@@ -1,0 +1,18 @@
+//! OPC UA for Pollux. From the bottom: `wire` (one secure channel), `security` (certificates, trust, identities), `session` (one session,
+//! its subscriptions, and how both are mended); beside them `types` and `values`, pure but for reading definitions; `protocol`, `link` and
+//! `unit` are what the engine sees. `cli` is for people: commands that need no YAML. Of async-opcua only types, codec, ciphers and chunker
+//! are used, not its client (docs/adr: own transport).
+pub mod cli;
+mod error;
+mod link;
+mod protocol;
+mod settings;
+mod unit;
+#[expect(dead_code, unused_imports, reason = "the session, which uses it, comes next")]
+mod wire;
+
+pub use error::{Code, Error};
+pub use link::Link;
+pub use protocol::OpcUa;
+pub use settings::Settings;
+pub use unit::Unit;

@@ -1,0 +1,5 @@
+//! The OPC UA mapper as a program.
+
+fn main() -> std::process::ExitCode {
+    pollux_opcua::cli::app().run()
+}
