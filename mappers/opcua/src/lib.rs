@@ -6,6 +6,8 @@ pub mod cli;
 mod error;
 mod link;
 mod protocol;
+#[expect(dead_code, unused_imports, reason = "the session, which uses it, comes next")]
+mod security;
 mod settings;
 mod unit;
 #[expect(dead_code, unused_imports, reason = "the session, which uses it, comes next")]

@@ -1,5 +1,9 @@
 //! Who we are to the server, as it wants to be told (Part 4, 7.40). A password is never sent readable.
-use crate::error::{Code, Error, Result};
+use super::{contents::Contents, own};
+use crate::{
+    error::{Code, Error, Result},
+    settings::Settings,
+};
 use opcua::{
     crypto::{PrivateKey, SecurityPolicy, X509, create_signature_data, legacy_encrypt_secret},
     types::{
@@ -7,6 +11,8 @@ use opcua::{
         UserTokenPolicy, UserTokenType, X509IdentityToken,
     },
 };
+use pollux_crds::{PASSWORD, USER_NAME};
+use pollux_mapper::Cx;
 use std::fmt;
 
 /// Who we are.
@@ -25,6 +31,25 @@ impl fmt::Debug for Identity {
             Self::Anonymous => f.write_str("anonymous"),
             Self::User(name, _) => write!(f, "user {name}"),
             Self::Certificate(own) => write!(f, "certificate {}", own.0.thumbprint().as_hex_string()),
+        }
+    }
+}
+
+impl Identity {
+    /// As it is configured, from its Secret.
+    pub(crate) fn of(settings: &Settings, cx: &Cx) -> Result<Self> {
+        let Some(who) = &settings.identity else { return Ok(Self::Anonymous) };
+        match (&who.user, &who.certificate) {
+            (Some(user), None) => {
+                let secret = Contents { name: &user.secret, cx };
+                let (name, password) = (secret.text(USER_NAME)?, secret.text(PASSWORD)?);
+                Ok(Self::User(name.to_owned(), password.to_owned()))
+            }
+            (None, Some(own)) => {
+                let secret = Contents { name: &own.secret, cx };
+                own::user(&secret).map(|own| Self::Certificate(Box::new(own)))
+            }
+            _ => Err(Error::Config("exactly one of user, certificate must be set in identity".to_owned())),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The handle of one open secure channel; its task is in `task`.
 use super::{
-    Limits, Raw, Service,
+    Limits, Own, Raw, Service,
     dial::dial,
     limits::{ASKS, CHUNK},
     opn::Renewal,
@@ -17,10 +17,10 @@ use opcua::{
         },
         sync::RwLock,
     },
-    crypto::{CertificateStore, KeySize, PrivateKey, SecurityPolicy, X509},
+    crypto::{CertificateStore, KeySize, SecurityPolicy, X509},
     types::{
-        ByteString, CloseSecureChannelRequest, ContextOwned, DateTime, EndpointDescription, MessageSecurityMode,
-        NamespaceMap, NodeId, ObjectId, RequestHeader,
+        CloseSecureChannelRequest, ContextOwned, DateTime, EndpointDescription, MessageSecurityMode, NamespaceMap,
+        NodeId, ObjectId, RequestHeader,
     },
 };
 use std::{
@@ -41,24 +41,6 @@ use tokio::{
 
 /// A path where nothing is: keys never come from files.
 const NOWHERE: &str = "/nonexistent";
-
-/// Our application's certificate and key.
-pub(crate) struct Own {
-    /// The leaf.
-    pub cert: X509,
-    /// Its key.
-    pub key: PrivateKey,
-    /// Leaf and chain, as they are sent.
-    pub blob: ByteString,
-    /// The ApplicationUri, which is the URI of its subjectAltName.
-    pub uri: String,
-}
-/// Never shows the key.
-impl fmt::Debug for Own {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Own({}, {})", self.uri, self.cert.thumbprint().as_hex_string())
-    }
-}
 
 /// What is opened, and how.
 #[derive(Debug)]
@@ -110,23 +92,7 @@ impl Drop for Wire {
 impl Wire {
     /// Dials, says Hello and opens the channel.
     pub(crate) async fn open(to: &Dial<'_>) -> Result<Self> {
-        let policy = SecurityPolicy::from_uri(to.endpoint.security_policy_uri.as_ref());
-        if policy == SecurityPolicy::Unknown {
-            return Err(Error::Security(format!("policy {} is not known", to.endpoint.security_policy_uri)));
-        }
-        if policy != SecurityPolicy::None && to.own.is_none() {
-            return Err(Error::Security(format!("policy {} needs a certificate of ours", policy.to_str())));
-        }
-        // What is left, Invalid, the crate does not expect.
-        let goes = match to.endpoint.security_mode {
-            MessageSecurityMode::None => policy == SecurityPolicy::None,
-            MessageSecurityMode::Sign | MessageSecurityMode::SignAndEncrypt => policy != SecurityPolicy::None,
-            MessageSecurityMode::Invalid => false,
-        };
-        if !goes {
-            let mode = to.endpoint.security_mode;
-            return Err(Error::Security(format!("an endpoint of policy {} in mode {mode:?}", policy.to_str())));
-        }
+        let policy = fits(to)?;
         let dialled = dial(to).await?;
         let context = Arc::new(RwLock::new(ContextOwned::new_default(NamespaceMap::new(), to.limits.options())));
         let channel = secured(to, policy, context.clone());
@@ -253,6 +219,28 @@ impl Wire {
 /// Its task was ended from outside, or panicked: what a server sends must not do more than that.
 fn stopped() -> Error {
     Error::Closed("its task ended".to_owned())
+}
+
+/// The policy; in that mode, and with what there is of ours, it can be opened.
+fn fits(to: &Dial<'_>) -> Result<SecurityPolicy> {
+    let policy = SecurityPolicy::from_uri(to.endpoint.security_policy_uri.as_ref());
+    if policy == SecurityPolicy::Unknown {
+        return Err(Error::Security(format!("policy {} is not known", to.endpoint.security_policy_uri)));
+    }
+    if policy != SecurityPolicy::None && to.own.is_none() {
+        return Err(Error::Security(format!("policy {} needs a certificate of ours", policy.to_str())));
+    }
+    // What is left, Invalid, the crate does not expect.
+    let goes = match to.endpoint.security_mode {
+        MessageSecurityMode::None => policy == SecurityPolicy::None,
+        MessageSecurityMode::Sign | MessageSecurityMode::SignAndEncrypt => policy != SecurityPolicy::None,
+        MessageSecurityMode::Invalid => false,
+    };
+    if goes {
+        return Ok(policy);
+    }
+    let mode = to.endpoint.security_mode;
+    Err(Error::Security(format!("an endpoint of policy {} in mode {mode:?}", policy.to_str())))
 }
 
 /// The crate's channel, with keys from memory.

@@ -41,10 +41,10 @@ impl<'a> Cursor<'a> {
     /// The type id that stands in front. A ServiceFault passes: its header says what it is.
     pub(super) fn expect_kind(&mut self, kind: ObjectId) -> Result<()> {
         let found: NodeId = self.decode()?;
-        if found == NodeId::from(kind) {
+        if found == kind {
             return Ok(());
         }
-        if found == NodeId::from(ObjectId::ServiceFault_Encoding_DefaultBinary) {
+        if found == ObjectId::ServiceFault_Encoding_DefaultBinary {
             self.header()?;
             return Err(self.wrong("a ServiceFault that is Good"));
         }

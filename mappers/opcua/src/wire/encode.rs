@@ -34,7 +34,7 @@ impl ReadPlan {
     }
     /// Reads; each node's place in the list and what came of it, in order. What cannot be decoded ends it there: all before were given.
     pub(crate) async fn read(&self, wire: &Wire, until: Instant, mut each: impl FnMut(usize, Sample)) -> Result<()> {
-        let mut body = with_header(wire.header(until), self.tail.len(), READ, wire)?;
+        let mut body = with_header(&wire.header(until), self.tail.len(), READ, wire)?;
         body.extend_from_slice(&self.tail);
         let request = Raw { id: ObjectId::ReadRequest_Encoding_DefaultBinary, service: READ, body };
         let answer = wire.raw(request, until).await?;
@@ -56,10 +56,10 @@ impl ReadPlan {
 }
 
 /// A body that begins with the header, with room for what follows.
-pub(super) fn with_header(header: RequestHeader, more: usize, service: &'static str, wire: &Wire) -> Result<Vec<u8>> {
+pub(super) fn with_header(header: &RequestHeader, more: usize, service: &'static str, wire: &Wire) -> Result<Vec<u8>> {
     let mut body = Vec::with_capacity(HEADER + more);
     let owned = wire.context().read();
-    put(&mut body, &header, service, &owned.context())?;
+    put(&mut body, header, service, &owned.context())?;
     Ok(body)
 }
 fn put(out: &mut Vec<u8>, value: &impl BinaryEncodable, service: &'static str, ctx: &Context<'_>) -> Result<()> {

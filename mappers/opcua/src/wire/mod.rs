@@ -8,15 +8,17 @@ mod encode;
 mod frame;
 mod limits;
 mod opn;
+mod own;
 mod publish;
 mod raw;
 mod service;
 mod task;
 
-pub(crate) use channel::{Dial, Own, Wire};
+pub(crate) use channel::{Dial, Wire};
 pub(crate) use decode::{Cursor, Sample};
 pub(crate) use encode::ReadPlan;
 pub(crate) use limits::Limits;
+pub(crate) use own::Own;
 pub(crate) use publish::{Published, publish, published, republish};
 pub(crate) use raw::Raw;
 pub(crate) use service::Service;

@@ -32,7 +32,7 @@ pub(crate) struct Published {
 
 /// Asks for the next message of any subscription. `acks`: subscription, number.
 pub(crate) async fn publish(wire: &Wire, acks: &[(u32, u32)], until: Instant) -> Result<Bytes> {
-    let mut body = with_header(wire.header(until), 4 + acks.len() * 8, PUBLISH, wire)?;
+    let mut body = with_header(&wire.header(until), 4 + acks.len() * 8, PUBLISH, wire)?;
     put_count(&mut body, acks.len(), PUBLISH)?;
     for (subscription, number) in acks {
         body.extend_from_slice(&subscription.to_le_bytes());
@@ -68,7 +68,7 @@ pub(crate) async fn republish(
     until: Instant,
     mut each: impl FnMut(Sample),
 ) -> Result<Published> {
-    let mut body = with_header(wire.header(until), 8, REPUBLISH, wire)?;
+    let mut body = with_header(&wire.header(until), 8, REPUBLISH, wire)?;
     body.extend_from_slice(&subscription.to_le_bytes());
     body.extend_from_slice(&number.to_le_bytes());
     let request = Raw { id: ObjectId::RepublishRequest_Encoding_DefaultBinary, service: REPUBLISH, body };
@@ -102,11 +102,11 @@ fn notification(cursor: &mut Cursor<'_>, told: &mut Published, each: &mut impl F
     let mut part = cursor.part(size)?;
     // Of whatever kind: it was numbered, so it is to be acknowledged.
     told.data = true;
-    if kind == NodeId::from(ObjectId::DataChangeNotification_Encoding_DefaultBinary) {
+    if kind == ObjectId::DataChangeNotification_Encoding_DefaultBinary {
         for _ in 0..part.count()? {
             each(part.sample(true)?);
         }
-    } else if kind == NodeId::from(ObjectId::StatusChangeNotification_Encoding_DefaultBinary) {
+    } else if kind == ObjectId::StatusChangeNotification_Encoding_DefaultBinary {
         told.status_change = Some(Code(part.u32()?));
     }
     Ok(())

@@ -162,7 +162,11 @@ impl Task {
         let (sequence, request) = (frame::word(&chunk.data, start - 8)?, frame::word(&chunk.data, start - 4)?);
         self.in_sequence(sequence)?;
         let body = chunk.data.slice(start.min(chunk.data.len())..);
-        if opn { self.take_token(request, &body) } else { self.answer(request, last, body) }
+        if opn {
+            return self.take_token(request, &body);
+        }
+        self.answer(request, last, body);
+        Ok(())
     }
     /// Numbers only rise, or a frame could be played again. One that steps over some is a server's habit (Siemens; async-opcua #125), for
     /// the bytes in between would have ended the decryption.
@@ -178,24 +182,24 @@ impl Task {
         Ok(())
     }
     /// A part of an answer, or its last.
-    fn answer(&mut self, request: u32, last: u8, body: Bytes) -> Result<()> {
+    fn answer(&mut self, request: u32, last: u8, body: Bytes) {
         let Some(pending) = self.pending.get_mut(&request) else {
             if last != b'C' {
                 self.late.fetch_add(1, Relaxed);
             }
-            return Ok(());
+            return;
         };
         let size = pending.part.len() + body.len();
         let aborted = last == b'A';
         if !aborted && (size > self.limits.message || self.held + body.len() > self.limits.held) {
             let answer = Err(Error::TooLarge(pending.service));
             self.done(request, answer); // what else comes of it is not kept
-            return Ok(());
+            return;
         }
         if last == b'C' {
             pending.part.extend_from_slice(&body);
             self.held += body.len();
-            return Ok(());
+            return;
         }
         let service = pending.service;
         let mut part = std::mem::take(&mut pending.part);
@@ -209,7 +213,6 @@ impl Task {
             Ok(part.freeze())
         };
         self.done(request, answer);
-        Ok(())
     }
     fn done(&mut self, request: u32, answer: Result<Bytes>) {
         let Some(Pending { reply, part, .. }) = self.pending.remove(&request) else { return };

@@ -1,0 +1,69 @@
+//! The two commonest first failures, said so that what is to be done stands in them.
+use super::certificate::Certificate;
+use crate::{
+    error::{Code, Error},
+    wire::Own,
+};
+use opcua::types::SubStatusCode as S;
+use std::path::Path;
+
+/// We do not trust the server.
+pub(super) fn not_trusted(certificate: &Certificate, url: &str) -> Error {
+    let until = certificate.not_after().map_or_else(|| "unknown".to_owned(), |until| until.to_string());
+    Error::Security(format!(
+        "the server's certificate is not trusted: thumbprint {}, subject {}, issuer {}, valid until {until}. If the server shows the same \
+         thumbprint, trust it by security.trust.thumbprints: [{}] (`pollux-opcua trust {url}` prints the lines), or by its authority in \
+         security.trust.secret",
+        certificate.sha1(),
+        certificate.subject(),
+        certificate.issuer(),
+        certificate.sha256(),
+    ))
+}
+/// Not the one that was trusted at first use.
+pub(super) fn another(certificate: &Certificate, pinned: &str, file: &Path) -> Error {
+    Error::Security(format!(
+        "the server shows another certificate than at first use: now SHA-256 {} (SHA-1 {}), subject {}; at first {pinned}. If it was \
+         replaced, remove {}; if not, somebody stands in between",
+        certificate.sha256(),
+        certificate.sha1(),
+        certificate.subject(),
+        file.display(),
+    ))
+}
+
+/// The server does not trust us, where that is what it means; else the error as it is. To be asked only while a channel is opened, or a
+/// session created: `Closed` means it there only.
+pub(crate) fn while_opening(error: Error, own: Option<&Own>) -> Error {
+    let Some(own) = own else { return error };
+    let why = match &error {
+        Error::Closed(_) => "it hung up when it saw our certificate".to_owned(),
+        Error::Ended { code, .. } | Error::Refused { code, .. } if is_of_trust(*code) => error.to_string(),
+        _ => return error,
+    };
+    let subject = Certificate::of(own.blob.as_ref()).map(|own| own.subject()).unwrap_or_default();
+    Error::Security(format!(
+        "the server does not trust us ({why}): accept certificate {} (subject {subject}, ApplicationUri {}) in the server's trust list; \
+         it is tried again",
+        own.cert.thumbprint().as_hex_string(),
+        own.uri,
+    ))
+}
+
+fn is_of_trust(code: Code) -> bool {
+    matches!(
+        S::from_value(code.0 & 0xFFFF_0000),
+        Some(
+            S::BadSecurityChecksFailed
+                | S::BadCertificateUntrusted
+                | S::BadCertificateInvalid
+                | S::BadCertificateChainIncomplete
+                | S::BadCertificateUseNotAllowed
+                | S::BadCertificateIssuerUseNotAllowed
+                | S::BadCertificateRevocationUnknown
+                | S::BadCertificateIssuerRevocationUnknown
+                | S::BadCertificateUriInvalid
+                | S::BadCertificateTimeInvalid
+        )
+    )
+}
