@@ -4,6 +4,8 @@
 //! are used, not its client (docs/adr: own transport).
 pub mod cli;
 mod error;
+#[expect(dead_code, reason = "the session, which uses it, comes next")]
+mod limits;
 mod link;
 mod protocol;
 #[expect(dead_code, unused_imports, reason = "the session, which uses it, comes next")]
