@@ -40,7 +40,8 @@ pub struct CommandArgument {
     /// Letters, digits and _, not a digit first, at most 63.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]{0,62}$"))]
     pub name: String,
-    /// Type of its value.
+    /// Type of its value. boolean: true or false. integer: a whole number. number: any number. string: text. json: an array or a
+    /// structure.
     #[serde(rename = "type")]
     pub type_: ArgumentType,
     /// What it is, for people.

@@ -109,7 +109,7 @@ fn s14_every_case_of_admission_gets_its_verdict_here_too() {
         let cluster = installed().await?;
         let mut wrong = String::new();
         let mut tried = 0;
-        for file in ["channel-and-class", "device", "device-model"] {
+        for file in ["channel-and-class", "device", "device-model", "modbus-binding", "opcua"] {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/tests/cases");
             let text = std::fs::read_to_string(format!("{path}/{file}.yaml"))?;
             let cases = yaml::read(&text)?.pop().context("a list")?.value;

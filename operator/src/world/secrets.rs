@@ -293,7 +293,7 @@ mod tests {
             let device = |namespace: &str, transport: Json| json!({"metadata": {"name": "d", "namespace": namespace}, "spec": {"protocol": {"modbus": transport}}});
             let secret = json!({
                 "metadata": {"name": "s", "namespace": "plant", "resourceVersion": "7", "labels": {"pollux.rs/for": "mappers"}},
-                "data": {"tls.crt": "QUJD", "tls.key": "QQ==", "password": "aHVudGVyMg=="},
+                "data": {"tls.crt": "QUJD", "tls.key": "QQ==", "token": "aHVudGVyMg=="},
             });
             let items = match uri.path().rsplit('/').next() {
                 Some("devices") => vec![
