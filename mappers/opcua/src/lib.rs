@@ -4,6 +4,9 @@
 //! are used, not its client (docs/adr: own transport).
 pub mod cli;
 mod error;
+#[cfg(test)]
+#[path = "../tests/liar/mod.rs"]
+mod liar;
 #[expect(dead_code, reason = "the session, which uses it, comes next")]
 mod limits;
 mod link;

@@ -13,6 +13,8 @@ mod publish;
 mod raw;
 mod service;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use channel::{Dial, Wire};
 pub(crate) use decode::{Cursor, Sample};
