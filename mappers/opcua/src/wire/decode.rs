@@ -1,4 +1,5 @@
 //! Answers taken apart without building the crate's messages: what a value costs is paid for each of a hundred thousand in a second.
+use super::shallow::Shallow;
 use crate::error::{Code, Error, Result};
 use opcua::types::{BinaryDecodable, Context, NodeId, ObjectId, ResponseHeader, Variant};
 
@@ -60,7 +61,8 @@ impl<'a> Cursor<'a> {
     }
     /// Anything through the crate's codec.
     pub(super) fn decode<T: BinaryDecodable>(&mut self) -> Result<T> {
-        T::decode(&mut self.rest, self.ctx).map_err(|error| self.wrong(error.to_string()))
+        let decoded = T::decode(&mut Shallow::new(&mut self.rest), self.ctx);
+        decoded.map_err(|error| self.wrong(error.to_string()))
     }
     fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
         let (bytes, rest) = self.rest.split_first_chunk::<N>().ok_or_else(|| self.wrong("cut short"))?;

@@ -12,6 +12,7 @@ mod own;
 mod publish;
 mod raw;
 mod service;
+mod shallow;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! One connection against a server that lies.
 mod frames;
+mod hostile;
 
 use super::{Dial, Limits, ReadPlan, Wire};
 use crate::{
