@@ -7,12 +7,14 @@ mod error;
 #[cfg(test)]
 #[path = "../tests/liar/mod.rs"]
 mod liar;
-#[expect(dead_code, reason = "the session, which uses it, comes next")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the driver, which uses it, comes next"))]
 mod limits;
 mod link;
 mod protocol;
-#[expect(dead_code, unused_imports, reason = "the session, which uses it, comes next")]
+#[expect(unused_imports, reason = "the session, which uses it, comes next")]
 mod security;
+#[expect(dead_code, reason = "the driver, which uses it, comes next")]
+mod session;
 mod settings;
 mod unit;
 #[expect(dead_code, unused_imports, reason = "the session, which uses it, comes next")]

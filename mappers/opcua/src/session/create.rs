@@ -2,7 +2,11 @@
 //! of the session's last answer, never the channel's.
 use crate::{
     error::{Code, Error, Result},
-    security::identity::{Identity, Server, token},
+    security::{
+        Found,
+        identity::{Identity, Server, token},
+        same_offers,
+    },
     wire::{Own, Wire},
 };
 use opcua::{
@@ -34,11 +38,9 @@ pub(crate) struct Created {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     /// As it was chosen and trusted.
-    pub endpoint: &'a EndpointDescription,
+    pub found: &'a Found,
     /// Ours; None only with policy None.
     pub own: Option<&'a Arc<Own>>,
-    /// What the server is told that we dialled.
-    pub url: &'a str,
     /// For people who look at the server.
     pub name: &'a str,
     /// How long it shall live without a word.
@@ -51,7 +53,8 @@ impl Created {
     /// Creates it. The server proves by our nonce that it has the key of the endpoint's certificate.
     pub(crate) async fn new(wire: &Wire, wanted: &Wanted<'_>, until: Instant) -> Result<Self> {
         let nonce = random::byte_string(NONCE);
-        let Wanted { endpoint, own, url, name, timeout, message } = *wanted;
+        let Wanted { found, own, name, timeout, message } = *wanted;
+        let endpoint = &found.endpoint;
         let request = CreateSessionRequest {
             request_header: wire.header(until),
             client_description: ApplicationDescription {
@@ -62,7 +65,7 @@ impl Created {
                 ..ApplicationDescription::default()
             },
             server_uri: UAString::null(),
-            endpoint_url: url.into(),
+            endpoint_url: found.url.as_str().into(),
             session_name: name.into(),
             client_nonce: nonce.clone(),
             client_certificate: own.map_or(ByteString::null(), |own| own.blob.clone()),
@@ -73,6 +76,11 @@ impl Created {
         let cert = X509::from_byte_string(&endpoint.server_certificate).ok();
         if wire.policy() != SecurityPolicy::None {
             proven(&answer, wire.policy(), endpoint, cert.as_ref(), own, &nonce)?;
+            // Now that it is signed: whoever stood in between at GetEndpoints may have taken the better ones away (5.7.2.1).
+            let said = answer.server_endpoints.as_deref().unwrap_or_default();
+            if !said.is_empty() && !same_offers(found, said) {
+                return Err(Error::Security("the server's endpoints are others than GetEndpoints said".to_owned()));
+            }
         }
         let alive = answer.revised_session_timeout;
         let sane = alive.is_finite() && (1e3..=1e9).contains(&alive);
@@ -116,12 +124,13 @@ impl Created {
         self.nonce = wire.call(request, until).await?.server_nonce;
         Ok(())
     }
-    /// Ends it. `delete`: its subscriptions too; false where another session shall take them over.
-    pub(crate) async fn close(&self, wire: &Wire, delete: bool, until: Instant) {
-        let request = CloseSessionRequest { request_header: wire.header(until), delete_subscriptions: delete };
-        wire.call(request, until).await.ok(); // it ends by its time-out too
-        wire.close(until).await;
-    }
+}
+
+/// Ends the session of a channel, and the channel. `delete`: its subscriptions too; false where another session shall take them over.
+pub(super) async fn close(wire: &Wire, delete: bool, until: Instant) {
+    let request = CloseSessionRequest { request_header: wire.header(until), delete_subscriptions: delete };
+    wire.call(request, until).await.ok(); // it ends by its time-out too
+    wire.close(until).await;
 }
 
 fn proven(

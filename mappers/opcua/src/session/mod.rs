@@ -1,0 +1,169 @@
+//! One session at one server: how it is opened, what the server says of itself, its subscriptions, and how all of it is mended. The
+//! driver's one way to a server: it asks for the [`Wire`] anew each time, for a broken one is replaced.
+mod about;
+mod create;
+mod door;
+mod item;
+mod namespaces;
+
+use crate::{
+    error::{Error, Result},
+    limits::Learned,
+    settings::Settings,
+    wire::Wire,
+};
+use about::About;
+use create::Created;
+use door::Door;
+pub(crate) use item::{Handle, Item, Sink, Watched};
+pub(crate) use namespaces::Namespaces;
+use opcua::{core::sync::RwLock, types::StatusCode};
+use pollux_mapper::{Cx, LinkCounters};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    runtime,
+    sync::{Mutex, watch},
+    time::{Instant, timeout_at},
+};
+
+/// Patience with the last words to a server.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Differs when what was learned of a server may be so no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Epoch {
+    /// Another session: registered nodes and whatever else belongs to one is gone.
+    pub session: u64,
+    /// Another run of the server, or other namespaces: node ids and types are to be found anew.
+    pub server: u64,
+}
+
+/// Where the connection stands.
+#[derive(Debug, Clone)]
+enum Line {
+    Up(Arc<Wire>),
+    Down(Error),
+}
+
+/// One session. It lives as long as [`run`](Self::run) is polled; dropped, it is closed at the server.
+#[derive(Debug)]
+pub(crate) struct Session {
+    settings: Arc<Settings>,
+    door: Door,
+    line: watch::Sender<Line>,
+    created: Mutex<Created>,
+    about: RwLock<About>,
+    epochs: [AtomicU64; 2],
+    limits: Learned,
+    healed: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Session {
+    /// Endpoint, channel, session, and what the server says of itself; all within `connectTimeout`.
+    pub(crate) async fn connect(settings: Arc<Settings>, cx: &Cx) -> Result<Self> {
+        let until = Instant::now() + settings.connect_timeout.duration();
+        let door = Door::new(settings.clone(), cx, until).await?;
+        let wire = door.channel(until).await.map_err(|error| door.in_words(error))?;
+        let created = door.session(&wire, until).await.map_err(|error| door.in_words(error))?;
+        let limits = Learned::new(&settings.limits);
+        let about = match About::ask(&wire, &limits, until).await {
+            Ok(about) => about,
+            Err(error) => {
+                create::close(&wire, true, until).await;
+                return Err(error);
+            }
+        };
+        *wire.context().write().namespaces_mut() = about.namespaces.map();
+        Ok(Self {
+            settings,
+            door,
+            line: watch::Sender::new(Line::Up(Arc::new(wire))),
+            created: Mutex::new(created),
+            about: RwLock::new(about),
+            epochs: Default::default(),
+            limits,
+            healed: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        })
+    }
+    /// The channel as it is now; while it is being mended, the next one, waited for until then.
+    pub(crate) async fn wire(&self, until: Instant) -> Result<Arc<Wire>> {
+        let mut line = self.line.subscribe();
+        let up = line.wait_for(|line| matches!(line, Line::Up(wire) if !wire.is_dead()));
+        let found = match timeout_at(until, up).await {
+            Ok(Ok(line)) => line.clone(),
+            Ok(Err(_)) | Err(_) => self.line.borrow().clone(),
+        };
+        match found {
+            Line::Up(wire) if wire.is_dead() => Err(wire.ended().await),
+            Line::Up(wire) => Ok(wire),
+            Line::Down(error) => Err(error),
+        }
+    }
+    /// Differs when ids, types or registered nodes are to be found anew.
+    pub(crate) fn epoch(&self) -> Epoch {
+        let [session, server] = &self.epochs;
+        Epoch { session: session.load(Relaxed), server: server.load(Relaxed) }
+    }
+    /// The server's namespaces, as it numbers them now.
+    pub(crate) fn namespaces(&self) -> Arc<Namespaces> {
+        self.about.read().namespaces.clone()
+    }
+    /// How much it takes in one request.
+    pub(crate) fn limits(&self) -> &Learned {
+        &self.limits
+    }
+    /// What it is a session of.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    /// What it counted so far.
+    pub(crate) fn counters(&self) -> LinkCounters {
+        LinkCounters::new(self.healed.load(Relaxed), self.lost.load(Relaxed))
+    }
+    /// Has items watched, and `sink` told of them. One result for each, in order; an error is of the connection, and none is watched then.
+    pub(crate) async fn subscribe(
+        &self,
+        items: Vec<Item>,
+        sink: Arc<dyn Sink>,
+        until: Instant,
+    ) -> Result<Vec<Watched>> {
+        let _ = (sink, self.wire(until).await?); // subscriptions are not there yet: all are to be read
+        Ok(items.iter().map(|_| Watched::No(StatusCode::BadServiceUnsupported.into())).collect())
+    }
+    /// Gives items back. It cannot fail: what the server says of them later is ignored.
+    pub(crate) async fn unsubscribe(&self, items: &[Handle], until: Instant) {
+        let _ = (items, until);
+    }
+    /// Returns when the session is of no use any more, and says why.
+    pub(crate) async fn run(&self) -> Error {
+        match self.wire(Instant::now()).await {
+            Ok(wire) => wire.ended().await,
+            Err(error) => error,
+        }
+    }
+    /// Ends it at the server, with its subscriptions.
+    pub(crate) async fn close(&self) {
+        let line = self.line.send_replace(Line::Down(Error::Closed("by us".to_owned())));
+        if let Line::Up(wire) = line {
+            create::close(&wire, true, Instant::now() + FAREWELL).await;
+        }
+    }
+}
+
+impl Drop for Session {
+    /// As far as there is time for it: else the server ends it by its time-out.
+    fn drop(&mut self) {
+        let Line::Up(wire) = self.line.borrow().clone() else { return };
+        if let (Ok(runtime), false) = (runtime::Handle::try_current(), wire.is_dead()) {
+            runtime.spawn(async move { create::close(&wire, true, Instant::now() + FAREWELL).await });
+        }
+    }
+}
