@@ -16,7 +16,11 @@ mod security;
 #[expect(dead_code, reason = "the driver, which uses it, comes next")]
 mod session;
 mod settings;
+#[cfg_attr(not(test), expect(dead_code, reason = "the driver, which uses it, comes next"))]
+mod types;
 mod unit;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the driver, which uses it, comes next"))]
+mod values;
 #[expect(dead_code, unused_imports, reason = "the session, which uses it, comes next")]
 mod wire;
 

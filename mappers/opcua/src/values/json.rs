@@ -1,0 +1,167 @@
+//! Any value as JSON.
+use super::{fault, text, time};
+use crate::types::{Kind, decoded};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use opcua::types::{
+    Array, BuiltInDataEncoding, ContextOwned, DataValue, DiagnosticInfo, ExtensionObject, UaNullable, Variant,
+};
+use pollux_mapper::PointFault;
+use serde_json::{Map, Value as Json, json};
+use std::sync::LazyLock;
+
+/// Integers up to this are numbers in JSON.
+const EXACT: u64 = 1 << 53;
+
+/// For what the codec decoded by itself, types of the standard, to have their bytes again. It holds nothing of a server.
+static CONTEXT: LazyLock<ContextOwned> = LazyLock::new(ContextOwned::default);
+
+/// The value; names of enumerations instead of their numbers, null for what is not there.
+pub(crate) fn json(variant: &Variant, kind: &Kind) -> Result<Json, PointFault> {
+    Ok(match variant {
+        Variant::Empty => Json::Null,
+        Variant::Boolean(v) => (*v).into(),
+        Variant::SByte(v) => (*v).into(),
+        Variant::Byte(v) => (*v).into(),
+        Variant::Int16(v) => (*v).into(),
+        Variant::UInt16(v) => (*v).into(),
+        Variant::Int32(v) => named(*v, kind),
+        Variant::UInt32(v) => (*v).into(),
+        Variant::Int64(v) if v.unsigned_abs() <= EXACT => (*v).into(),
+        Variant::Int64(v) => v.to_string().into(),
+        Variant::UInt64(v) if *v <= EXACT => (*v).into(),
+        Variant::UInt64(v) => v.to_string().into(),
+        Variant::Float(v) => single(*v),
+        Variant::Double(v) => double(*v),
+        Variant::String(v) => text::string(v).into(),
+        Variant::DateTime(v) => time::text(v.ticks()).into(),
+        Variant::Guid(v) => v.to_string().into(),
+        Variant::StatusCode(v) => text::status(*v).into(),
+        Variant::ByteString(v) if v.is_null() => Json::Null,
+        Variant::ByteString(v) => BASE64_STANDARD.encode(v.as_ref()).into(),
+        Variant::XmlElement(v) if v.is_ua_null() => "".into(),
+        Variant::XmlElement(v) => v.to_string().into(),
+        Variant::QualifiedName(v) => text::qualified(v).into(),
+        Variant::LocalizedText(v) => text::string(&v.text).into(),
+        Variant::NodeId(v) => text::node(v).into(),
+        Variant::ExpandedNodeId(v) => text::expanded(v).into(),
+        Variant::ExtensionObject(v) => object(v, kind)?,
+        Variant::Variant(v) => json(v, kind)?,
+        Variant::DataValue(v) => data_value(v, kind)?,
+        Variant::DiagnosticInfo(v) => diagnostic(v),
+        Variant::Array(v) => array(v, kind)?,
+    })
+}
+
+fn named(number: i32, kind: &Kind) -> Json {
+    let Kind::Enum(known) = kind else { return number.into() };
+    known.names.get(&number.into()).map_or_else(|| number.into(), |name| name.as_str().into())
+}
+
+/// The shortest decimal that means it; what is no number as Part 6 (5.4.2.4) writes it.
+fn single(number: f32) -> Json {
+    if number.is_finite() {
+        plain(number.to_string().parse().unwrap_or_else(|_| number.into()))
+    } else {
+        double(number.into())
+    }
+}
+fn double(number: f64) -> Json {
+    if number.is_nan() {
+        "NaN".into()
+    } else if number.is_infinite() {
+        if number > 0.0 { "Infinity".into() } else { "-Infinity".into() }
+    } else {
+        plain(number)
+    }
+}
+/// Whole numbers without a point: 21, not 21.0.
+fn plain(number: f64) -> Json {
+    #[expect(clippy::cast_precision_loss, reason = "2⁵³ is exact")]
+    let small = number.abs() <= EXACT as f64 && number.fract() == 0.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it was just seen to be whole and small")]
+    if small { (number as i64).into() } else { number.into() }
+}
+
+/// Of one dimension or more: the last one is the innermost list.
+fn array(array: &Array, kind: &Kind) -> Result<Json, PointFault> {
+    let values = array.values.iter().map(|value| json(value, kind)).collect::<Result<Vec<_>, _>>()?;
+    Ok(nested(values, array.dimensions.as_deref().unwrap_or_default()))
+}
+
+/// A flat list in lists; as it is where the dimensions do not fit.
+pub(crate) fn nested(values: Vec<Json>, dimensions: &[u32]) -> Json {
+    let (mut level, mut count) = (values, 1_usize);
+    for dimension in dimensions {
+        count = count.saturating_mul(usize::try_from(*dimension).unwrap_or(usize::MAX));
+    }
+    if dimensions.len() < 2 || count != level.len() || count == 0 {
+        return Json::Array(level);
+    }
+    for dimension in dimensions.iter().skip(1).rev() {
+        let size = usize::try_from(*dimension).unwrap_or(usize::MAX).max(1);
+        let mut rest = level.into_iter();
+        level = std::iter::from_fn(|| {
+            let part: Vec<Json> = rest.by_ref().take(size).collect();
+            (!part.is_empty()).then_some(Json::Array(part))
+        })
+        .collect();
+    }
+    Json::Array(level)
+}
+
+fn object(object: &ExtensionObject, kind: &Kind) -> Result<Json, PointFault> {
+    let Some(body) = &object.body else { return Ok(Json::Null) };
+    let id = body.binary_type_id();
+    let mut bytes = vec![];
+    let context = CONTEXT.context();
+    let encoded = body.encode_binary(&mut bytes, &context);
+    encoded.map_err(|error| fault(format!("BadDecodingError: {error}")))?;
+    match kind {
+        _ if matches!(body.override_encoding(), Some(BuiltInDataEncoding::XML)) => {
+            Ok(raw(text::expanded(&id), 2, String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        Kind::Structure(known) if known.encoding.is_null() || known.encoding == id.node_id => {
+            decoded(&bytes, known).map_err(|error| fault(format!("BadDecodingError: {}: {error}", known.name)))
+        }
+        _ => Ok(raw(text::expanded(&id), 1, BASE64_STANDARD.encode(&bytes))),
+    }
+}
+
+/// A body that cannot be taken apart, as Part 6 (5.4.2.16) writes it.
+fn raw(id: String, encoding: u8, body: String) -> Json {
+    json!({"UaTypeId": id, "UaEncoding": encoding, "UaBody": body})
+}
+
+fn data_value(value: &DataValue, kind: &Kind) -> Result<Json, PointFault> {
+    let mut map = Map::new();
+    if let Some(variant) = &value.value {
+        map.insert("Value".into(), json(variant, kind)?);
+    }
+    if let Some(status) = value.status {
+        map.insert("Status".into(), text::status(status).into());
+    }
+    for (name, stamp) in [("SourceTimestamp", &value.source_timestamp), ("ServerTimestamp", &value.server_timestamp)] {
+        if let Some(stamp) = stamp {
+            map.insert(name.into(), time::text(stamp.ticks()).into());
+        }
+    }
+    Ok(Json::Object(map))
+}
+
+fn diagnostic(info: &DiagnosticInfo) -> Json {
+    let mut map = Map::new();
+    let numbers = [
+        ("SymbolicId", info.symbolic_id),
+        ("NamespaceUri", info.namespace_uri),
+        ("Locale", info.locale),
+        ("LocalizedText", info.localized_text),
+    ];
+    for (name, number) in numbers {
+        map.extend(number.map(|number| (name.to_owned(), Json::from(number))));
+    }
+    map.extend(info.additional_info.as_ref().map(|words| ("AdditionalInfo".to_owned(), text::string(words).into())));
+    map.extend(info.inner_status_code.map(|code| ("InnerStatusCode".to_owned(), text::status(code).into())));
+    // The codec bounds how deep they lie in each other.
+    map.extend(info.inner_diagnostic_info.as_ref().map(|inner| ("InnerDiagnosticInfo".to_owned(), diagnostic(inner))));
+    Json::Object(map)
+}
