@@ -62,6 +62,16 @@ pub enum Error {
         /// The server's code.
         code: Code,
     },
+    /// An answer with more or fewer results than were asked for: none can be told whose it is.
+    #[error("{service}: {results} results for {asked} operations")]
+    Miscounted {
+        /// Which service.
+        service: &'static str,
+        /// How many came.
+        results: usize,
+        /// How many were asked for.
+        asked: usize,
+    },
     /// An answer is larger than what is taken.
     #[error("answer to {0} is too large")]
     TooLarge(&'static str),
@@ -94,7 +104,11 @@ impl DriverError for Error {
         match self {
             Self::Dial { .. } | Self::Closed(_) => ErrorKind::Unreachable,
             Self::Silent(_) => ErrorKind::Timeout,
-            Self::Nonsense(_) | Self::Decode { .. } | Self::Encode { .. } | Self::TooLarge(_) => ErrorKind::Protocol,
+            Self::Nonsense(_)
+            | Self::Decode { .. }
+            | Self::Encode { .. }
+            | Self::Miscounted { .. }
+            | Self::TooLarge(_) => ErrorKind::Protocol,
             Self::Refused { code, .. } | Self::Ended { code, .. } => code.kind(),
             Self::Security(_) => ErrorKind::Denied,
             Self::Config(_) => ErrorKind::Config,

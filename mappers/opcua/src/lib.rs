@@ -2,30 +2,39 @@
 //! its subscriptions, and how both are mended); beside them `types` and `values`, pure but for reading definitions; `protocol`, `link` and
 //! `unit` are what the engine sees. `cli` is for people: commands that need no YAML. Of async-opcua only types, codec, ciphers and chunker
 //! are used, not its client (docs/adr: own transport).
+mod attach;
+mod call;
 pub mod cli;
 mod error;
+mod feed;
+mod kinds;
 #[cfg(test)]
 #[path = "../tests/liar/mod.rs"]
 mod liar;
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver, which uses it, comes next"))]
 mod limits;
 mod link;
+mod places;
+mod plan;
 mod protocol;
-#[expect(unused_imports, reason = "the session, which uses it, comes next")]
+mod read;
+mod resolve;
+#[expect(unused_imports, reason = "the command line, which uses it, comes next")]
 mod security;
-#[expect(dead_code, reason = "the driver, which uses it, comes next")]
+#[expect(dead_code, reason = "subscriptions, which use it, come next")]
 mod session;
 mod settings;
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver, which uses it, comes next"))]
+#[allow(dead_code, unused_imports, reason = "definitions at run time, which use it, come next")]
 mod types;
 mod unit;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the driver, which uses it, comes next"))]
+#[allow(dead_code, unused_imports, reason = "the command line, which uses it, comes next")]
 mod values;
-#[expect(dead_code, unused_imports, reason = "the session, which uses it, comes next")]
+#[expect(dead_code, unused_imports, reason = "subscriptions, which use it, come next")]
 mod wire;
+mod write;
 
 pub use error::{Code, Error};
 pub use link::Link;
 pub use protocol::OpcUa;
+pub use read::Request;
 pub use settings::Settings;
 pub use unit::Unit;

@@ -129,6 +129,13 @@ impl Learned {
     }
 }
 
+/// What of it is [`Learned::kept`]'s own form; Null: nothing.
+pub(crate) fn known(kept: &Json) -> Json {
+    let learned = Learned::new(&OpcUaLimits::default());
+    learned.recall(kept);
+    learned.kept()
+}
+
 /// What [`Learned::kept`] says, for people.
 pub(crate) fn in_words(kept: &Json) -> Vec<String> {
     let line = |operation: Operation| {
@@ -173,7 +180,10 @@ where
                 results.extend(answers);
                 rest = after;
             }
-            Ok(answers) => return Err(miscounted(operation.name(), answers.len(), part.len())),
+            Ok(answers) => {
+                let (results, asked) = (answers.len(), part.len());
+                return Err(Error::Miscounted { service: operation.name(), results, asked });
+            }
             Err(error) => {
                 let smaller = error.code().is_some_and(|code| limits.refused(operation, part.len(), code));
                 if !smaller {
@@ -183,11 +193,6 @@ where
         }
     }
     Ok(results)
-}
-
-/// An answer with more or fewer results than were asked for: none can be told whose it is.
-pub(crate) fn miscounted(service: &'static str, results: usize, asked: usize) -> Error {
-    Error::Decode { service, why: format!("{results} results for {asked} operations") }
 }
 
 #[cfg(test)]
@@ -236,7 +241,7 @@ mod tests {
         let learned = Learned::new(&OpcUaLimits::default());
         for results in [vec![], vec![1, 2], vec![1, 2, 3, 4]] {
             let sent = in_parts(&learned, Operation::Read, &[1, 2, 3], |_| ready(Ok(results.clone())));
-            assert!(matches!(sent.now_or_never(), Some(Err(Error::Decode { .. }))));
+            assert!(matches!(sent.now_or_never(), Some(Err(Error::Miscounted { .. }))));
         }
     }
     #[test]

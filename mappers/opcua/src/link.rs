@@ -1,22 +1,103 @@
-//! One session, as the engine uses it. The skeleton: it refuses in words until the session is there.
-use crate::{OpcUa, error::Error, settings::Settings, unit::Unit};
-use pollux_mapper::{Cx, Done, ErrorKind, Exchange, Fault, Instant, PointFault, Samples, Value, Written};
+//! One session, as the engine uses it: what a unit's points are there, exchanges, and what is pushed.
+use crate::{OpcUa, error::Error, feed::Feed, read::Request, session::Session, settings::Settings, unit::Unit};
+use pollux_mapper::{Call, Cx, Done, Exchange, Fault, Instant, Limits, LinkCounters, Port, Samples, Value, Written};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+use tokio::sync::Notify;
+
+/// Requests under way at once in a session, and for one device: no bus, each says whose answer it is.
+const LIMITS: Limits = Limits::at_once(16).per_unit(4);
 
 /// One session.
 #[derive(Debug)]
-pub struct Link {}
+pub struct Link {
+    /// Tells one from another.
+    id: u64,
+    session: Arc<Session>,
+    /// Devices that are attached, by their units.
+    feeds: Mutex<HashMap<u64, Arc<Feed>>>,
+    /// Something is to be mended.
+    wake: Arc<Notify>,
+}
 
 impl Link {
-    pub(crate) async fn open(endpoint: &Settings, _: &Cx) -> Result<Self, Error> {
-        Err(Error::Config(format!("{endpoint}: OPC UA is not built in yet")))
+    pub(crate) async fn open(endpoint: &Settings, cx: &Cx) -> Result<Self, Error> {
+        static LINKS: AtomicU64 = AtomicU64::new(0);
+        let session = Arc::new(Session::connect(Arc::new(endpoint.clone()), cx).await?);
+        let id = LINKS.fetch_add(1, Relaxed);
+        Ok(Self { id, session, feeds: Mutex::default(), wake: Arc::default() })
+    }
+    /// Another for each link of this process.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+    pub(crate) fn feeds(&self) -> MutexGuard<'_, HashMap<u64, Arc<Feed>>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    pub(crate) fn wake(&self) -> &Arc<Notify> {
+        &self.wake
+    }
+    /// What earlier lives and other devices learned of this server is the session's too.
+    pub(crate) fn share(&self, unit: &Unit) {
+        self.session.limits().recall(&unit.kept());
+        unit.learn(self.session.limits());
     }
 }
 
 impl pollux_mapper::Link<OpcUa> for Link {
-    async fn read(&self, _: &Unit, _: &Exchange<()>, _: Instant, _: &mut Samples) -> Result<Done, Fault<Error>> {
-        Err(Fault::Point(PointFault::new(ErrorKind::Config, "OPC UA is not built in yet")))
+    fn limits(&self) -> Limits {
+        LIMITS
     }
-    async fn write(&self, _: &Unit, _: &[(usize, Value)], _: Instant, _: &mut Written) -> Result<(), Fault<Error>> {
-        Err(Fault::Point(PointFault::new(ErrorKind::Config, "OPC UA is not built in yet")))
+
+    async fn attach(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<(), Fault<Error>> {
+        self.open_unit(unit, port, until).await.map_err(Fault::Device)
+    }
+
+    async fn detach(&self, unit: &Arc<Unit>, until: Instant) {
+        self.close_unit(unit, until).await;
+    }
+
+    async fn read(
+        &self,
+        unit: &Unit,
+        exchange: &Exchange<Request>,
+        until: Instant,
+        out: &mut Samples,
+    ) -> Result<Done, Fault<Error>> {
+        self.fetch(unit, exchange, until, out).await.map_err(Fault::Device)?;
+        Ok(Done::Ok)
+    }
+
+    async fn write(
+        &self,
+        unit: &Unit,
+        values: &[(usize, Value)],
+        until: Instant,
+        out: &mut Written,
+    ) -> Result<(), Fault<Error>> {
+        self.put(unit, values, until, out).await.map_err(Fault::Device)
+    }
+
+    async fn call(&self, unit: &Unit, call: &Call, until: Instant) -> Result<Value, Fault<Error>> {
+        self.invoke(unit, call, until).await
+    }
+
+    fn counters(&self) -> LinkCounters {
+        self.session.counters()
+    }
+
+    async fn run(&self) -> Error {
+        tokio::select! {
+            error = self.session.run() => error,
+            never = self.mend() => match never {},
+        }
     }
 }

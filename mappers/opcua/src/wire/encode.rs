@@ -45,8 +45,7 @@ impl ReadPlan {
         cursor.header()?;
         let count = cursor.count()?;
         if count != self.count {
-            let why = format!("{count} results for {} nodes", self.count);
-            return Err(Error::Decode { service: READ, why });
+            return Err(Error::Miscounted { service: READ, results: count, asked: self.count });
         }
         for place in 0..count {
             each(place, cursor.sample(false)?);

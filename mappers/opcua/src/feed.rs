@@ -1,0 +1,238 @@
+//! What the server pushes of one device, to its port: values as they come, keep-alives, and what of it is not there any more.
+use crate::{
+    error::Code,
+    read::deliver,
+    session::{Handle, Sink},
+    unit::Unit,
+    wire::Sample,
+};
+use opcua::types::SubStatusCode;
+use pollux_mapper::{ErrorKind, Instant, Port, Samples, Slot};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// When what is gone is looked for again: at first, and at most.
+const FIRST: Duration = Duration::from_secs(1);
+const LAST: Duration = Duration::from_mins(1);
+
+/// One device that is attached.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub unit: Arc<Unit>,
+    pub port: Port,
+    state: Mutex<State>,
+    /// Whoever mends is told.
+    wake: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Points that are watched.
+    watched: BTreeMap<usize, Handle>,
+    /// Those of them of which the server says that their device does not answer it.
+    silent: BTreeSet<usize>,
+    /// Why the device is down, where the server says so.
+    gone: Option<Code>,
+    /// The session is being mended.
+    healing: bool,
+    /// All is to be found anew.
+    anew: bool,
+    /// Points to be found again.
+    lost: BTreeSet<usize>,
+    /// When that is tried next, and how long it is waited after that.
+    next: Option<Instant>,
+    delay: Duration,
+    /// Keeps its memory.
+    samples: Samples,
+}
+
+/// What is to be mended of a device.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// Everything.
+    Anew,
+    /// These points.
+    Lost(Vec<usize>),
+}
+
+/// The node itself is not there.
+pub(crate) fn is_lost(code: Code) -> bool {
+    let code = SubStatusCode::from_value(code.0 & 0xFFFF_0000);
+    matches!(code, Some(SubStatusCode::BadNodeIdUnknown | SubStatusCode::BadNodeIdInvalid))
+}
+
+impl Feed {
+    pub(crate) fn new(unit: Arc<Unit>, port: Port, wake: Arc<Notify>) -> Arc<Self> {
+        let state = Mutex::new(State { delay: FIRST, ..State::default() });
+        Arc::new(Self { unit, port, state, wake })
+    }
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn slot(&self, at: usize) -> Option<Slot> {
+        self.unit.items().get(at).map(|item| item.slot)
+    }
+    /// The server watches it from now on.
+    pub(crate) fn watch(&self, at: usize, handle: Handle) {
+        if let Some(slot) = self.slot(at) {
+            self.port.pushes(slot);
+        }
+        let mut state = self.state();
+        state.watched.insert(at, handle);
+        state.lost.remove(&at);
+    }
+    /// It is read. `lost`: it is looked for again.
+    pub(crate) fn poll(&self, at: usize, lost: bool) {
+        if let Some(slot) = self.slot(at) {
+            self.port.polls(slot);
+        }
+        let mut state = self.state();
+        state.watched.remove(&at);
+        state.silent.remove(&at);
+        if lost {
+            state.lose(at);
+        } else {
+            state.lost.remove(&at);
+        }
+        self.wake.notify_one();
+    }
+    /// What is watched of these points, and is not any more: to be given back.
+    pub(crate) fn give_back(&self, points: &[usize]) -> Vec<Handle> {
+        let mut state = self.state();
+        for at in points {
+            state.silent.remove(at);
+        }
+        points.iter().filter_map(|at| state.watched.remove(at)).collect()
+    }
+    /// All that is watched, at the end.
+    pub(crate) fn end(&self) -> Vec<Handle> {
+        let mut state = self.state();
+        state.next = None;
+        std::mem::take(&mut state.watched).into_values().collect()
+    }
+    /// When there is something to be mended.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.state().next
+    }
+    /// What it is; it counts as tried.
+    pub(crate) fn flaw(&self, now: Instant) -> Option<Flaw> {
+        let mut state = self.state();
+        state.next.filter(|next| *next <= now)?;
+        state.next = Some(now + state.delay);
+        state.delay = (state.delay * 2).min(LAST);
+        if state.anew {
+            return Some(Flaw::Anew);
+        }
+        let lost: Vec<usize> = state.lost.iter().copied().collect();
+        if lost.is_empty() {
+            state.next = None;
+        }
+        (!lost.is_empty()).then_some(Flaw::Lost(lost))
+    }
+    /// All of it was found anew.
+    pub(crate) fn is_back(&self) {
+        let mut state = self.state();
+        (state.anew, state.healing) = (false, false);
+        state.say(&self.port);
+    }
+    /// Says what follows from what was heard while it was not yet known what is watched.
+    pub(crate) fn settle(&self) {
+        self.state().say(&self.port);
+    }
+}
+
+impl State {
+    fn lose(&mut self, at: usize) {
+        if self.lost.insert(at) {
+            self.delay = FIRST;
+            self.next = Some(self.next.map_or(Instant::now() + FIRST, |next| next.min(Instant::now() + FIRST)));
+        }
+    }
+    /// True: somebody is to be told that it is lost.
+    fn heard(&mut self, at: usize, code: Code) -> bool {
+        if !code.is_bad() && self.silent.is_empty() && self.lost.is_empty() {
+            return false;
+        }
+        if code.is_bad() && code.kind() == ErrorKind::Unreachable {
+            self.silent.insert(at);
+            self.gone = self.gone.or(Some(code));
+            return false;
+        }
+        self.silent.remove(&at);
+        if is_lost(code) {
+            self.lose(at);
+            return true;
+        }
+        self.lost.remove(&at);
+        false
+    }
+    /// The newest word counts, so it may be said again.
+    fn say(&mut self, port: &Port) {
+        if self.healing || self.anew {
+            return;
+        }
+        let silent = !self.watched.is_empty() && self.watched.keys().all(|at| self.silent.contains(at));
+        if let Some(code) = self.gone.filter(|_| silent) {
+            return port.down(format!("the server does not reach it: {code}"));
+        }
+        self.gone = None;
+        port.up();
+    }
+}
+
+impl Sink for Feed {
+    fn samples(&self, batch: &mut dyn Iterator<Item = (u64, Sample)>) {
+        let Some(places) = self.unit.places() else { return };
+        let mut state = self.state();
+        let mut samples = std::mem::take(&mut state.samples);
+        let (was_down, mut lost) = (state.gone.is_some(), false);
+        for (key, sample) in batch {
+            let at = usize::try_from(key).unwrap_or(usize::MAX);
+            if let (Some(slot), Some(place)) = (self.slot(at), places.points.get(at)) {
+                lost |= state.heard(at, Code(sample.status));
+                deliver(&mut samples, slot, place, &sample);
+            }
+        }
+        self.port.put_all(&mut samples); // what there is no room for the engine counts
+        state.samples = samples;
+        if was_down || state.gone.is_some() {
+            state.say(&self.port);
+        }
+        if lost {
+            self.wake.notify_one();
+        }
+    }
+    fn alive(&self, keys: &[u64]) {
+        let points = keys.iter().filter_map(|key| usize::try_from(*key).ok());
+        self.port.alive(points.filter_map(|at| self.slot(at)));
+    }
+    fn healing(&self, why: &str) {
+        self.state().healing = true;
+        self.port.down(why);
+    }
+    fn healed(&self, kept: bool) {
+        let mut state = self.state();
+        state.healing = false;
+        if kept {
+            return state.say(&self.port);
+        }
+        state.anew = true;
+        state.watched.clear();
+        state.silent.clear();
+        (state.gone, state.next, state.delay) = (None, Some(Instant::now()), FIRST);
+        self.wake.notify_one();
+    }
+    fn gone(&self, key: u64, _: Code) {
+        if let Ok(at) = usize::try_from(key) {
+            self.poll(at, true);
+        }
+    }
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.port.room())
+    }
+}
