@@ -1,23 +1,32 @@
 //! One session at one server: how it is opened, what the server says of itself, its subscriptions, and how all of it is mended. The
 //! driver's one way to a server: it asks for the [`Wire`] anew each time, for a broken one is replaced.
 mod about;
+mod book;
 mod create;
 mod door;
+mod interval;
 mod item;
 mod namespaces;
+mod pump;
+mod sequence;
+mod subscribe;
+#[cfg(test)]
+mod tests;
 
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     limits::Learned,
     settings::Settings,
     wire::Wire,
 };
 use about::About;
+use book::Book;
 use create::Created;
 use door::Door;
+use interval::Intervals;
 pub(crate) use item::{Handle, Item, Sink, Watched};
 pub(crate) use namespaces::Namespaces;
-use opcua::{core::sync::RwLock, types::StatusCode};
+use opcua::{core::sync::RwLock, types::SubStatusCode};
 use pollux_mapper::{Cx, LinkCounters};
 use std::{
     sync::{
@@ -28,7 +37,7 @@ use std::{
 };
 use tokio::{
     runtime,
-    sync::{Mutex, watch},
+    sync::{Mutex, Notify, watch},
     time::{Instant, timeout_at},
 };
 
@@ -61,6 +70,12 @@ pub(crate) struct Session {
     about: RwLock<About>,
     epochs: [AtomicU64; 2],
     limits: Learned,
+    intervals: Intervals,
+    book: std::sync::Mutex<Book>,
+    /// There are other subscriptions than before.
+    changed: Notify,
+    /// Who makes subscriptions or items; one at a time.
+    turn: Mutex<()>,
     healed: AtomicU64,
     lost: AtomicU64,
 }
@@ -81,6 +96,7 @@ impl Session {
             }
         };
         *wire.context().write().namespaces_mut() = about.namespaces.map();
+        let intervals = Intervals::new(&settings.subscription, &settings.session);
         Ok(Self {
             settings,
             door,
@@ -89,6 +105,10 @@ impl Session {
             about: RwLock::new(about),
             epochs: Default::default(),
             limits,
+            intervals,
+            book: std::sync::Mutex::default(),
+            changed: Notify::new(),
+            turn: Mutex::new(()),
             healed: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         })
@@ -128,24 +148,10 @@ impl Session {
     pub(crate) fn counters(&self) -> LinkCounters {
         LinkCounters::new(self.healed.load(Relaxed), self.lost.load(Relaxed))
     }
-    /// Has items watched, and `sink` told of them. One result for each, in order; an error is of the connection, and none is watched then.
-    pub(crate) async fn subscribe(
-        &self,
-        items: Vec<Item>,
-        sink: Arc<dyn Sink>,
-        until: Instant,
-    ) -> Result<Vec<Watched>> {
-        let _ = (sink, self.wire(until).await?); // subscriptions are not there yet: all are to be read
-        Ok(items.iter().map(|_| Watched::No(StatusCode::BadServiceUnsupported.into())).collect())
-    }
-    /// Gives items back. It cannot fail: what the server says of them later is ignored.
-    pub(crate) async fn unsubscribe(&self, items: &[Handle], until: Instant) {
-        let _ = (items, until);
-    }
     /// Returns when the session is of no use any more, and says why.
     pub(crate) async fn run(&self) -> Error {
         match self.wire(Instant::now()).await {
-            Ok(wire) => wire.ended().await,
+            Ok(wire) => self.pump(&wire).await,
             Err(error) => error,
         }
     }
@@ -166,4 +172,19 @@ impl Drop for Session {
             runtime.spawn(async move { create::close(&wire, true, Instant::now() + FAREWELL).await });
         }
     }
+}
+
+/// The server does not know the session, or no longer.
+fn is_of_session(code: Code) -> bool {
+    use SubStatusCode as S;
+    matches!(
+        SubStatusCode::from_value(code.0 & 0xFFFF_0000),
+        Some(
+            S::BadSessionIdInvalid
+                | S::BadSessionClosed
+                | S::BadSessionNotActivated
+                | S::BadSecureChannelIdInvalid
+                | S::BadSecureChannelClosed
+        )
+    )
 }

@@ -59,6 +59,16 @@ impl Sequence {
         self.acks.push_back(number);
         self.next = after(number);
     }
+    /// It was taken before, and came again: the server does not know that it was.
+    pub(crate) fn again(&mut self, number: u32) {
+        if !self.acks.contains(&number) {
+            self.acks.push_back(number);
+        }
+    }
+    /// The next that is expected.
+    pub(crate) fn next(&self) -> u32 {
+        self.next
+    }
     /// Nothing before this one will be had.
     pub(crate) fn skip_to(&mut self, number: u32) {
         self.next = number;

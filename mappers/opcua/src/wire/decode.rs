@@ -75,6 +75,10 @@ impl<'a> Cursor<'a> {
     pub(super) fn u32(&mut self) -> Result<u32> {
         self.take().map(u32::from_le_bytes)
     }
+    /// The next number, which stays there.
+    pub(super) fn peek_u32(&self) -> Option<u32> {
+        self.rest.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+    }
     pub(super) fn skip<const N: usize>(&mut self) -> Result<()> {
         self.take::<N>().map(|_| ())
     }

@@ -26,6 +26,8 @@ pub(crate) struct Published {
     pub data: bool,
     /// The subscription itself changed: BadTimeout, GoodSubscriptionTransferred.
     pub status_change: Option<Code>,
+    /// Item whose value cannot be decoded, and how many behind it in its notification were not read for that.
+    pub broken: Option<(u32, u32)>,
     /// What became of the acknowledgements.
     pub acknowledged: Vec<Code>,
 }
@@ -103,8 +105,18 @@ fn notification(cursor: &mut Cursor<'_>, told: &mut Published, each: &mut impl F
     // Of whatever kind: it was numbered, so it is to be acknowledged.
     told.data = true;
     if kind == ObjectId::DataChangeNotification_Encoding_DefaultBinary {
-        for _ in 0..part.count()? {
-            each(part.sample(true)?);
+        let count = part.count()?;
+        for at in 0..count {
+            let handle = part.peek_u32();
+            match (part.sample(true), handle) {
+                (Ok(sample), _) => each(sample),
+                (Err(_), Some(handle)) => {
+                    let left = u32::try_from(count - at - 1).unwrap_or(u32::MAX);
+                    told.broken = Some((handle, left));
+                    break;
+                }
+                (Err(error), None) => return Err(error),
+            }
         }
     } else if kind == ObjectId::StatusChangeNotification_Encoding_DefaultBinary {
         told.status_change = Some(Code(part.u32()?));

@@ -1,0 +1,363 @@
+//! Making subscriptions and their items, and taking both away (Part 4, 5.13 and 5.14). What the server refuses of an item is that item's.
+use super::{
+    Handle, Item, Session, Sink, Watched,
+    book::{Book, Subscription},
+    interval::queue,
+};
+use crate::{
+    error::{Code, Error, Result},
+    limits::{Operation, in_parts},
+    wire::Wire,
+};
+use opcua::types::{
+    AttributeId, CreateMonitoredItemsRequest, CreateSubscriptionRequest, DataChangeFilter, DataChangeTrigger,
+    DeleteMonitoredItemsRequest, DeleteSubscriptionsRequest, ExtensionObject, MonitoredItemCreateRequest,
+    MonitoredItemCreateResult, MonitoringMode, MonitoringParameters, QualifiedName, ReadValueId, StatusCode,
+    SubStatusCode, TimestampsToReturn,
+};
+use pollux_crds::{OpcUaDeadband, OpcUaDelivery};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::{Instant, timeout_at};
+
+/// Default of `subscription.items`.
+const ITEMS: usize = 5000;
+/// Values in one message; the rest comes with the next.
+const NOTIFICATIONS: u32 = 10_000;
+/// Kinds of dead-bands (Part 4, 7.22.2).
+const ABSOLUTE: u32 = 1;
+const PERCENT: u32 = 2;
+
+impl Session {
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has items watched, and `sink` told of them. One result for each, in order; an error is of the connection, and none is watched then.
+    pub(crate) async fn subscribe(
+        &self,
+        items: Vec<Item>,
+        sink: Arc<dyn Sink>,
+        until: Instant,
+    ) -> Result<Vec<Watched>> {
+        let refused = Watched::No(StatusCode::BadServiceUnsupported.into());
+        let mut results = vec![refused; items.len()];
+        if items.is_empty() || self.settings.subscription.mode == Some(OpcUaDelivery::Poll) {
+            return Ok(results);
+        }
+        let late = |_| Error::Silent("CreateMonitoredItems");
+        let (wire, _turn) = loop {
+            let wire = self.wire(until).await?;
+            let turn = timeout_at(until, self.turn.lock()).await.map_err(late)?;
+            if !wire.is_dead() {
+                break (wire, turn);
+            }
+        };
+        let sink = self.book().meet(sink);
+        let done = self.watch_all(&wire, sink, items, until, &mut results).await;
+        if done.is_err() {
+            let handles: Vec<u32> = results.iter().copied().filter_map(handle).collect();
+            self.take_away(&wire, &handles, until).await;
+        }
+        self.book().part(sink);
+        self.changed.notify_one();
+        done.map(|()| results)
+    }
+    /// Gives items back. It cannot fail: what the server says of them later is ignored.
+    pub(crate) async fn unsubscribe(&self, items: &[Handle], until: Instant) {
+        let handles: Vec<u32> = items.iter().map(|handle| handle.0).collect();
+        let _turn = timeout_at(until, self.turn.lock()).await.ok();
+        if let Ok(wire) = self.wire(Instant::now()).await {
+            self.take_away(&wire, &handles, until).await;
+            return;
+        }
+        // The server cannot be told: what it still has of them goes when the subscriptions are made anew.
+        let (items, _) = self.forget(&handles);
+        let mut book = self.book();
+        book.subscriptions.values_mut().filter(|one| items.contains_key(&one.id)).for_each(|one| one.broken = true);
+    }
+
+    async fn watch_all(
+        &self,
+        wire: &Wire,
+        sink: u32,
+        items: Vec<Item>,
+        until: Instant,
+        results: &mut [Watched],
+    ) -> Result<()> {
+        let mut groups: BTreeMap<Duration, Vec<(usize, Item)>> = BTreeMap::new();
+        for (at, item) in items.into_iter().enumerate() {
+            groups.entry(self.intervals.publishing(item.interval)).or_default().push((at, item));
+        }
+        let most = self.settings.subscription.items.and_then(|most| usize::try_from(most).ok()).unwrap_or(ITEMS);
+        for (wanted, mut rest) in groups {
+            while !rest.is_empty() {
+                let found = self.book().room(wanted, most);
+                let (number, room) = match found {
+                    Some(found) => found,
+                    None => match self.open_subscription(wire, wanted, until).await? {
+                        Ok(made) => (self.book().open(made), most),
+                        Err(code) => {
+                            set(results, rest.iter().map(|(at, _)| *at), Watched::No(code));
+                            break;
+                        }
+                    },
+                };
+                let more = rest.split_off(room.min(rest.len()));
+                self.watch(wire, number, sink, std::mem::replace(&mut rest, more), until, results).await?;
+            }
+        }
+        Ok(())
+    }
+    /// Makes one. The inner error: the server refuses.
+    pub(super) async fn open_subscription(
+        &self,
+        wire: &Wire,
+        wanted: Duration,
+        until: Instant,
+    ) -> Result<std::result::Result<Subscription, Code>> {
+        let request = CreateSubscriptionRequest {
+            request_header: wire.header(until),
+            requested_publishing_interval: wanted.as_secs_f64() * 1e3,
+            requested_lifetime_count: self.intervals.lifetime_count(wanted),
+            requested_max_keep_alive_count: self.intervals.keep_alive_count(wanted),
+            max_notifications_per_publish: NOTIFICATIONS,
+            publishing_enabled: true,
+            priority: 0,
+        };
+        let made = match wire.call(request, until).await {
+            Ok(made) => made,
+            Err(error) => return refused(error).map(Err),
+        };
+        let revised = made.revised_publishing_interval;
+        let sane = revised.is_finite() && (1.0..=1e8).contains(&revised);
+        let publishing = if sane { Duration::from_secs_f64(revised / 1e3) } else { wanted };
+        let keep_alive = publishing.saturating_mul(made.revised_max_keep_alive_count.max(1));
+        Ok(Ok(Subscription::new(made.subscription_id, wanted, publishing, keep_alive, Instant::now())))
+    }
+    async fn watch(
+        &self,
+        wire: &Wire,
+        number: u32,
+        sink: u32,
+        items: Vec<(usize, Item)>,
+        until: Instant,
+        results: &mut [Watched],
+    ) -> Result<()> {
+        let (places, handles): (Vec<usize>, Vec<Option<u32>>) = {
+            let mut book = self.book();
+            items.into_iter().map(|(at, item)| (at, book.add(number, sink, item))).unzip()
+        };
+        let each = || places.iter().zip(&handles);
+        let known: Vec<(usize, u32)> = each().filter_map(|(at, handle)| Some((*at, (*handle)?))).collect();
+        let full = Watched::No(StatusCode::BadTooManyMonitoredItems.into());
+        set(results, each().filter(|(_, handle)| handle.is_none()).map(|(at, _)| *at), full);
+        for (at, handle) in &known {
+            set(results, [*at], Watched::Yes { handle: Handle(*handle), filtered: false }); // so that an error gives it back
+        }
+        let all: Vec<u32> = known.iter().map(|(_, handle)| *handle).collect();
+        let codes = self.make_items(wire, number, &all, until).await?;
+        for ((at, handle), code) in known.iter().zip(codes) {
+            let filtered = self.book().watch(*handle).is_some_and(|watch| watch.filtered);
+            let watched = match code {
+                None => Watched::Yes { handle: Handle(*handle), filtered },
+                Some(code) => Watched::No(code),
+            };
+            set(results, [*at], watched);
+        }
+        Ok(())
+    }
+    /// Makes items of a subscription at the server, those refused for their filter without it. What is refused then is forgotten, and why
+    /// is told.
+    pub(super) async fn make_items(
+        &self,
+        wire: &Wire,
+        number: u32,
+        handles: &[u32],
+        until: Instant,
+    ) -> Result<Vec<Option<Code>>> {
+        let mut codes = self.create_items(wire, number, handles, true, until).await?;
+        let again = |code: &Option<Code>| code.is_some_and(is_of_filter);
+        let places: Vec<usize> = codes.iter().enumerate().filter(|(_, code)| again(code)).map(|(at, _)| at).collect();
+        let bare: Vec<u32> = places.iter().filter_map(|at| handles.get(*at).copied()).collect();
+        if !bare.is_empty() {
+            let second = self.create_items(wire, number, &bare, false, until).await?;
+            for (at, code) in places.into_iter().zip(second) {
+                if let Some(first) = codes.get_mut(at) {
+                    *first = code;
+                }
+            }
+        }
+        let mut book = self.book();
+        for (handle, _) in handles.iter().zip(&codes).filter(|(_, code)| code.is_some()) {
+            book.remove(*handle);
+        }
+        Ok(codes)
+    }
+    async fn create_items(
+        &self,
+        wire: &Wire,
+        number: u32,
+        handles: &[u32],
+        filters: bool,
+        until: Instant,
+    ) -> Result<Vec<Option<Code>>> {
+        let (mut rest, mut codes) = (handles, Vec::with_capacity(handles.len()));
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(self.limits.cap(Operation::Items).min(rest.len()));
+            let Some((id, requests)) = self.requests(number, part, filters) else {
+                codes.extend(rest.iter().map(|_| Some(StatusCode::BadSubscriptionIdInvalid.into())));
+                break;
+            };
+            let made = in_parts(&self.limits, Operation::Items, &requests, |items| async move {
+                let request = CreateMonitoredItemsRequest {
+                    request_header: wire.header(until),
+                    subscription_id: id,
+                    timestamps_to_return: TimestampsToReturn::Source,
+                    items_to_create: Some(items),
+                };
+                Ok(wire.call(request, until).await?.results.unwrap_or_default())
+            });
+            match made.await {
+                Ok(made) => {
+                    codes.extend(part.iter().zip(made).map(|(handle, made)| self.made(*handle, &made, filters)));
+                }
+                Err(error) => {
+                    let code = refused(error)?;
+                    codes.extend(part.iter().map(|_| Some(code)));
+                }
+            }
+            rest = after;
+        }
+        Ok(codes)
+    }
+    fn requests(&self, number: u32, handles: &[u32], filters: bool) -> Option<(u32, Vec<MonitoredItemCreateRequest>)> {
+        let book = self.book();
+        let one = book.subscriptions.get(&number)?;
+        let item = |handle: &u32| Some(request(*handle, &book.watch(*handle)?.item, one.publishing, filters));
+        let all: Option<Vec<_>> = handles.iter().map(item).collect();
+        Some((one.id, all?))
+    }
+    fn made(&self, handle: u32, made: &MonitoredItemCreateResult, filters: bool) -> Option<Code> {
+        if made.status_code.is_bad() {
+            return Some(made.status_code.into());
+        }
+        self.book().taken(handle, Some(made.monitored_item_id), filters);
+        None
+    }
+
+    /// Forgets items, and tells the server so; a subscription that is empty then goes too.
+    pub(super) async fn take_away(&self, wire: &Wire, handles: &[u32], until: Instant) {
+        let (items, subscriptions) = self.forget(handles);
+        for (subscription, ids) in items {
+            for part in ids.chunks(self.limits.cap(Operation::Items)) {
+                let request = DeleteMonitoredItemsRequest {
+                    request_header: wire.header(until),
+                    subscription_id: subscription,
+                    monitored_item_ids: Some(part.to_vec()),
+                };
+                wire.call(request, until).await.ok(); // what it says of them is ignored from now on
+            }
+        }
+        self.delete(wire, subscriptions, until).await;
+    }
+    pub(super) async fn delete(&self, wire: &Wire, subscriptions: Vec<u32>, until: Instant) {
+        if !subscriptions.is_empty() {
+            let request = DeleteSubscriptionsRequest {
+                request_header: wire.header(until),
+                subscription_ids: Some(subscriptions),
+            };
+            wire.call(request, until).await.ok(); // it ends by its lifetime too
+        }
+    }
+    /// What is to be deleted at the server: items by subscription, and subscriptions that have none any more.
+    fn forget(&self, handles: &[u32]) -> (BTreeMap<u32, Vec<u32>>, Vec<u32>) {
+        let mut book = self.book();
+        let mut items: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for handle in handles {
+            let Some((watch, _)) = book.remove(*handle) else { continue };
+            let of = book.subscriptions.get(&watch.of).map(|one| one.id);
+            if let (Some(of), Some(id)) = (of, watch.id) {
+                items.entry(of).or_default().push(id);
+            }
+        }
+        let mut empty = vec![];
+        book.subscriptions.retain(|_, one| {
+            let kept = !one.handles.is_empty();
+            if !kept {
+                items.remove(&one.id);
+                empty.push(one.id);
+            }
+            kept
+        });
+        (items, empty)
+    }
+}
+
+fn request(handle: u32, item: &Item, publishing: Duration, filters: bool) -> MonitoredItemCreateRequest {
+    let filter = item.deadband.as_ref().filter(|_| filters).and_then(filter);
+    MonitoredItemCreateRequest {
+        item_to_monitor: ReadValueId {
+            node_id: item.node.clone(),
+            attribute_id: AttributeId::Value as u32,
+            index_range: item.range.clone(),
+            data_encoding: QualifiedName::null(),
+        },
+        monitoring_mode: MonitoringMode::Reporting,
+        requested_parameters: MonitoringParameters {
+            client_handle: handle,
+            sampling_interval: item.interval.as_secs_f64() * 1e3,
+            filter: filter.map_or_else(ExtensionObject::null, ExtensionObject::from_message),
+            queue_size: queue(item, publishing),
+            discard_oldest: true,
+        },
+    }
+}
+fn filter(deadband: &OpcUaDeadband) -> Option<DataChangeFilter> {
+    let of = |deadband_type, deadband_value| DataChangeFilter {
+        trigger: DataChangeTrigger::StatusValue,
+        deadband_type,
+        deadband_value,
+    };
+    let percent = || deadband.percent.map(|percent| of(PERCENT, percent));
+    deadband.absolute.map(|absolute| of(ABSOLUTE, absolute)).or_else(percent)
+}
+
+/// Refused for its filter, so that it may pass without.
+fn is_of_filter(code: Code) -> bool {
+    use SubStatusCode as S;
+    matches!(
+        SubStatusCode::from_value(code.0 & 0xFFFF_0000),
+        Some(
+            S::BadMonitoredItemFilterInvalid
+                | S::BadMonitoredItemFilterUnsupported
+                | S::BadFilterNotAllowed
+                | S::BadDeadbandFilterInvalid
+        )
+    )
+}
+/// The server's refusal of what was asked; what is of the session or the connection stays an error.
+fn refused(error: Error) -> Result<Code> {
+    match error {
+        Error::Refused { code, .. } if !super::is_of_session(code) => Ok(code),
+        Error::Decode { .. } | Error::Encode { .. } => Ok(StatusCode::BadDecodingError.into()),
+        error => Err(error),
+    }
+}
+
+fn handle(watched: Watched) -> Option<u32> {
+    match watched {
+        Watched::Yes { handle, .. } => Some(handle.0),
+        Watched::No(_) => None,
+    }
+}
+fn set(results: &mut [Watched], places: impl IntoIterator<Item = usize>, watched: Watched) {
+    for at in places {
+        if let Some(result) = results.get_mut(at) {
+            *result = watched;
+        }
+    }
+}

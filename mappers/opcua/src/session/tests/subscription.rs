@@ -1,0 +1,193 @@
+//! Values that are pushed.
+use super::*;
+use crate::liar::Say;
+use opcua::{core::ResponseMessage, types::StatusCode};
+
+#[tokio::test]
+async fn values_come_in_their_order_and_each_to_whom_it_is_for() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let run = running(&session);
+    let (one, other) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
+    let watched = watch(&session, &one, vec![item(7, "Count")]).await;
+    assert!(matches!(watched[..], [Watched::Yes { .. }]));
+    let watched = watch(&session, &other, vec![item(7, "Speed"), item(8, "Nothing")]).await;
+    assert!(matches!(watched[1], Watched::No(code) if code == StatusCode::BadNodeIdUnknown.into()), "{watched:?}");
+    assert_eq!(liar.heard_of("CreateSubscription").len(), 1, "both are of one interval");
+    one.until_value(7, 7_i32).await;
+    for count in 8..60 {
+        liar.world().set("Count", count);
+        if count % 7 == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    one.until_value(7, 59_i32).await;
+    assert!(one.values(7).iter().is_sorted_by_key(Variant::as_f64));
+    other.until_value(7, 1.5_f64).await;
+    assert_eq!(other.values(7).len(), 1);
+    assert!(!run.is_finished());
+}
+
+#[tokio::test]
+async fn a_refused_filter_is_retried_without() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let deadband = |absolute, percent| Some(OpcUaDeadband { absolute, percent });
+    let items = vec![
+        Item { deadband: deadband(None, Some(5.0)), ..item(1, "Speed") },
+        Item { deadband: deadband(Some(0.5), None), ..item(2, "Speed") },
+        item(3, "Count"),
+    ];
+    let watched = watch(&session, &ear, items).await;
+    let filtered = |watched: &Watched| matches!(watched, Watched::Yes { filtered: true, .. });
+    assert_eq!(watched.iter().map(filtered).collect::<Vec<_>>(), [false, true, true]);
+    let _run = running(&session);
+    ear.until_value(1, 1.5_f64).await;
+}
+
+#[tokio::test]
+async fn a_missed_message_is_counted_and_the_values_of_now_come_again() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Speed")]).await;
+    ear.until_value(1, 1.5_f64).await;
+    // A keep-alive that says that three messages were sent, of which the server has none.
+    liar.publish(|_| {
+        vec![Say::Bent(Box::new(|answer| {
+            if let ResponseMessage::Publish(answer) = answer {
+                answer.subscription_id = 1;
+                answer.notification_message.sequence_number = 5;
+            }
+        }))]
+    })
+    .await;
+    ear.until("again", |told| told.iter().filter(|one| matches!(one, Told::Value(1, ..))).count() == 2).await;
+    assert_eq!(liar.heard_of("Republish").len(), 3);
+    assert_eq!(session.counters().samples_lost, 3);
+    // What came anew is acknowledged, and no more is asked for.
+    liar.world().set("Speed", 2.5);
+    ear.until_value(1, 2.5_f64).await;
+    assert_eq!(liar.heard_of("Republish").len(), 3);
+}
+
+#[tokio::test]
+async fn what_the_server_dropped_is_counted() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    watch(&session, &ear, vec![Item { queue: Some(1), ..item(1, "Count") }]).await;
+    liar.world().set("Count", 8);
+    liar.world().set("Count", 9);
+    let _run = running(&session);
+    ear.until_value(1, 9_i32).await;
+    assert_eq!(session.counters().samples_lost, 1);
+}
+
+#[tokio::test]
+async fn an_unchanged_value_is_alive_as_long_as_the_server_says_so() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Speed")]).await;
+    let alive = |told: &[Told]| told.iter().filter(|one| matches!(one, Told::Alive(keys) if keys == &[1])).count();
+    ear.until("alive", |told| alive(told) >= 3).await;
+    assert_eq!(ear.values(1).len(), 1);
+}
+
+#[tokio::test]
+async fn a_node_that_is_gone_is_told_and_the_rest_goes_on() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Speed"), item(2, "Count")]).await;
+    ear.until_value(2, 7_i32).await;
+    let gone = opcua::types::DataValue { status: Some(StatusCode::BadNodeIdUnknown), ..Default::default() };
+    liar.world().put(&World::id("Speed"), &gone);
+    ear.until("gone", |told| told.contains(&Told::Gone(1, StatusCode::BadNodeIdUnknown.into()))).await;
+    liar.world().set("Count", 8);
+    ear.until_value(2, 8_i32).await;
+}
+
+#[tokio::test]
+async fn without_room_nothing_is_asked_for_and_nothing_is_lost() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    ear.full.send_replace(true);
+    let _run = running(&session);
+    watch(&session, &ear, vec![Item { queue: Some(100), ..item(1, "Count") }]).await;
+    for count in 8..40 {
+        liar.world().set("Count", count);
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(liar.heard_of("Publish").is_empty());
+    ear.full.send_replace(false);
+    ear.until_value(1, 39_i32).await;
+    assert_eq!((ear.values(1).len(), session.counters().samples_lost), (33, 0));
+}
+
+#[tokio::test]
+async fn too_many_publish_requests_lowers_them() {
+    let liar = Liar::honest().await;
+    liar.world().most_publishes = 2;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Count")]).await;
+    for count in 8..20 {
+        liar.world().set("Count", count);
+        ear.until_value(1, count).await;
+    }
+    let refused = liar.heard_of("Publish").len();
+    assert!(refused <= 12 + 2 + 3, "{refused} Publish requests for 13 messages");
+}
+
+#[tokio::test]
+async fn a_subscription_deleted_behind_our_back_is_made_anew() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Count")]).await;
+    ear.until_value(1, 7_i32).await;
+    liar.world().forget_subscriptions();
+    liar.world().set("Count", 8);
+    liar.publish(|_| vec![Say::Fault(StatusCode::BadNoSubscription)]).await;
+    ear.until_value(1, 8_i32).await;
+    assert_eq!(liar.heard_of("CreateSession").len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_given_back_is_gone_at_the_server_too() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    let watched = watch(&session, &ear, vec![item(1, "Count"), item(2, "Speed")]).await;
+    let handle = |watched: &Watched| match watched {
+        Watched::Yes { handle, .. } => *handle,
+        Watched::No(code) => panic!("{code}"),
+    };
+    session.unsubscribe(&[handle(&watched[0])], soon()).await;
+    assert_eq!(liar.heard_of("DeleteMonitoredItems").len(), 1);
+    session.unsubscribe(&[handle(&watched[1])], soon()).await;
+    assert_eq!(liar.heard_of("DeleteSubscriptions").len(), 1);
+    assert_eq!(liar.world().counts().1, 0);
+}
+
+#[tokio::test]
+async fn a_server_without_subscriptions_has_its_items_read() {
+    let liar = Liar::start(|heard| match heard.request.type_name() {
+        "CreateSubscription" => vec![Say::Fault(StatusCode::BadServiceUnsupported)],
+        _ => vec![Say::Good],
+    })
+    .await;
+    let session = session(&liar, &json!({})).await;
+    let watched = watch(&session, &Arc::new(Ear::default()), vec![item(1, "Count")]).await;
+    assert_eq!(watched, [Watched::No(StatusCode::BadServiceUnsupported.into())]);
+}
