@@ -69,7 +69,7 @@ impl Definitions {
                     scalar => Base::Scalar(scalar),
                 };
             }
-            if at == NodeId::from(DataTypeId::Enumeration) {
+            if at == DataTypeId::Enumeration {
                 return Base::Enumeration;
             }
             let Some(known) = self.0.get(&at).filter(|known| !known.parent.is_null()) else { break };
@@ -168,9 +168,12 @@ enum Base {
 fn built_in(id: &NodeId) -> Option<Scalar> {
     let number = id.as_data_type_id().ok()?;
     Some(match number {
-        DataTypeId::BaseDataType | DataTypeId::Number | DataTypeId::Integer | DataTypeId::UInteger => Scalar::Variant,
-        // Decimal is sent as an ExtensionObject of its own (Part 6, 5.1.10).
-        DataTypeId::Decimal => Scalar::Variant,
+        // Abstract ones, and Decimal, which is sent as an ExtensionObject of its own (Part 6, 5.1.10).
+        DataTypeId::BaseDataType
+        | DataTypeId::Number
+        | DataTypeId::Integer
+        | DataTypeId::UInteger
+        | DataTypeId::Decimal => Scalar::Variant,
         // These every server uses, and small ones do not have among their types.
         DataTypeId::Duration => Scalar::Double,
         DataTypeId::UtcTime => Scalar::DateTime,

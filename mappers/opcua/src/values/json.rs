@@ -118,17 +118,17 @@ fn object(object: &ExtensionObject, kind: &Kind) -> Result<Json, PointFault> {
     encoded.map_err(|error| fault(format!("BadDecodingError: {error}")))?;
     match kind {
         _ if matches!(body.override_encoding(), Some(BuiltInDataEncoding::XML)) => {
-            Ok(raw(text::expanded(&id), 2, String::from_utf8_lossy(&bytes).into_owned()))
+            Ok(raw(&text::expanded(&id), 2, &String::from_utf8_lossy(&bytes)))
         }
         Kind::Structure(known) if known.encoding.is_null() || known.encoding == id.node_id => {
             decoded(&bytes, known).map_err(|error| fault(format!("BadDecodingError: {}: {error}", known.name)))
         }
-        _ => Ok(raw(text::expanded(&id), 1, BASE64_STANDARD.encode(&bytes))),
+        _ => Ok(raw(&text::expanded(&id), 1, &BASE64_STANDARD.encode(&bytes))),
     }
 }
 
 /// A body that cannot be taken apart, as Part 6 (5.4.2.16) writes it.
-fn raw(id: String, encoding: u8, body: String) -> Json {
+fn raw(id: &str, encoding: u8, body: &str) -> Json {
     json!({"UaTypeId": id, "UaEncoding": encoding, "UaBody": body})
 }
 

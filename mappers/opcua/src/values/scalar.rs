@@ -107,7 +107,7 @@ fn truth(json: &Json) -> Option<bool> {
 }
 
 /// A whole number that a float cannot hold is another number: refused.
-#[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "compared exactly, on purpose")]
+#[expect(clippy::cast_precision_loss, reason = "compared exactly, on purpose")]
 fn double(json: &Json) -> Option<f64> {
     match json {
         Json::String(word) => match word.as_str() {
