@@ -18,6 +18,9 @@ pub(crate) struct Sample {
     pub server: i64,
 }
 
+/// DiagnosticInfo (Part 6, 5.1.2): the last of the types that a Variant may hold.
+const LAST_TYPE: u8 = 25;
+
 /// What is left of an answer.
 #[derive(Clone)]
 pub(crate) struct Cursor<'a> {
@@ -116,8 +119,12 @@ impl<'a> Cursor<'a> {
     /// The usual scalars by themselves, all else through the crate's codec.
     #[inline]
     fn variant(&mut self) -> Result<Variant> {
-        let Some(kind @ (1 | 4..=7 | 10 | 11)) = self.rest.first() else { return self.decode() };
-        let kind = *kind;
+        let kind = match self.rest.first() {
+            Some(kind @ (1 | 4..=7 | 10 | 11)) => *kind,
+            // Of a type that is none the crate takes nothing, and would read its bytes as what follows.
+            Some(kind) if kind & 0x3F > LAST_TYPE => return Err(self.wrong(format!("a value of type {}", kind & 0x3F))),
+            _ => return self.decode(),
+        };
         self.skip::<1>()?;
         Ok(match kind {
             1 => Variant::Boolean(self.u8()? != 0),
