@@ -1,14 +1,11 @@
-//! Types of variables and arguments, as far as they are built in.
+//! Types of variables and arguments, as the server defines them.
 use crate::{
+    browse::{attribute, read},
     error::{Code, Result},
-    limits::{Operation, in_parts},
     session::Session,
-    types::{Definitions, Kind, NodeType},
+    types::{Definitions, Kind, NodeType, load},
 };
-use opcua::types::{
-    AttributeId, DataValue, NodeId, ReadRequest, ReadValueId, StatusCode, TimestampsToReturn, Variant,
-    VariantScalarTypeId,
-};
+use opcua::types::{AttributeId, DataValue, NodeId, ReadValueId, StatusCode, Variant, VariantScalarTypeId};
 use pollux_mapper::{Instant, PointFault};
 
 /// All that an access level allows; where a server does not say.
@@ -21,47 +18,42 @@ pub(crate) async fn node_types(
     until: Instant,
 ) -> Result<Vec<std::result::Result<NodeType, PointFault>>> {
     let attributes = [AttributeId::DataType, AttributeId::ValueRank, AttributeId::UserAccessLevel];
-    let of = |node: &NodeId| {
-        let node_id = node.clone();
-        attributes.map(|attribute| ReadValueId {
-            node_id: node_id.clone(),
-            attribute_id: attribute as u32,
-            ..ReadValueId::default()
-        })
-    };
-    let asked: Vec<ReadValueId> = nodes.iter().flat_map(of).collect();
-    let send = |part: Vec<ReadValueId>| async move {
-        let wire = session.wire(until).await?;
-        let request = ReadRequest {
-            request_header: wire.header(until),
-            max_age: 0.0,
-            timestamps_to_return: TimestampsToReturn::Neither,
-            nodes_to_read: Some(part),
-        };
-        Ok(wire.call(request, until).await?.results.unwrap_or_default())
-    };
-    let read = in_parts(session.limits(), Operation::Read, &asked, send).await?;
-    Ok(read.chunks(attributes.len()).map(node_type).collect())
+    let asked: Vec<ReadValueId> = nodes.iter().flat_map(|node| attributes.map(|one| attribute(node, one))).collect();
+    let read = read(session, &asked, until).await?;
+    let said: Vec<&[DataValue]> = read.chunks(attributes.len()).collect();
+    let ids: Vec<NodeId> = said.iter().filter_map(|said| data_type(said).ok()).collect();
+    let known = load(session, &ids, until).await?;
+    Ok(said.into_iter().map(|said| node_type(said, &known)).collect())
 }
 
-fn node_type(read: &[DataValue]) -> std::result::Result<NodeType, PointFault> {
-    let [kind, rank, access] = read else { return Err(Code::from(StatusCode::BadUnexpectedError).fault()) };
+fn data_type(said: &[DataValue]) -> std::result::Result<NodeId, PointFault> {
+    let [kind, ..] = said else { return Err(Code::from(StatusCode::BadUnexpectedError).fault()) };
     if let Some(status) = kind.status.filter(StatusCode::is_bad) {
         return Err(Code::from(status).fault());
     }
-    let Some(Variant::NodeId(id)) = &kind.value else {
-        return Err(Code::from(StatusCode::BadAttributeIdInvalid).fault());
-    };
+    match &kind.value {
+        Some(Variant::NodeId(id)) => Ok(id.as_ref().clone()),
+        _ => Err(Code::from(StatusCode::BadAttributeIdInvalid).fault()),
+    }
+}
+
+fn node_type(said: &[DataValue], known: &Definitions) -> std::result::Result<NodeType, PointFault> {
+    let kind = known.kind(&data_type(said)?);
+    let [_, rank, access] = said else { return Err(Code::from(StatusCode::BadUnexpectedError).fault()) };
     let rank = if let Some(Variant::Int32(rank)) = rank.value { rank } else { -2 };
     let access = if let Some(Variant::Byte(access)) = access.value { access } else { ANY };
-    Ok(NodeType { kind: Definitions::default().kind(id), rank, access, element: false })
+    Ok(NodeType { kind, rank, access, element: false })
 }
 
 /// What each argument's values are, by its data type and its rank.
-pub(crate) async fn argument_types(_: &Session, types: &[(NodeId, i32)], _: Instant) -> Result<Vec<NodeType>> {
-    let definitions = Definitions::default();
-    let one =
-        |(id, rank): &(NodeId, i32)| NodeType { kind: definitions.kind(id), rank: *rank, access: ANY, element: false };
+pub(crate) async fn argument_types(
+    session: &Session,
+    types: &[(NodeId, i32)],
+    until: Instant,
+) -> Result<Vec<NodeType>> {
+    let ids: Vec<NodeId> = types.iter().map(|(id, _)| id.clone()).collect();
+    let known = load(session, &ids, until).await?;
+    let one = |(id, rank): &(NodeId, i32)| NodeType { kind: known.kind(id), rank: *rank, access: ANY, element: false };
     Ok(types.iter().map(one).collect())
 }
 

@@ -3,6 +3,7 @@
 //! `unit` are what the engine sees. `cli` is for people: commands that need no YAML. Of async-opcua only types, codec, ciphers and chunker
 //! are used, not its client (docs/adr: own transport).
 mod attach;
+mod browse;
 mod call;
 pub mod cli;
 mod error;

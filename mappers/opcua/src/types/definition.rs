@@ -1,7 +1,7 @@
 //! Definitions as servers give them, made into types. Pure: what must be read for it is asked for by [`Definitions::missing`].
 use super::{Enumeration, Field, Kind, Presence, Structure};
 use opcua::types::{
-    DataTypeId, EnumDefinition, NodeId, StructureDefinition, StructureField, StructureType,
+    DataTypeId, EnumDefinition, EnumValueType, NodeId, StructureDefinition, StructureField, StructureType, Variant,
     VariantScalarTypeId as Scalar,
 };
 use std::{
@@ -195,4 +195,25 @@ pub(crate) fn names_of(definition: &EnumDefinition) -> BTreeMap<i64, String> {
         })
         .filter(|(_, name)| !name.is_empty())
         .collect()
+}
+
+/// Names of an EnumStrings property: the first is that of 0.
+pub(crate) fn names_of_strings(values: &[Variant]) -> BTreeMap<i64, String> {
+    let name = |value: &Variant| match value {
+        Variant::LocalizedText(text) => text.text.value().clone(),
+        _ => None,
+    };
+    (0..).zip(values.iter().take(MOST)).filter_map(|(number, value)| Some((number, name(value)?))).collect()
+}
+
+/// Names of an EnumValues property.
+pub(crate) fn names_of_values(values: &[Variant]) -> BTreeMap<i64, String> {
+    let one = |value: &Variant| match value {
+        Variant::ExtensionObject(object) => {
+            let known = object.inner_as::<EnumValueType>()?;
+            Some((known.value, known.display_name.text.value().clone()?))
+        }
+        _ => None,
+    };
+    values.iter().take(MOST).filter_map(one).collect()
 }

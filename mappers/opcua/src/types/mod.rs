@@ -2,9 +2,11 @@
 //! none of them known before they are read. Definitions are data: what does not fit them is refused, and they cannot contain themselves.
 mod codec;
 mod definition;
+mod load;
 
 pub(crate) use codec::{decoded, encoded};
 pub(crate) use definition::{Defined, Definitions};
+pub(crate) use load::load;
 use opcua::types::{NodeId, VariantScalarTypeId as Scalar};
 use pollux_mapper::Precision;
 use std::{collections::BTreeMap, sync::Arc};
