@@ -4,10 +4,12 @@ mod about;
 mod book;
 mod create;
 mod door;
+mod heal;
 mod interval;
 mod item;
 mod namespaces;
 mod pump;
+mod recover;
 mod sequence;
 mod subscribe;
 #[cfg(test)]
@@ -148,11 +150,22 @@ impl Session {
     pub(crate) fn counters(&self) -> LinkCounters {
         LinkCounters::new(self.healed.load(Relaxed), self.lost.load(Relaxed))
     }
-    /// Returns when the session is of no use any more, and says why.
+    /// Takes what the server pushes, and mends the connection where it breaks. Returns when that takes longer than `healWithin`, or cannot
+    /// be done, and says why.
     pub(crate) async fn run(&self) -> Error {
-        match self.wire(Instant::now()).await {
-            Ok(wire) => self.pump(&wire).await,
-            Err(error) => error,
+        loop {
+            let line = self.line.borrow().clone();
+            let why = match line {
+                Line::Up(wire) => self.pump(&wire).await,
+                Line::Down(error) => return error, // closed
+            };
+            let closed = matches!(&*self.line.borrow(), Line::Down(_));
+            if closed {
+                return why;
+            }
+            if let Err(error) = self.heal(why).await {
+                return error;
+            }
         }
     }
     /// Ends it at the server, with its subscriptions.

@@ -186,6 +186,10 @@ impl Wire {
         }
     }
 
+    /// Ends it at once, for all who use it.
+    pub(crate) fn end(&self) {
+        self.task.abort();
+    }
     /// Resolves when the channel is dead, and says why.
     pub(crate) async fn ended(&self) -> Error {
         let mut end = self.end.clone();

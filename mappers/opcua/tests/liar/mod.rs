@@ -104,6 +104,7 @@ pub(crate) struct Shared {
     lines: Mutex<Vec<Arc<Line>>>,
     accepted: AtomicUsize,
     refusing: AtomicBool,
+    swallowing: AtomicBool,
     /// Channels and tokens are numbered over all connections.
     pub(crate) numbers: AtomicU32,
 }
@@ -144,6 +145,7 @@ impl Liar {
             lines: Mutex::default(),
             accepted: AtomicUsize::new(0),
             refusing: AtomicBool::new(false),
+            swallowing: AtomicBool::new(false),
             numbers: AtomicU32::new(1),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone())).abort_handle();
@@ -213,6 +215,10 @@ impl Liar {
     pub(crate) fn refuse(&self, refusing: bool) {
         self.shared.refusing.store(refusing, SeqCst);
     }
+    /// Messages of subscriptions are sent into nothing, as into a connection that broke, or not any more.
+    pub(crate) fn swallow(&self, swallowing: bool) {
+        self.shared.swallowing.store(swallowing, SeqCst);
+    }
     /// How many connections were ever made to it.
     pub(crate) fn accepted(&self) -> usize {
         self.shared.accepted.load(SeqCst)
@@ -255,7 +261,7 @@ async fn tick(shared: Arc<Shared>) {
     loop {
         ticks.tick().await;
         let said = shared.world.lock().expect("no panic").due();
-        for (line, id, answer) in said {
+        for (line, id, answer) in said.into_iter().filter(|_| !shared.swallowing.load(SeqCst)) {
             line.answer(id, &answer);
         }
     }

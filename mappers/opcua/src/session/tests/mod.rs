@@ -1,4 +1,5 @@
 //! A session against a server of which a test decides every byte.
+mod reconnect;
 mod subscription;
 
 use super::*;

@@ -1,0 +1,174 @@
+//! Connections that break, and each way back.
+use super::*;
+use crate::liar::Say;
+use opcua::types::StatusCode;
+
+/// A session that watches Count and Speed.
+async fn watching(liar: &Liar, more: &Json) -> (Arc<Session>, Arc<Ear>, tokio::task::JoinHandle<Error>) {
+    let session = session(liar, more).await;
+    let (ear, run) = (Arc::new(Ear::default()), running(&session));
+    watch(&session, &ear, vec![Item { queue: Some(100), ..item(1, "Count") }, item(2, "Speed")]).await;
+    ear.until_value(1, 7_i32).await;
+    (session, ear, run)
+}
+async fn healed(ear: &Ear, kept: bool) {
+    ear.until("healed", |told| told.contains(&Told::Healed(kept))).await;
+}
+
+#[tokio::test]
+async fn cut_reactivated_and_what_was_missed_is_fetched() {
+    let liar = Liar::honest().await;
+    let (session, ear, run) = watching(&liar, &json!({})).await;
+    let before = session.epoch();
+    for round in 0..5 {
+        for count in 0..50 {
+            liar.swallow((15..=25).contains(&count));
+            liar.world().set("Count", 100 + round * 50 + count);
+            if count % 10 == 0 {
+                tokio::time::sleep(Duration::from_millis(7)).await;
+            }
+            if count == 25 {
+                liar.cut();
+            }
+        }
+        ear.until_value(1, 149 + round * 50).await;
+    }
+    let each = std::iter::once(7).chain(100..350).map(Variant::from);
+    assert_eq!(ear.values(1), each.collect::<Vec<_>>(), "each once, in order");
+    assert_eq!((liar.heard_of("CreateSession").len(), session.epoch()), (1, before));
+    assert_eq!((session.counters().healed >= 5, session.counters().samples_lost), (true, 0));
+    assert!(!run.is_finished());
+}
+
+#[tokio::test]
+async fn messages_that_the_server_has_no_more_are_counted_and_the_values_of_now_come() {
+    let liar = Liar::honest().await;
+    let (session, ear, _run) = watching(&liar, &json!({})).await;
+    liar.swallow(true);
+    for count in [20, 21, 22] {
+        liar.world().set("Count", count);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    liar.world().forget_messages();
+    liar.cut();
+    liar.swallow(false);
+    liar.world().set("Count", 23);
+    // The value of now, though no message told it: Speed is told again too.
+    ear.until("again", |told| told.iter().filter(|one| matches!(one, Told::Value(2, ..))).count() == 2).await;
+    ear.until_value(1, 23_i32).await;
+    assert_eq!(session.counters().samples_lost, 3);
+}
+
+#[tokio::test]
+async fn a_restarted_server_has_everything_found_anew() {
+    let liar = Liar::honest().await;
+    let (session, ear, run) = watching(&liar, &json!({})).await;
+    let before = session.epoch();
+    liar.refuse(true);
+    liar.world().forget_sessions();
+    liar.world().namespaces.swap(1, 2);
+    liar.cut();
+    ear.until("healing", |told| told.contains(&Told::Healing)).await;
+    liar.refuse(false);
+    healed(&ear, false).await;
+    assert_eq!(session.namespaces().index("urn:plant"), Some(1));
+    assert_eq!(session.epoch(), Epoch { session: before.session + 1, server: before.server + 1 });
+    // Who watched watches again.
+    watch(&session, &ear, vec![item(3, "Count")]).await;
+    ear.until_value(3, 7_i32).await;
+    assert!(liar.heard_of("TransferSubscriptions").is_empty(), "ids of another run may be somebody else's");
+    assert!(!run.is_finished());
+}
+
+#[tokio::test]
+async fn a_session_that_timed_out_hands_its_subscriptions_on() {
+    let liar = Liar::honest().await;
+    liar.world().well_known(opcua::types::VariableId::Server_ServerStatus_StartTime, opcua::types::DateTime::now());
+    let (session, ear, _run) = watching(&liar, &json!({})).await;
+    let mut known = true;
+    liar.script(move |heard| match heard.request.type_name() {
+        "ActivateSession" if std::mem::take(&mut known) => vec![Say::Fault(StatusCode::BadSessionIdInvalid)],
+        _ => vec![Say::Good],
+    });
+    liar.swallow(true);
+    liar.world().set("Count", 20);
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    liar.cut();
+    liar.swallow(false);
+    healed(&ear, true).await;
+    liar.world().set("Count", 21);
+    ear.until_value(1, 21_i32).await;
+    assert_eq!(ear.values(1), [7, 20, 21].map(Variant::from));
+    assert_eq!(liar.heard_of("TransferSubscriptions").len(), 1);
+    assert_eq!(liar.heard_of("CreateSubscription").len(), 1);
+    assert_eq!((session.epoch().session, session.epoch().server), (1, 0));
+    assert_eq!(session.counters().samples_lost, 0);
+}
+
+#[tokio::test]
+async fn transferred_and_silent_is_made_anew() {
+    let liar = Liar::honest().await;
+    liar.world().well_known(opcua::types::VariableId::Server_ServerStatus_StartTime, opcua::types::DateTime::now());
+    let (session, ear, _run) = watching(&liar, &json!({})).await;
+    let mut known = true;
+    liar.script(move |heard| match heard.request.type_name() {
+        "ActivateSession" if std::mem::take(&mut known) => vec![Say::Fault(StatusCode::BadSessionIdInvalid)],
+        // It says that it gave them, and does not.
+        "Publish" if !known && heard.connection < 4 => vec![],
+        _ => vec![Say::Good],
+    });
+    liar.cut();
+    healed(&ear, true).await;
+    liar.wait_for("another subscription", |heard| {
+        heard.request.type_name() == "CreateSubscription" && heard.connection > 1
+    })
+    .await;
+    assert_eq!(session.epoch().session, 1);
+}
+
+#[tokio::test]
+async fn a_session_that_is_forgotten_is_noticed_without_a_cut() {
+    let liar = Liar::honest().await;
+    let (session, ear, _run) = watching(&liar, &json!({})).await;
+    liar.world().forget_sessions();
+    liar.publish(|_| vec![Say::Fault(StatusCode::BadSessionClosed)]).await;
+    healed(&ear, false).await;
+    assert_eq!(session.epoch().session, 1);
+    assert_eq!(liar.heard_of("ActivateSession").len(), 2, "what is known to be gone is not tried");
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_is_left() {
+    let liar = Liar::honest().await;
+    let (_session, ear, _run) = watching(&liar, &json!({})).await;
+    let connections = liar.accepted();
+    liar.script(move |heard| if heard.connection < connections { vec![] } else { vec![Say::Good] });
+    liar.swallow(true);
+    liar.wait_for("another connection", |heard| heard.connection >= connections).await;
+    liar.swallow(false);
+    healed(&ear, true).await;
+    liar.world().set("Count", 8);
+    ear.until_value(1, 8_i32).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_mended_in_time_is_given_up() {
+    let liar = Liar::honest().await;
+    let (session, ear, run) = watching(&liar, &json!({"session": {"healWithin": "300ms"}})).await;
+    liar.refuse(true);
+    liar.cut();
+    let why = timeout(PATIENCE, run).await.unwrap().unwrap();
+    assert!(matches!(why, Error::Closed(_)), "{why}");
+    assert!(ear.told().contains(&Told::Healing) && !ear.told().contains(&Told::Healed(true)));
+    assert!(session.wire(Instant::now()).await.is_err());
+}
+
+#[tokio::test]
+async fn closed_at_the_server_when_it_is_dropped() {
+    let liar = Liar::honest().await;
+    let (session, _ear, run) = watching(&liar, &json!({})).await;
+    run.abort();
+    drop(run.await);
+    drop(session);
+    liar.wait_for("CloseSession", |heard| heard.request.type_name() == "CloseSession").await;
+}
