@@ -1,4 +1,6 @@
 //! How the local API and the command line reach into the runtime.
+use pollux_crds::Values;
+use serde_json::Value as Json;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait for the runtime.
@@ -21,7 +23,21 @@ pub enum Request {
         /// What became of it.
         reply: oneshot::Sender<Result<(), ControlError>>,
     },
+    /// Carry out a command of the device's model; answered with its result.
+    Call {
+        /// uid of the device.
+        uid: String,
+        /// Name of the command.
+        command: String,
+        /// Its arguments by name.
+        arguments: Values,
+        /// Its result, or why there is none.
+        reply: CallReply,
+    },
 }
+
+/// Who waits for the result of a command.
+pub(crate) type CallReply = oneshot::Sender<Result<Json, ControlError>>;
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +48,18 @@ pub enum ControlError {
     /// It does not answer; the text is the protocol's.
     #[error("device does not answer: {0}")]
     NotConnected(String),
+    /// There is no such command, or its arguments do not fit: the text says what is allowed.
+    #[error("{0}")]
+    Invalid(String),
+    /// The device must not be told anything: its mode, or its class.
+    #[error("{0}")]
+    Refused(String),
+    /// The device said no; the text is the protocol's.
+    #[error("device refused: {0}")]
+    Failed(String),
+    /// It left and was not answered.
+    #[error("unknown whether it was done: {0}")]
+    Unknown(String),
     /// The runtime is busy or ending.
     #[error("the mapper is busy or shutting down, try again")]
     Busy,
@@ -59,5 +87,29 @@ impl Control {
         let (reply, answer) = oneshot::channel();
         self.0.try_send(Request::Forget { uid: uid.to_owned(), reply }).map_err(|_| ControlError::Busy)?;
         answer.await.unwrap_or(Err(ControlError::Busy))
+    }
+    /// Carries out a command of a device's model. Sent at most once, whatever comes of it.
+    pub async fn call(&self, uid: &str, command: &str, arguments: Values) -> Result<Json, ControlError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Call { uid: uid.to_owned(), command: command.to_owned(), arguments, reply };
+        self.0.try_send(request).map_err(|_| ControlError::Busy)?;
+        answer.await.unwrap_or_else(|_| Err(ControlError::Unknown("the mapper is shutting down".to_owned())))
+    }
+}
+
+impl Request {
+    /// Who asked may have left.
+    pub(crate) fn refuse(self, why: ControlError) {
+        match self {
+            Self::Read { reply, .. } | Self::Forget { reply, .. } => drop(reply.send(Err(why))),
+            Self::Call { reply, .. } => drop(reply.send(Err(why))),
+        }
+    }
+    /// Of one that has no result.
+    pub(crate) fn done(self) {
+        match self {
+            Self::Read { reply, .. } | Self::Forget { reply, .. } => drop(reply.send(Ok(()))),
+            Self::Call { reply, .. } => drop(reply.send(Ok(Json::Null))),
+        }
     }
 }

@@ -382,3 +382,50 @@ async fn a_listener_that_stops_reading_loses_its_place() {
     };
     timeout(Duration::from_mins(5), given_back).await.expect("its place is given back");
 }
+
+#[tokio::test]
+async fn a_command_is_carried_out_for_who_is_on_this_machine() {
+    let mut bench = Bench::new();
+    bench.hub.publish(&device("a", 1), status(0.0, "True").into());
+    let mut asked = bench.asked.take().unwrap();
+    let path = "/v1/devices/plant/device-a/commands/reset";
+    let (code, why) = bench.problem(Method::POST, path).await;
+    assert_eq!((code, why.contains("own machine")), (403, true), "{why}");
+    let large = format!("{{\"text\": \"{}\"}}", "x".repeat(70_000));
+    let unknown = ControlError::Unknown("BadTimeout".into());
+    for (body, answer, expected) in [
+        ("", Some(Ok(json!(null))), (200, "{\"result\":null}")),
+        ("{\"code\": 3}", Some(Ok(json!({"done": true}))), (200, "{\"result\":{\"done\":true}}")),
+        ("[3]", None, (400, "must be a JSON object of arguments by name")),
+        (large.as_str(), None, (413, "at most 65536 bytes")),
+        ("{}", Some(Err(ControlError::Invalid("code: required: a number".into()))), (400, "code: required: a number")),
+        ("{}", Some(Err(ControlError::Refused("mode is Monitor".into()))), (409, "mode is Monitor")),
+        ("{}", Some(Err(ControlError::Failed("BadInvalidState".into()))), (502, "device refused: BadInvalidState")),
+        ("{}", Some(Err(unknown)), (502, "unknown whether it was done: BadTimeout")),
+    ] {
+        let place = server::Places::new(bench.api.clone()).take().await.reached_from("127.0.0.1".parse().unwrap());
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let open = GracefulShutdown::new();
+        server::connection(theirs, place, &open);
+        let (mut answers, mut request) = tokio::io::split(ours);
+        let length = body.len();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        request.write_all(head.as_bytes()).await.unwrap();
+        let mut said = String::new();
+        let serve = async {
+            if let Some(answer) = answer {
+                let Some(Asked::Call { uid, command, arguments, reply }) = asked.recv().await else {
+                    panic!("not asked")
+                };
+                let arguments = serde_json::to_value(arguments).unwrap();
+                let given = if body.is_empty() { json!({}) } else { serde_json::from_str(body).unwrap() };
+                assert_eq!((uid.as_str(), command.as_str(), arguments), ("a", "reset", given));
+                reply.send(answer).unwrap();
+            }
+        };
+        tokio::join!(serve, async { answers.read_to_string(&mut said).await.unwrap() });
+        let (code, words) = expected;
+        assert!(said.starts_with(&format!("HTTP/1.1 {code} ")) && said.contains(words), "{body:.20}: {said}");
+    }
+}

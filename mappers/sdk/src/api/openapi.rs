@@ -66,6 +66,30 @@ fn devices() -> Json {
                 ]),
             },
         },
+        "/v1/devices/{namespace}/{name}/commands/{command}": {
+            "parameters": command_at(),
+            "post": {
+                "operationId": "callCommand",
+                "summary": "Carry out a command of the device's model",
+                "description": "It is sent once at most, in its turn among the device's writes. Only from the mapper's own machine \
+                    or Pod, of a device in mode Control, and where writes are allowed.",
+                "requestBody": {
+                    "description": "Arguments by name; none: no body.",
+                    "content": {JSON: {"schema": {"type": "object"}}},
+                },
+                "responses": answers([
+                    ok(JSON, &json!({"type": "object", "required": ["result"], "properties": {"result": {}}}), "What it gave."),
+                    refused("400", "No such command, or its arguments do not fit: the text says what is allowed."),
+                    refused("403", "Asked from elsewhere."),
+                    no_device(),
+                    refused("408", "The body did not come in time."),
+                    refused("409", "The device must not be told anything: its mode, or its class."),
+                    refused("413", "The body is too large."),
+                    refused("502", "The device does not answer or says no, in the protocol's words; or it is unknown whether it was done."),
+                    refused("503", "The mapper is busy or shutting down; try again."),
+                ]),
+            },
+        },
         "/v1/devices/{namespace}/{name}/learned": {
             "parameters": at(),
             "delete": {
@@ -161,11 +185,20 @@ fn at() -> Json {
     json!([{"$ref": "#/components/parameters/namespace"}, {"$ref": "#/components/parameters/name"}])
 }
 
+fn command_at() -> Json {
+    json!([
+        {"$ref": "#/components/parameters/namespace"},
+        {"$ref": "#/components/parameters/name"},
+        {"$ref": "#/components/parameters/command"},
+    ])
+}
+
 fn parameters() -> Json {
     let path = |name: &str, example: &str, text: &str| json!({"name": name, "in": "path", "required": true, "description": text, "schema": {"type": "string", "minLength": 1}, "example": example});
     json!({
         "namespace": path("namespace", "default", "Namespace of the Device; `default` for files that name none."),
         "name": path("name", "boiler-1", "Name of the Device."),
+        "command": path("command", "reset", "Name of a command of the device's model."),
         "lastEventId": {
             "name": "Last-Event-ID",
             "in": "header",

@@ -3,29 +3,35 @@ use super::{Api, events, openapi, problem::Problem, server::Local};
 use crate::{ControlError, DeviceView, metrics};
 use axum::{
     Extension, Json, Router,
+    body::{Body, to_bytes},
     extract::{Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use kube::Resource;
-use pollux_crds::Device;
+use pollux_crds::{Device, Values};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
+/// Most bytes of a command's arguments, and how long they may take to come.
+const BODY: usize = 64 * 1024;
+const BODY_TIME: Duration = Duration::from_secs(5);
 /// Longest that a caller waits for a device to be read.
 const READ: Duration = Duration::from_secs(20);
 
 type Result<T> = std::result::Result<T, Problem>;
+type CommandAt = std::result::Result<Path<(String, String, String)>, PathRejection>;
 type At = std::result::Result<Path<(String, String)>, PathRejection>;
 
-/// No handler takes a body, so none is ever read into memory.
+/// Only a command takes a body, and a small one; no other is ever read into memory.
 pub(super) fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/devices", get(list))
         .route("/v1/devices/{namespace}/{name}", get(one))
         .route("/v1/devices/{namespace}/{name}/read", post(read))
         .route("/v1/devices/{namespace}/{name}/learned", delete(forget))
+        .route("/v1/devices/{namespace}/{name}/commands/{command}", post(call))
         .route("/v1/events", get(listen))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -75,7 +81,9 @@ async fn read(State(api): State<Api>, at: At) -> Result<Response> {
 fn refusal(view: &DeviceView, error: &ControlError) -> Problem {
     let status = match error {
         ControlError::NoSuchDevice => return Problem::no_device(&view.device.namespace, &view.device.name),
-        ControlError::NotConnected(_) => StatusCode::BAD_GATEWAY,
+        ControlError::Invalid(_) => StatusCode::BAD_REQUEST,
+        ControlError::Refused(_) => StatusCode::CONFLICT,
+        ControlError::NotConnected(_) | ControlError::Failed(_) | ControlError::Unknown(_) => StatusCode::BAD_GATEWAY,
         ControlError::Busy => StatusCode::SERVICE_UNAVAILABLE,
     };
     Problem::new(status, error.to_string())
@@ -92,6 +100,36 @@ async fn forget(State(api): State<Api>, local: Option<Extension<Local>>, at: At)
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(refusal(&view, &error)),
     }
+}
+
+/// A command of the model: for who is on this machine, or in this Pod, as it acts on the device.
+async fn call(State(api): State<Api>, local: Option<Extension<Local>>, at: CommandAt, body: Body) -> Result<Response> {
+    let Path((namespace, name, command)) =
+        at.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let view = api.hub.device(&namespace, &name).ok_or_else(|| Problem::no_device(&namespace, &name))?;
+    if local.is_none() {
+        let text = "only from the mapper's own machine or Pod";
+        return Err(Problem::new(StatusCode::FORBIDDEN, text));
+    }
+    let arguments = arguments(body).await?;
+    match api.control.call(&view.device.uid, &command, arguments).await {
+        Ok(result) => Ok(Json(json!({"result": result})).into_response()),
+        Err(error) => Err(refusal(&view, &error)),
+    }
+}
+
+/// By name; an empty body has none.
+async fn arguments(body: Body) -> Result<Values> {
+    let read = tokio::time::timeout(BODY_TIME, to_bytes(body, BODY)).await;
+    let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
+    let large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body must have at most {BODY} bytes"));
+    let bytes = read.map_err(late)?.map_err(large)?;
+    if bytes.is_empty() {
+        return Ok(Values::new());
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, format!("the body must be a JSON object of arguments by name: {error}"))
+    })
 }
 
 async fn listen(State(api): State<Api>, headers: HeaderMap) -> Result<Response> {

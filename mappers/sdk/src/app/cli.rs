@@ -8,6 +8,7 @@ Examples:
   {bin} read  examples/boiler                        connect once, print all values
   {bin} read  examples/boiler boiler-1               ... of one device
   {bin} write examples/boiler boiler-1 setpoint=22   show old and new, ask, write, read back
+  {bin} call  examples/boiler boiler-1 reset code=1  a command of its model: show, ask, send once
   {bin} forget boiler-1                              a running mapper forgets what it learned of a device
   {bin} --file examples/boiler                       run without a cluster; edits are picked up; reads only
   {bin} --file examples/boiler --allow-writes        ... and brings devices to their desired values
@@ -74,6 +75,15 @@ pub(super) enum Commands {
     Write {
         /// YAML files or folders, the name of a device, and property=value (the value in YAML)
         #[arg(required = true, value_names = ["PATH", "DEVICE", "PROPERTY=VALUE"], num_args = 1..)]
+        targets: Vec<String>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Carry out a command of a device's model: shows it, asks, sends it once, prints what it gave
+    Call {
+        /// YAML files or folders, the name of a device, the name of a command, and argument=value (the value in YAML)
+        #[arg(required = true, value_names = ["PATH", "DEVICE", "COMMAND", "ARGUMENT=VALUE"], num_args = 1..)]
         targets: Vec<String>,
         /// Do not ask
         #[arg(long)]

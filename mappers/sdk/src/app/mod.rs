@@ -1,5 +1,6 @@
 //! The command line of every mapper: in a cluster, with files, and the commands that run once. A driver's `main` is
 //! `pollux_mapper::run(MyProtocol)`.
+mod call;
 mod check;
 mod cli;
 mod cluster;
@@ -152,6 +153,7 @@ impl<P: Protocol> App<P> {
             Ok(Commands::Check { paths }) => check::run(&*protocol, paths, &mut out),
             Ok(Commands::Read { targets }) => read::run(protocol, &targets).await,
             Ok(Commands::Write { targets, yes }) => write::run(protocol, &targets, yes).await,
+            Ok(Commands::Call { targets, yes }) => call::run(protocol, &targets, yes).await,
             Ok(Commands::Forget { devices: _, api: _, state_dir: Some(folder) }) => forget::on_disk(&folder, &mut out),
             Ok(Commands::Forget { devices, api, state_dir: None }) => forget::run(api, &devices, &mut out).await,
             Ok(Commands::InitState { dir, uid, gid }) => init_state::run(&dir, uid, gid),

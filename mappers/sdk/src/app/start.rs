@@ -31,6 +31,7 @@ pub(super) struct Given {
 #[derive(Debug)]
 pub(super) struct Mapper {
     pub(super) hub: Arc<Hub>,
+    pub(super) control: Control,
     task: JoinHandle<()>,
 }
 
@@ -40,10 +41,10 @@ impl Parts {
         Self { hub: Arc::new(Hub::default()), control, engines: Arc::new(Engines::default()), requests }
     }
     pub(super) fn start<P: Protocol>(self, protocol: Arc<P>, given: Given, stop: CancellationToken) -> Mapper {
-        let Self { hub, control: _, engines, requests } = self;
+        let Self { hub, control, engines, requests } = self;
         let Given { config, store, secrets, node } = given;
         let with = Surroundings { config, hub: hub.clone(), requests, store, secrets, engines, node };
-        Mapper { hub, task: tokio::spawn(runtime::run(protocol, with, stop)) }
+        Mapper { hub, control, task: tokio::spawn(runtime::run(protocol, with, stop)) }
     }
 }
 

@@ -76,10 +76,8 @@ async fn write(once: &Once, device: &EffectiveDevice, desired: Values, yes: bool
     let Some(now) = views.first().filter(|view| was_read(view)) else {
         return say(&format!("{}: it could not be read in time; nothing was written", device.name), Exit::Fault);
     };
-    if let Some(connected) =
-        condition(now.snapshot.conditions(), pollux_crds::CONNECTED).filter(|c| c.status == "False")
-    {
-        return say(&format!("{}: {}; nothing was written", device.name, connected.message), Exit::Fault);
+    if let Some(why) = gone(now) {
+        return say(&format!("{}: {why}; nothing was written", device.name), Exit::Fault);
     }
     let mut out = stdout();
     for (name, new) in &desired {
@@ -88,7 +86,7 @@ async fn write(once: &Once, device: &EffectiveDevice, desired: Values, yes: bool
         let line = format!("{} {name}: {old} → {} {unit}", device.name, new.short());
         writeln!(out, "{}", printable(line.trim_end())).ok(); // the answer decides, not the show
     }
-    match if yes { Some(true) } else { once.unless_stopped(asked()).await } {
+    match if yes { Some(true) } else { once.unless_stopped(asked("Write this?")).await } {
         None => return say("\nnothing was written", Exit::Fault),
         Some(false) => return say("nothing was written", Exit::Ok),
         Some(true) => {}
@@ -102,11 +100,16 @@ async fn write(once: &Once, device: &EffectiveDevice, desired: Values, yes: bool
         None => say(&format!("{}: unknown whether written", device.name), Exit::Fault),
     }
 }
+/// Why it does not answer.
+pub(super) fn gone(view: &DeviceView) -> Option<String> {
+    let connected = condition(view.snapshot.conditions(), pollux_crds::CONNECTED);
+    connected.filter(|connected| connected.status == "False").map(|connected| connected.message.clone())
+}
 /// On a thread of its own: while a person thinks, devices are served and signals are heard.
-async fn asked() -> bool {
-    let answer = tokio::task::spawn_blocking(|| {
+pub(super) async fn asked(question: &'static str) -> bool {
+    let answer = tokio::task::spawn_blocking(move || {
         let mut answer = String::new();
-        write!(stdout(), "Write this? [y/N] ").and_then(|()| stdout().flush()).ok(); // no answer is a no
+        write!(stdout(), "{question} [y/N] ").and_then(|()| stdout().flush()).ok(); // no answer is a no
         stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     });
     answer.await.unwrap_or(false)

@@ -2,7 +2,7 @@
 use crate::Instant;
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{
             AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
@@ -17,19 +17,39 @@ use std::{
 pub struct Fresh {
     start: Instant,
     pub(super) heard: Arc<[AtomicU64]>, // ms since `start`, plus one; 0: never
+    quiet: Arc<Quiet>,
+}
+
+/// What is heard of a device without a value.
+#[derive(Debug, Default)]
+struct Quiet {
     /// How often one was heard without being told of: its value was what it was.
-    unchanged: Arc<AtomicU64>,
+    unchanged: AtomicU64,
+    /// When the source last said of each point that it is so still, as in `heard`. Made when it first does.
+    still: OnceLock<Box<[AtomicU64]>>,
 }
 
 impl Fresh {
     pub(super) fn new(start: Instant, points: usize) -> Self {
-        Self { start, heard: (0..points).map(|_| AtomicU64::new(0)).collect(), unchanged: Arc::default() }
+        Self { start, heard: (0..points).map(|_| AtomicU64::new(0)).collect(), quiet: Arc::default() }
     }
     /// None: never since the device was configured so.
     #[must_use]
     pub fn last(&self, point: usize) -> Option<Instant> {
-        let ms = self.heard.get(point)?.load(Relaxed).checked_sub(1)?;
+        self.moment(self.heard.get(point)?)
+    }
+    /// When its source last said of a point that it is so still, without reading it. None: never since the device was configured so.
+    #[must_use]
+    pub fn still(&self, point: usize) -> Option<Instant> {
+        self.moment(self.quiet.still.get()?.get(point)?)
+    }
+    fn moment(&self, mark: &AtomicU64) -> Option<Instant> {
+        let ms = mark.load(Relaxed).checked_sub(1)?;
         self.start.checked_add(Duration::from_millis(ms))
+    }
+    /// Some points were said to be so still.
+    pub(crate) fn has_still(&self) -> bool {
+        self.quiet.still.get().is_some()
     }
     /// Another one each time it is heard: the lower half of the clock, which is as good as all of it to see that.
     #[inline]
@@ -39,7 +59,7 @@ impl Fresh {
     }
     /// Another one when there are marks of points whose change nobody was told of.
     pub(crate) fn unchanged(&self) -> u64 {
-        self.unchanged.load(Acquire)
+        self.quiet.unchanged.load(Acquire)
     }
     #[inline]
     pub(super) fn mark(&self, point: u32, tick: u64) {
@@ -47,8 +67,15 @@ impl Fresh {
             heard.store(tick, Relaxed);
         }
     }
+    pub(super) fn mark_still(&self, point: u32, tick: u64) {
+        let still = self.quiet.still.get_or_init(|| self.heard.iter().map(|_| AtomicU64::new(0)).collect());
+        if let Some(still) = still.get(point as usize) {
+            still.store(tick, Relaxed);
+        }
+    }
     /// Points were marked that nobody is told of.
     pub(super) fn tell_unchanged(&self) {
-        self.unchanged.store(self.unchanged.load(Relaxed).wrapping_add(1), Release); // one writer
+        let Quiet { unchanged, .. } = &*self.quiet;
+        unchanged.store(unchanged.load(Relaxed).wrapping_add(1), Release); // one writer
     }
 }

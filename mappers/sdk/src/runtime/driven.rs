@@ -260,6 +260,13 @@ impl<P: Protocol> Driven<P> {
             }
         }
         self.told = told;
+        if self.layout.fresh.has_still() {
+            for point in 0..self.layout.slots as usize {
+                if let (Some(at), Some(property)) = (self.layout.fresh.still(point), self.points.property(point)) {
+                    self.twin.still(property, clock.mono(at), now);
+                }
+            }
+        }
     }
 }
 

@@ -57,6 +57,12 @@ impl Broker {
             }
         }
     }
+    /// Nothing of a device changed, and it says so.
+    pub fn keep_alive(&self, device: &str) {
+        if let Some((unit, port)) = lock(&self.subscribers).get(device) {
+            port.alive(unit.points.iter().map(|(slot, _)| *slot));
+        }
+    }
     /// The value that stands there.
     pub fn get(&self, device: &str, name: &str) -> Option<Value> {
         lock(&self.values).get(&(device.to_owned(), name.to_owned())).cloned()

@@ -212,6 +212,15 @@ impl Twin {
             }
         }
     }
+    /// A property is so still, as its source says, which has not read it for that: not stale, and no word on a write.
+    pub fn still(&mut self, property: usize, at: Duration, now: Now) {
+        if let Some(point) = self.points.get_mut(property) {
+            point.still(at);
+            if !point.grade().is_good() {
+                self.grade(property, now.mono);
+            }
+        }
+    }
     /// Whether the device answers. It is read before anything is written. Told again that it does, it was away in between.
     pub fn connected(&mut self, word: Result<(), (ErrorKind, String)>, now: Now) {
         let link = match word {

@@ -212,6 +212,12 @@ impl Point {
             self.fresh_at = self.fresh_at.max(nanos(asked_at));
         }
     }
+    /// So still, without having been read.
+    pub(super) fn still(&mut self, at: Duration) {
+        if self.fault().is_none() && self.is_read() {
+            self.fresh_at = self.fresh_at.max(nanos(at));
+        }
+    }
     /// It is computed of others. True: the value is another one.
     pub(super) fn computed(&mut self, value: Cell, now: Now) -> bool {
         self.made = Made::Value;

@@ -11,16 +11,17 @@ use tokio::time::{sleep, timeout};
 
 /// Answers with what the test laid out, and lends its ports.
 #[derive(Default)]
-struct Script {
+pub struct Script {
     prepared: AtomicUsize,
     detached: AtomicUsize,
-    values: Mutex<Vec<Value>>,
-    ports: Mutex<Vec<Port>>,
+    pub reads: AtomicUsize,
+    pub values: Mutex<Vec<Value>>,
+    pub ports: Mutex<Vec<Port>>,
 }
-struct Scripted(Arc<Script>);
+pub struct Scripted(Arc<Script>);
 #[derive(Debug, thiserror::Error)]
 #[error("x")]
-struct X;
+pub struct X;
 impl DriverError for X {
     fn kind(&self) -> ErrorKind {
         ErrorKind::Other
@@ -59,6 +60,7 @@ impl Link<Scripted> for Scripted {
     }
     async fn read(&self, unit: &Vec<Slot>, e: &Exchange<()>, _: Instant, out: &mut Samples) -> Result<Done, Fault<X>> {
         sleep(ms(1)).await;
+        self.0.reads.fetch_add(e.points.len(), SeqCst);
         for p in &e.points {
             for v in self.0.values.lock().unwrap().iter() {
                 out.put(unit[*p], v.clone());
@@ -77,7 +79,7 @@ impl Link<Scripted> for Scripted {
         Ok(())
     }
 }
-fn scripted(points: Vec<PointSpec<u16>>) -> (Arc<Script>, Run<Scripted>) {
+pub fn scripted(points: Vec<PointSpec<u16>>) -> (Arc<Script>, Run<Scripted>) {
     let script = Arc::new(Script::default());
     script.values.lock().unwrap().push(1.0.into());
     (script.clone(), Run::start(Scripted(script), vec![device("d", true, 500, points)]))

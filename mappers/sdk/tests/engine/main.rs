@@ -14,6 +14,7 @@ mod common;
 mod dial;
 mod health;
 mod life;
+mod pushed;
 mod radio;
 mod story;
 mod toys;

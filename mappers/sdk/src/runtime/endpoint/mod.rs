@@ -1,5 +1,6 @@
 //! One endpoint: its engine, and the twins of its devices.
 mod act;
+mod call;
 mod known;
 mod leave;
 mod take;
@@ -13,8 +14,9 @@ use super::{
     saver::{Attempts, Saved, Saver},
 };
 use crate::{
-    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, Load, News, PointFault, Protocol, Status,
-    WriteReply,
+    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, Load, News, PointFault, Protocol, Request,
+    Status, WriteReply,
+    control::CallReply,
     few::Few,
     telemetry,
     twin::{Now, Twin},
@@ -25,7 +27,7 @@ use futures_util::{
     stream::{FuturesUnordered, StreamExt},
 };
 use leave::Leaving;
-use pollux_crds::{EffectiveDevice, Writes};
+use pollux_crds::{EffectiveDevice, Values, Writes};
 use std::{collections::BTreeSet, path::Path, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -63,6 +65,18 @@ pub(super) enum Order<P: Protocol> {
     Forget { key: DeviceKey, reply: ReadReply },
     /// Read a device now.
     Read { key: DeviceKey, reply: ReadReply },
+    /// Carry out a command of a device's model.
+    Call { key: DeviceKey, command: String, arguments: Values, reply: CallReply },
+}
+impl<P: Protocol> Order<P> {
+    /// What somebody asks of a device.
+    pub(super) fn of(key: DeviceKey, request: Request) -> Self {
+        match request {
+            Request::Read { reply, .. } => Self::Read { key, reply },
+            Request::Forget { reply, .. } => Self::Forget { key, reply },
+            Request::Call { command, arguments, reply, .. } => Self::Call { key, command, arguments, reply },
+        }
+    }
 }
 type ReadReply = oneshot::Sender<Result<(), ControlError>>;
 

@@ -33,6 +33,7 @@ impl<P: Protocol> Endpoint<P> {
             Order::Remove { key, reply } => self.remove(key, reply).await,
             Order::Forget { key, reply } => self.forget(key, reply),
             Order::Read { key, reply } => self.read(key, vec![], Some(reply)),
+            Order::Call { key, command, arguments, reply } => self.call(key, &command, &arguments, reply),
         }
     }
     /// None: the engine has ended.

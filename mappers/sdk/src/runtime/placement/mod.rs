@@ -206,29 +206,23 @@ impl<P: Protocol> Placement<P> {
         self.events.push(rest.map(|()| Event::Rested(endpoint)).boxed());
     }
     fn request(&mut self, request: Request) {
-        let (uid, reply, forget) = match request {
-            Request::Read { uid, reply } => (uid, reply, false),
-            Request::Forget { uid, reply } => (uid, reply, true),
-        };
-        let Some(Known { key, place: Place::At(endpoint), .. }) = self.known.get(&uid) else {
-            let parked = || ControlError::NotConnected("it is off, or it cannot be driven as it is configured".into());
-            let answer = match self.known.get_mut(&uid) {
-                None => Err(ControlError::NoSuchDevice),
-                Some(known) if forget => {
-                    forget_parked(&self.shared, &self.saver, known);
-                    Ok(())
+        let (Request::Read { uid, .. } | Request::Forget { uid, .. } | Request::Call { uid, .. }) = &request;
+        let refused = match self.known.get_mut(uid) {
+            None => ControlError::NoSuchDevice,
+            Some(Known { key, place: Place::At(endpoint), .. }) => {
+                let (key, orders) = (*key, self.endpoints.get(endpoint).and_then(|running| running.orders.as_ref()));
+                match orders.and_then(|orders| orders.try_reserve().ok()) {
+                    Some(place) => return place.send(Box::new(Order::of(key, request))),
+                    None => ControlError::Busy,
                 }
-                Some(_) => Err(parked()),
-            };
-            reply.send(answer).ok(); // who asked may have left
-            return;
+            }
+            Some(known) if matches!(request, Request::Forget { .. }) => {
+                forget_parked(&self.shared, &self.saver, known);
+                return request.done();
+            }
+            Some(_) => ControlError::NotConnected("it is off, or it cannot be driven as it is configured".into()),
         };
-        let orders = self.endpoints.get(endpoint).and_then(|running| running.orders.as_ref());
-        let order = |reply| if forget { Order::Forget { key: *key, reply } } else { Order::Read { key: *key, reply } };
-        match orders.and_then(|orders| orders.try_reserve().ok()) {
-            Some(place) => place.send(Box::new(order(reply))),
-            None => drop(reply.send(Err(ControlError::Busy))), // who asked may have left
-        }
+        request.refuse(refused);
     }
     /// A twin that goes by what the disk knows of the device.
     fn twin(&self, device: &Arc<EffectiveDevice>) -> Twin {

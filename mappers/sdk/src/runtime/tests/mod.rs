@@ -1,5 +1,6 @@
 //! The runtime over a protocol by script, whose log is the wire's; on a paused clock.
 mod audit;
+mod calls;
 mod field;
 mod full_disk;
 mod known;

@@ -77,3 +77,38 @@ async fn two_devices_share_one_slot_and_both_get_what_is_desired() {
     assert_eq!(*broker.most.lock().unwrap(), 1);
     plant.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_keep_alive_keeps_values_fresh_and_says_nothing_of_a_write() {
+    let broker = broker(&["a"]);
+    *broker.only_pushes.lock().unwrap() = true;
+    let plant = plant(&broker, [device("a")]);
+    plant.until("a", reports("setpoint", 20.0)).await;
+    let stale = |status: &DeviceStatus| status.quality_reason.values().any(|reason| reason == "Stale");
+    for _ in 0..60 {
+        plant.pass(seconds(1)).await;
+        broker.keep_alive("a");
+    }
+    plant.pass(Duration::from_millis(100)).await;
+    assert!(!stale(&plant.view("a").expect("shown").status()));
+    // Written, acknowledged, and not read since: that it is 20 still was said of before.
+    plant.set(config([wants(22.0, device("a"))]));
+    plant
+        .poll("written", |plant| plant.script.get("a", "setpoint").and_then(|value| value.as_f64()) == Some(22.0))
+        .await;
+    for _ in 0..3 {
+        plant.pass(Duration::from_millis(300)).await; // within the time that the write has to show
+        broker.keep_alive("a");
+    }
+    let status = plant.view("a").expect("shown").status();
+    assert!(is(IN_SYNC, "False", "Writing")(&status), "{:?}", status_of(&status, IN_SYNC));
+    broker.publish("a", "setpoint", 22.0);
+    plant.until("a", is(IN_SYNC, "True", "Confirmed")).await;
+    plant.until("a", stale).await; // nothing is said any more
+    for _ in 0..90 {
+        broker.keep_alive("a");
+        plant.pass(seconds(1)).await; // a twin is looked at each minute at the latest
+    }
+    assert!(!stale(&plant.view("a").expect("shown").status()));
+    plant.end().await;
+}

@@ -1,0 +1,98 @@
+//! What a port says beside single values: keep-alives, points that are polled again, whole answers.
+use crate::bounds::scripted;
+use crate::common::*;
+use pollux_mapper::*;
+use std::sync::atomic::Ordering::SeqCst;
+use tokio::time::sleep;
+
+#[tokio::test(start_paused = true)]
+async fn a_keep_alive_makes_values_fresh_and_is_neither_news_nor_a_reading() {
+    let (script, mut run) = scripted(vec![]);
+    run.connected(0, true).await;
+    let points = ["pushed", "faulty"].map(|name| PointSpec { event: true, ..point(name, 0, 3_600_000) });
+    let layout = run.apply(1, device("e", true, 500, points.into())).await.unwrap();
+    run.connected(1, true).await;
+    let port = script.ports.lock().unwrap().last().unwrap().clone();
+    let slot = |point: u32| Slot(layout.base.0 + point);
+    (0..2).for_each(|point| port.pushes(slot(point)));
+    sleep(ms(100)).await;
+    port.put(slot(0), 5.0);
+    port.fault(slot(1), PointFault::new(ErrorKind::Protocol, "BadWaitingForInitialData"));
+    run.value(1, 0, Some(5.0)).await;
+    let mut told = vec![];
+    run.telemetry.next(&mut told).await;
+    let (read, still) = (layout.fresh.last(0), layout.fresh.still(0));
+    assert!(read.is_some() && still.is_none());
+
+    sleep(ms(5_000)).await;
+    port.alive((0..2).map(slot));
+    sleep(ms(10)).await;
+    assert_eq!(layout.fresh.last(0), read, "nobody read it");
+    assert!(layout.fresh.still(0).is_some_and(|at| read.is_some_and(|read| at >= read + ms(5_000))));
+    assert_eq!(layout.fresh.still(1), None, "a fault is none the better for it");
+    assert_eq!(run.states().await, [].into(), "no news");
+    port.put(slot(0), 6.0);
+    run.value(1, 0, Some(6.0)).await;
+    told.clear();
+    run.telemetry.next(&mut told).await;
+    let of_it: Vec<_> = told.iter().filter(|change| change.device == DeviceKey(1) && change.point == 0).collect();
+    assert_eq!(of_it.len(), 1, "an event is counted when it comes, and not when it is so still: {of_it:?}");
+    run.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pushed_no_longer_is_read_at_once_and_then_in_its_interval() {
+    let (script, mut run) = scripted(vec![point("x", 0, 10_000)]);
+    run.value(0, 0, Some(1.0)).await;
+    let port = script.ports.lock().unwrap()[0].clone();
+    port.pushes(Slot(0));
+    sleep(ms(60_000)).await;
+    let before = script.reads.load(SeqCst);
+    assert!(before <= 2, "{before}");
+    *script.values.lock().unwrap() = vec![2.0.into()];
+    port.polls(Slot(0));
+    sleep(ms(100)).await;
+    assert_eq!(script.reads.load(SeqCst), before + 1, "at once");
+    run.value(0, 0, Some(2.0)).await;
+    sleep(ms(60_000)).await;
+    assert_eq!(script.reads.load(SeqCst), before + 7, "and no cycle of the time before is made up for");
+    // The newer word counts, whichever it is.
+    port.polls(Slot(0));
+    port.pushes(Slot(0));
+    sleep(ms(60_000)).await;
+    assert_eq!(script.reads.load(SeqCst), before + 7);
+    assert_eq!(run.stop().await.stats().total.missed.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_handed_over_whole_and_in_its_order() {
+    let (script, mut run) = scripted(vec![PointSpec { event: true, ..point("x", 0, 3_600_000) }]);
+    run.value(0, 0, Some(1.0)).await;
+    let mut told = vec![];
+    run.telemetry.next(&mut told).await;
+    let port = script.ports.lock().unwrap()[0].clone();
+    let mut samples = Samples::default();
+    samples.put(Slot(0), 2.0);
+    samples.fault(Slot(0), PointFault::new(ErrorKind::Unreachable, "BadNoCommunication"));
+    samples.put(Slot(0), "text");
+    samples.put_at(Slot(0), 3.0, 7, Quality::Uncertain);
+    samples.put(Slot(9), 9.0); // nobody's
+    assert_eq!((port.put_all(&mut samples), samples.is_empty()), (0, true));
+    port.put(Slot(0), 4.0);
+    run.value(0, 0, Some(4.0)).await;
+    told.clear();
+    run.telemetry.next(&mut told).await;
+    let told: Vec<_> =
+        told.into_iter().map(|change| (change.value.map_err(|fault| fault.text), change.quality)).collect();
+    let good = |value: f64| (Ok(Value::Float(value)), Quality::Good);
+    let text = (Ok(Value::from("text")), Quality::Good);
+    let gone = (Err("BadNoCommunication".into()), Quality::Bad);
+    assert_eq!(told, [good(2.0), gone, text, (Ok(Value::Float(3.0)), Quality::Uncertain), good(4.0)]);
+    // What there is no room for is lost whole, and counted.
+    (0..40_000).for_each(|_| samples.put(Slot(0), 5.0));
+    assert_eq!(port.put_all(&mut samples), 0);
+    (0..40_000).for_each(|_| samples.put(Slot(0), 6.0));
+    assert_eq!((port.put_all(&mut samples), samples.is_empty()), (40_000, true));
+    sleep(ms(10)).await;
+    assert_eq!(run.stop().await.stats().lost_pushes.get(), 40_000);
+}
