@@ -91,7 +91,7 @@ fn must_be_trusted(settings: &Settings, endpoint: &EndpointDescription) -> bool 
 }
 
 /// By policy and mode; of several, the one that takes us as who we are, and whose address is the one that is configured.
-fn choose(settings: &Settings, offered: Vec<EndpointDescription>) -> Result<Found> {
+pub(super) fn choose(settings: &Settings, offered: Vec<EndpointDescription>) -> Result<Found> {
     let (policies, mode) = wanted(settings)?;
     let fits = |one: &&EndpointDescription| {
         let uri = settings.application_uri.as_deref();
@@ -177,17 +177,23 @@ pub(crate) fn told(endpoint: &EndpointDescription) -> String {
     format!("{}/{:?}", super::certificate::shown(policy), endpoint.security_mode)
 }
 
-/// The server says the same as before security was there (Part 4, 5.7.2.1): else somebody in between took the better ones away. Addresses
-/// and descriptions in words may differ.
-pub(crate) fn same_offers(found: &Found, said: &[EndpointDescription]) -> bool {
-    let facts = |one: &EndpointDescription| {
-        (one.security_policy_uri.as_ref().to_owned(), one.security_mode as i32, one.security_level)
+/// What is the matter, where the server, now that nobody in between can change it, offers what it did not offer before, or not any more what
+/// was chosen: then somebody took the better ones away (Part 4, 5.7.2.1). Addresses and words may differ, and a server may leave out what
+/// does not concern the address that it was asked by.
+pub(crate) fn downgraded(found: &Found, said: &[EndpointDescription]) -> Option<String> {
+    let same = |one: &EndpointDescription, other: &EndpointDescription| {
+        one.security_policy_uri == other.security_policy_uri && one.security_mode == other.security_mode
     };
-    let set = |all: &[EndpointDescription]| {
-        let mut all: Vec<_> = all.iter().map(facts).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
-    };
-    set(&found.offered) == set(said)
+    let ours = said.iter().filter(|one| one.endpoint_url.as_ref().starts_with("opc.tcp://"));
+    let new = ours.clone().find(|one| !found.offered.iter().any(|other| same(one, other)));
+    if let Some(new) = new {
+        return Some(format!(
+            "the server offers {}, which was not among its endpoints before: somebody may stand in between",
+            told(new)
+        ));
+    }
+    let gone = ours.clone().next().is_some() && !ours.clone().any(|one| same(one, &found.endpoint));
+    gone.then(|| {
+        format!("the server does not offer {} any more, by which this channel was opened", told(&found.endpoint))
+    })
 }

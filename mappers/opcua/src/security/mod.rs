@@ -6,10 +6,12 @@ mod endpoint;
 pub(crate) mod identity;
 mod own;
 mod pin;
+#[cfg(test)]
+mod tests;
 mod trust;
 pub(crate) mod words;
 
-pub(crate) use endpoint::{Found, find, offers, same_offers};
+pub(crate) use endpoint::{Found, downgraded, find, offers};
 pub(crate) use identity::Identity;
 pub(crate) use own::own;
 pub(crate) use trust::{Expected, Pin, Trust, trusted};

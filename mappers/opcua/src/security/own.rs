@@ -14,7 +14,7 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
     PKCS_RSA_SHA256, SanType, date_time_ymd,
 };
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
 use std::{
     fs, io,
     io::Write,
@@ -68,9 +68,18 @@ pub(super) fn user(secret: &Contents<'_>) -> Result<(X509, PrivateKey)> {
 }
 fn leaf_and_key(secret: &Contents<'_>) -> Result<(Vec<u8>, PrivateKey)> {
     let leaf = secret.certificates(CERTIFICATE)?.into_iter().next().unwrap_or_default();
-    let key = PrivateKey::from_pem(secret.content(PRIVATE_KEY)?);
     let what = "holds no RSA key in PEM that is not encrypted; the policies need RSA";
-    key.map(|key| (leaf, key)).map_err(|_| secret.wrong(PRIVATE_KEY, what))
+    let key = rsa_key(secret.content(PRIVATE_KEY)?).ok_or_else(|| secret.wrong(PRIVATE_KEY, what))?;
+    Ok((leaf, key))
+}
+/// The crate reads PEM in lines of 64 only.
+fn rsa_key(text: &[u8]) -> Option<PrivateKey> {
+    let text = match PrivateKeyDer::from_pem_slice(text).ok()? {
+        PrivateKeyDer::Pkcs1(key) => pem("RSA PRIVATE KEY", key.secret_pkcs1_der()),
+        PrivateKeyDer::Pkcs8(key) => pem("PRIVATE KEY", key.secret_pkcs8_der()),
+        _ => return None,
+    };
+    PrivateKey::from_pem(text.as_bytes()).ok()
 }
 fn in_secret(secret: &Contents<'_>, flaw: Flaw) -> Error {
     match flaw {
@@ -115,11 +124,8 @@ fn place(file: &Path, text: &[u8]) -> io::Result<()> {
 
 /// A file of ours.
 fn read(text: &[u8]) -> Result<Own> {
-    let broken = |_| failed("our certificate or its key cannot be read");
-    let certificate = CertificateDer::from_pem_slice(text).map_err(broken)?;
-    let key = PrivatePkcs8KeyDer::from_pem_slice(text).map_err(broken)?;
-    let key = pem("PRIVATE KEY", key.secret_pkcs8_der());
-    let key = PrivateKey::from_pem(key.as_bytes()).map_err(|_| failed("our key cannot be read"))?;
+    let certificate = CertificateDer::from_pem_slice(text).map_err(|_| failed("our certificate cannot be read"))?;
+    let key = rsa_key(text).ok_or_else(|| failed("our key cannot be read"))?;
     application(&certificate, key).map_err(|flaw| match flaw {
         Flaw::Certificate(what) => failed(format!("our certificate {what}")),
         Flaw::Key => failed("our key is another certificate's"),
@@ -161,7 +167,7 @@ fn pair(leaf: &[u8], key: &PrivateKey) -> std::result::Result<(X509, Certificate
 }
 
 /// A new key and its certificate, which it signs itself (Part 6, 6.2.2), as PEM.
-fn make() -> Result<Vec<u8>> {
+pub(super) fn make() -> Result<Vec<u8>> {
     let key = PrivateKey::new(BITS).map_err(|_| failed("cannot make a key"))?;
     let key = key.to_der().map_err(|_| failed("cannot encode our key"))?;
     let word = |name: &str| std::env::var(name).ok().filter(|word| !word.is_empty());

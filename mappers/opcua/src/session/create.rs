@@ -3,9 +3,8 @@
 use crate::{
     error::{Code, Error, Result},
     security::{
-        Found,
+        Found, downgraded,
         identity::{Identity, Server, token},
-        same_offers,
     },
     wire::{Own, Wire},
 };
@@ -78,8 +77,8 @@ impl Created {
             proven(&answer, wire.policy(), endpoint, cert.as_ref(), own, &nonce)?;
             // Now that it is signed: whoever stood in between at GetEndpoints may have taken the better ones away (5.7.2.1).
             let said = answer.server_endpoints.as_deref().unwrap_or_default();
-            if !said.is_empty() && !same_offers(found, said) {
-                return Err(Error::Security("the server's endpoints are others than GetEndpoints said".to_owned()));
+            if let Some(text) = downgraded(found, said) {
+                return Err(Error::Security(text));
             }
         }
         let alive = answer.revised_session_timeout;
