@@ -17,6 +17,9 @@ const PLACE: u32 = 20;
 /// Values that the server dropped because its queue was full: info type DataValue, bit Overflow (Part 4, 7.39.1).
 const OVERFLOW: u32 = 0x480;
 
+/// Messages in a row that are taken for a repetition.
+const AGAIN: u32 = 3;
+
 /// One item that is watched.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
@@ -47,6 +50,8 @@ pub(super) struct Subscription {
     pub(super) heard: Instant,
     /// It came from another session and has not spoken since.
     pub(super) carried: bool,
+    /// Messages in a row that were there before, by their numbers.
+    pub(super) again: u32,
     /// It is to be made anew: it is gone at the server, or something of it was lost.
     pub(super) broken: bool,
     /// Keys by sink, for `alive`; made when they are asked for.
@@ -57,7 +62,19 @@ type Keys = Arc<[(Arc<dyn Sink>, Vec<u64>)]>;
 impl Subscription {
     pub(super) fn new(id: u32, wanted: Duration, publishing: Duration, keep_alive: Duration, now: Instant) -> Self {
         let (handles, sequence, keys) = Default::default();
-        Self { id, wanted, publishing, keep_alive, handles, sequence, heard: now, carried: false, broken: false, keys }
+        Self {
+            id,
+            wanted,
+            publishing,
+            keep_alive,
+            handles,
+            sequence,
+            heard: now,
+            carried: false,
+            again: 0,
+            broken: false,
+            keys,
+        }
     }
 }
 
@@ -217,8 +234,14 @@ impl Book {
         let one = self.subscriptions.get_mut(&number)?;
         (one.heard, one.carried) = (now, false);
         let step = one.sequence.heard(told.sequence, told.data, &told.available);
-        if step == Step::Known && told.data {
-            one.sequence.again(told.sequence);
+        match step {
+            Step::Known if told.data => {
+                one.sequence.again(told.sequence);
+                one.again += 1;
+                one.broken |= one.again >= AGAIN; // it numbers them anew: what it says would be taken for old for ever
+            }
+            Step::Take => one.again = 0,
+            _ => {}
         }
         Some((number, step))
     }

@@ -1,6 +1,6 @@
 //! Mending a broken connection: the steps that `recover` decides on.
 use super::{
-    About, Line, Session, is_of_session,
+    About, Line, Session, is_of_session, millis,
     recover::{Event, Recovery, Step},
 };
 use crate::{
@@ -78,7 +78,7 @@ impl Session {
         if let Step::Dial(pause) | Step::Search(pause) = step {
             sleep(pause).await;
         }
-        let until = Instant::now() + self.settings.connect_timeout.duration();
+        let until = mending.recovery.until(Instant::now() + self.settings.connect_timeout.duration());
         match step {
             Step::Search(_) => self.door.find(until).await.map_or_else(Event::NotFound, |()| Event::Found),
             Step::Dial(_) => match self.door.channel(until).await {
@@ -125,6 +125,7 @@ impl Session {
     /// Another session, and whether the server is the same as before.
     async fn create(&self, old: Option<&Wire>, wire: &Arc<Wire>, until: Instant) -> Result<Event> {
         let created = self.door.session(wire, until).await.map_err(|error| self.door.in_words(error))?;
+        self.kept_for.store(millis(created.timeout), Relaxed);
         *self.created.lock().await = created;
         let about = About::ask(wire, &self.limits, until).await?;
         *wire.context().write().namespaces_mut() = about.namespaces.map();

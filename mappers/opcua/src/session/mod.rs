@@ -7,6 +7,7 @@ mod door;
 mod heal;
 mod interval;
 mod item;
+mod items;
 mod namespaces;
 mod pump;
 mod recover;
@@ -33,7 +34,7 @@ use pollux_mapper::{Cx, LinkCounters};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -43,6 +44,8 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+/// Values in one message; the rest comes with the next.
+const NOTIFICATIONS: u32 = 10_000;
 /// Patience with the last words to a server.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -78,6 +81,10 @@ pub(crate) struct Session {
     changed: Notify,
     /// Who makes subscriptions or items; one at a time.
     turn: Mutex<()>,
+    /// Values that one message may hold: fewer, where messages were too large.
+    notifications: AtomicU32,
+    /// How long the server keeps the session, in ms.
+    kept_for: AtomicU64,
     healed: AtomicU64,
     lost: AtomicU64,
 }
@@ -98,6 +105,7 @@ impl Session {
             }
         };
         *wire.context().write().namespaces_mut() = about.namespaces.map();
+        let kept_for = AtomicU64::new(millis(created.timeout));
         let intervals = Intervals::new(&settings.subscription, &settings.session);
         Ok(Self {
             settings,
@@ -111,6 +119,8 @@ impl Session {
             book: std::sync::Mutex::default(),
             changed: Notify::new(),
             turn: Mutex::new(()),
+            notifications: AtomicU32::new(NOTIFICATIONS),
+            kept_for,
             healed: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         })
@@ -185,6 +195,10 @@ impl Drop for Session {
             runtime.spawn(async move { create::close(&wire, true, Instant::now() + FAREWELL).await });
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The server does not know the session, or no longer.

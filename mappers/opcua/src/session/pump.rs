@@ -114,8 +114,13 @@ impl Session {
         use SubStatusCode as S;
         let code = match error {
             Error::Refused { code, .. } if !is_of_session(code) => code,
+            Error::TooLarge(_) => {
+                // Fewer values fit into the next; the one that is missing is noticed by its number, and the subscription made anew.
+                self.notifications.fetch_update(Relaxed, Relaxed, |most| Some((most / 2).max(1))).ok();
+                return Ok(());
+            }
             // A message that is no use: the next one shows that it is missing.
-            Error::Decode { .. } | Error::TooLarge(_) | Error::Silent(_) => return Ok(()),
+            Error::Decode { .. } | Error::Silent(_) => return Ok(()),
             error => return Err(error),
         };
         match S::from_value(code.0 & 0xFFFF_0000) {
@@ -202,7 +207,13 @@ impl Session {
     }
     /// Messages that were missed, oldest first.
     pub(super) async fn fetch(&self, wire: &Wire, number: u32, missing: Vec<u32>) -> Result<()> {
-        for message in missing {
+        let until = Instant::now() + PATIENCE.saturating_mul(2);
+        let mut missing = missing.into_iter();
+        while let Some(message) = missing.next() {
+            if Instant::now() > until {
+                self.count_lost(number, missing.len() as u64 + 1);
+                break;
+            }
             let id = self.book().subscriptions.get(&number).map(|one| one.id);
             let Some(id) = id else { return Ok(()) };
             if !self.fetch_one(wire, number, id, message).await? {
@@ -239,7 +250,7 @@ impl Session {
         for number in numbers {
             silent |= self.look_at(number, now);
         }
-        let quiet = self.intervals.keep_alive.min(self.intervals.session / 3);
+        let quiet = self.intervals.keep_alive.min(Duration::from_millis(self.kept_for.load(Relaxed)) / 3);
         if silent || now.saturating_duration_since(pump.heard) >= quiet {
             self.probe(wire).await?;
             pump.heard = Instant::now();
@@ -305,7 +316,12 @@ impl Session {
         let found = self.book().subscriptions.get(&number).map(|one| (one.id, one.wanted, one.handles.clone()));
         let Some((old, wanted, handles)) = found else { return Ok(()) };
         let handles: Vec<u32> = handles.into_iter().collect();
-        let made = match self.open_subscription(wire, wanted, until).await? {
+        let mut made = self.open_subscription(wire, wanted, until).await?;
+        if made.is_err() {
+            self.delete(wire, vec![old], until).await; // perhaps there is no room for both
+            made = self.open_subscription(wire, wanted, until).await?;
+        }
+        let made = match made {
             Ok(made) => made,
             Err(code) => {
                 self.give_up(wire, &handles, code).await; // they are read from now on

@@ -79,6 +79,10 @@ impl Recovery {
     pub(super) fn new(now: Instant, within: Duration, alive: bool) -> Self {
         Self { until: now + within, alive, failures: 0 }
     }
+    /// How long a step may take that would have until then: hardly longer than the whole.
+    pub(super) fn until(&self, then: Instant) -> Instant {
+        then.min(self.until + LONGEST)
+    }
     /// At first.
     pub(super) fn first(&self, now: Instant) -> Step {
         if now >= self.until { Step::GiveUp } else { Step::Dial(Duration::ZERO) }

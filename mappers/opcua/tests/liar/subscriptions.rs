@@ -75,6 +75,9 @@ impl Subscriptions {
     pub(super) fn clear(&mut self) {
         self.by_id.clear();
     }
+    pub(super) fn number_anew(&mut self) {
+        self.by_id.values_mut().for_each(|one| one.next = 1);
+    }
     pub(super) fn forget_messages(&mut self) {
         self.by_id.values_mut().for_each(|one| one.kept.clear());
     }

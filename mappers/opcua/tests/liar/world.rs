@@ -208,6 +208,10 @@ impl World {
     pub(crate) fn forget_subscriptions(&mut self) {
         self.subscriptions.clear();
     }
+    /// Messages of subscriptions are numbered from 1 again.
+    pub(crate) fn number_messages_anew(&mut self) {
+        self.subscriptions.number_anew();
+    }
     /// Nothing is kept for Republish.
     pub(crate) fn forget_messages(&mut self) {
         self.subscriptions.forget_messages();

@@ -1,4 +1,5 @@
 //! A session against a server of which a test decides every byte.
+mod laws;
 mod reconnect;
 mod subscription;
 

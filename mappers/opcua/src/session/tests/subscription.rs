@@ -191,3 +191,44 @@ async fn a_server_without_subscriptions_has_its_items_read() {
     let watched = watch(&session, &Arc::new(Ear::default()), vec![item(1, "Count")]).await;
     assert_eq!(watched, [Watched::No(StatusCode::BadServiceUnsupported.into())]);
 }
+
+#[tokio::test]
+async fn a_value_that_cannot_be_decoded_is_alone() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({"limits": {"stringLength": 1024}})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Speed"), item(2, "Name"), item(3, "Count")]).await;
+    ear.until_value(3, 7_i32).await;
+    {
+        // In one message, and Count behind the one that is too long.
+        let mut world = liar.world();
+        world.set("Name", "x".repeat(2000));
+        world.set("Count", 8);
+        world.set("Speed", 2.5);
+    }
+    ear.until("gone", |told| told.contains(&Told::Gone(2, StatusCode::BadDecodingError.into()))).await;
+    ear.until_value(1, 2.5_f64).await;
+    ear.until_value(3, 8_i32).await;
+    assert_eq!(session.counters().samples_lost, 1, "Count's, which came again with the values of now");
+}
+
+#[tokio::test]
+async fn a_server_that_numbers_its_messages_anew_is_heard_again() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Count")]).await;
+    for count in 8..16 {
+        liar.world().set("Count", count);
+        ear.until_value(1, count).await;
+    }
+    liar.world().number_messages_anew();
+    for count in 20..25 {
+        liar.world().set("Count", count);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    ear.until_value(1, 24_i32).await; // by the first message of another subscription
+    assert_eq!(liar.heard_of("CreateSubscription").len(), 2);
+}

@@ -1,0 +1,144 @@
+//! Making the items of a subscription at the server (Part 4, 5.13.2): in requests as large as it takes, those refused for their filter
+//! without it.
+use super::{Item, Session, interval::queue, subscribe::refused};
+use crate::{
+    error::{Code, Result},
+    limits::{Operation, in_parts},
+    wire::Wire,
+};
+use opcua::types::{
+    AttributeId, CreateMonitoredItemsRequest, DataChangeFilter, DataChangeTrigger, ExtensionObject,
+    MonitoredItemCreateRequest, MonitoredItemCreateResult, MonitoringMode, MonitoringParameters, QualifiedName,
+    ReadValueId, StatusCode, SubStatusCode, TimestampsToReturn,
+};
+use pollux_crds::OpcUaDeadband;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Kinds of dead-bands (Part 4, 7.22.2).
+const ABSOLUTE: u32 = 1;
+const PERCENT: u32 = 2;
+
+impl Session {
+    /// Makes items of a subscription at the server, those refused for their filter without it. What is refused then is forgotten, and why
+    /// is told.
+    pub(super) async fn make_items(
+        &self,
+        wire: &Wire,
+        number: u32,
+        handles: &[u32],
+        until: Instant,
+    ) -> Result<Vec<Option<Code>>> {
+        let mut codes = self.create_items(wire, number, handles, true, until).await?;
+        let again = |code: &Option<Code>| code.is_some_and(is_of_filter);
+        let places: Vec<usize> = codes.iter().enumerate().filter(|(_, code)| again(code)).map(|(at, _)| at).collect();
+        let bare: Vec<u32> = places.iter().filter_map(|at| handles.get(*at).copied()).collect();
+        if !bare.is_empty() {
+            let second = self.create_items(wire, number, &bare, false, until).await?;
+            for (at, code) in places.into_iter().zip(second) {
+                if let Some(first) = codes.get_mut(at) {
+                    *first = code;
+                }
+            }
+        }
+        let mut book = self.book();
+        for (handle, _) in handles.iter().zip(&codes).filter(|(_, code)| code.is_some()) {
+            book.remove(*handle);
+        }
+        Ok(codes)
+    }
+    async fn create_items(
+        &self,
+        wire: &Wire,
+        number: u32,
+        handles: &[u32],
+        filters: bool,
+        until: Instant,
+    ) -> Result<Vec<Option<Code>>> {
+        let (mut rest, mut codes) = (handles, Vec::with_capacity(handles.len()));
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(self.limits.cap(Operation::Items).min(rest.len()));
+            let Some((id, requests)) = self.requests(number, part, filters) else {
+                codes.extend(rest.iter().map(|_| Some(StatusCode::BadSubscriptionIdInvalid.into())));
+                break;
+            };
+            let made = in_parts(&self.limits, Operation::Items, &requests, |items| async move {
+                let request = CreateMonitoredItemsRequest {
+                    request_header: wire.header(until),
+                    subscription_id: id,
+                    timestamps_to_return: TimestampsToReturn::Source,
+                    items_to_create: Some(items),
+                };
+                Ok(wire.call(request, until).await?.results.unwrap_or_default())
+            });
+            match made.await {
+                Ok(made) => {
+                    codes.extend(part.iter().zip(made).map(|(handle, made)| self.made(*handle, &made, filters)));
+                }
+                Err(error) => {
+                    let code = refused(error)?;
+                    codes.extend(part.iter().map(|_| Some(code)));
+                }
+            }
+            rest = after;
+        }
+        Ok(codes)
+    }
+    fn requests(&self, number: u32, handles: &[u32], filters: bool) -> Option<(u32, Vec<MonitoredItemCreateRequest>)> {
+        let book = self.book();
+        let one = book.subscriptions.get(&number)?;
+        let item = |handle: &u32| Some(request(*handle, &book.watch(*handle)?.item, one.publishing, filters));
+        let all: Option<Vec<_>> = handles.iter().map(item).collect();
+        Some((one.id, all?))
+    }
+    fn made(&self, handle: u32, made: &MonitoredItemCreateResult, filters: bool) -> Option<Code> {
+        if made.status_code.is_bad() {
+            return Some(made.status_code.into());
+        }
+        self.book().taken(handle, Some(made.monitored_item_id), filters);
+        None
+    }
+}
+
+fn request(handle: u32, item: &Item, publishing: Duration, filters: bool) -> MonitoredItemCreateRequest {
+    let filter = item.deadband.as_ref().filter(|_| filters).and_then(filter);
+    MonitoredItemCreateRequest {
+        item_to_monitor: ReadValueId {
+            node_id: item.node.clone(),
+            attribute_id: AttributeId::Value as u32,
+            index_range: item.range.clone(),
+            data_encoding: QualifiedName::null(),
+        },
+        monitoring_mode: MonitoringMode::Reporting,
+        requested_parameters: MonitoringParameters {
+            client_handle: handle,
+            sampling_interval: item.interval.as_secs_f64() * 1e3,
+            filter: filter.map_or_else(ExtensionObject::null, ExtensionObject::from_message),
+            queue_size: queue(item, publishing),
+            discard_oldest: true,
+        },
+    }
+}
+fn filter(deadband: &OpcUaDeadband) -> Option<DataChangeFilter> {
+    let of = |deadband_type, deadband_value| DataChangeFilter {
+        trigger: DataChangeTrigger::StatusValue,
+        deadband_type,
+        deadband_value,
+    };
+    let percent = || deadband.percent.map(|percent| of(PERCENT, percent));
+    deadband.absolute.map(|absolute| of(ABSOLUTE, absolute)).or_else(percent)
+}
+
+/// Refused for its filter, so that it may pass without.
+fn is_of_filter(code: Code) -> bool {
+    use SubStatusCode as S;
+    matches!(
+        SubStatusCode::from_value(code.0 & 0xFFFF_0000),
+        Some(
+            S::BadMonitoredItemFilterInvalid
+                | S::BadMonitoredItemFilterUnsupported
+                | S::BadFilterNotAllowed
+                | S::BadDeadbandFilterInvalid
+        )
+    )
+}
