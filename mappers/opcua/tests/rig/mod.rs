@@ -140,7 +140,8 @@ impl Rig {
                 if is(&self.state()) {
                     return;
                 }
-                changed.await;
+                // Also what a server was asked is waited for, which is no news.
+                drop(timeout(Duration::from_millis(50), changed).await);
             }
         };
         let came = timeout(PATIENCE, wait).await.is_ok();

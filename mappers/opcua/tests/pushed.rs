@@ -1,0 +1,188 @@
+//! What a server pushes, and what becomes of a device when it does not.
+mod liar;
+mod rig;
+
+use liar::{Liar, Say, World};
+use opcua::{
+    core::RequestMessage,
+    types::{DataValue, DateTime, StatusCode, TimestampsToReturn},
+};
+use pollux_crds::{OpcUaBinding, OpcUaDeadband, OpcUaSampling};
+use pollux_mapper::{Quality, Value, Wrote};
+use rig::{Rig, at, open, point};
+
+/// How often this node was read since then.
+fn reads(liar: &Liar, name: &str) -> usize {
+    let of = |request: &RequestMessage| match request {
+        RequestMessage::Read(read) => read.nodes_to_read.iter().flatten().any(|node| {
+            node.node_id == World::id(name) && node.attribute_id == opcua::types::AttributeId::Value as u32
+        }),
+        _ => false,
+    };
+    liar.heard().iter().filter(|heard| of(&heard.request)).count()
+}
+
+#[tokio::test]
+async fn values_are_pushed_with_the_sources_time_and_the_codes_name_and_nothing_is_read() {
+    let liar = Liar::honest().await;
+    let points = vec![
+        point("speed", at("/2:Line/2:Speed")),
+        point("name", at("nsu=urn:plant;s=Name")),
+        point("read", OpcUaBinding { sampling: Some(OpcUaSampling::Poll), ..at("ns=2;s=Count") }),
+    ];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until_is("speed", 1.5).await;
+    rig.until_is("name", "press").await;
+    rig.until_is("read", 7_i64).await;
+    let (speed, read) = (reads(&liar, "Speed"), reads(&liar, "Count"));
+    let time = DateTime::from(chrono::DateTime::from_timestamp(1_700_000_000, 0).expect("a time"));
+    let source = DataValue { source_timestamp: Some(time), ..DataValue::value_only(2.5) };
+    liar.world().put(&World::id("Speed"), &source);
+    rig.until_is("speed", 2.5).await;
+    assert_eq!(rig.state().points["speed"].time, 1_700_000_000_000);
+    liar.world().set("Name", "drill");
+    rig.until_is("name", "drill").await;
+    let doubtful = DataValue { status: Some(StatusCode::UncertainLastUsableValue), ..DataValue::value_only(3.5) };
+    liar.world().put(&World::id("Speed"), &doubtful);
+    rig.until("it is uncertain", |state| {
+        let speed = &state.points["speed"];
+        speed.quality == Quality::Uncertain && speed.value == Ok(Value::Float(3.5))
+    })
+    .await;
+    let bad = DataValue { status: Some(StatusCode::BadSensorFailure), ..DataValue::null() };
+    liar.world().put(&World::id("Speed"), &bad);
+    rig.until_bad("speed", "BadSensorFailure").await;
+    rig.until("the other is read on", |_| reads(&liar, "Count") > read + 2).await;
+    assert_eq!(reads(&liar, "Speed"), speed, "what is pushed is not read");
+}
+
+#[tokio::test]
+async fn what_is_written_while_it_is_subscribed_is_written_and_pushed() {
+    let liar = Liar::honest().await;
+    let rig = Rig::start(open(&liar.url()), vec![point("speed", at("ns=2;s=Speed"))]).await;
+    rig.until_is("speed", 1.5).await;
+    assert_eq!(rig.write_one("speed", 8.5).await, Wrote::Done);
+    rig.until_is("speed", 8.5).await;
+    let ages = liar.heard_of("Read").into_iter().filter_map(|heard| match heard.request {
+        RequestMessage::Read(read) if read.timestamps_to_return == TimestampsToReturn::Source => Some(read.max_age),
+        _ => None,
+    });
+    assert!(ages.collect::<Vec<_>>().iter().all(|age| age.to_bits() == 0), "from the device itself");
+}
+
+#[tokio::test]
+async fn a_server_without_subscriptions_is_read_in_cycles_and_says_so() {
+    for service in ["CreateSubscription", "CreateMonitoredItems"] {
+        let liar = Liar::start(move |heard| {
+            let refused = heard.request.type_name() == service;
+            vec![if refused { Say::Fault(StatusCode::BadServiceUnsupported) } else { Say::Good }]
+        })
+        .await;
+        let rig = Rig::start(open(&liar.url()), vec![point("speed", at("ns=2;s=Speed"))]).await;
+        rig.until_is("speed", 1.5).await;
+        liar.world().set("Speed", 2.5);
+        rig.until_is("speed", 2.5).await;
+        rig.until("it says so", |state| {
+            let known = state.known.as_ref();
+            known.is_some_and(|known| known.learned.iter().any(|line| line.contains("speed (BadServiceUnsupported)")))
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_deleted_is_bad_alone_and_comes_back_by_itself() {
+    let liar = Liar::honest().await;
+    let points = vec![point("speed", at("ns=2;s=Speed")), point("count", at("ns=2;s=Count"))];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until_is("count", 7_i64).await;
+    rig.until_is("speed", 1.5).await;
+    liar.world().remove("Speed");
+    rig.until_bad("speed", "BadNodeIdUnknown").await;
+    liar.world().set("Count", 8_i32);
+    rig.until_is("count", 8_i64).await;
+    assert!(rig.state().is_up());
+    liar.world().add("Speed", 4.5);
+    rig.until_is("speed", 4.5).await;
+    liar.world().set("Speed", 5.5);
+    rig.until_is("speed", 5.5).await;
+}
+
+#[tokio::test]
+async fn one_unknown_node_among_many_leaves_the_subscription_as_it_is() {
+    let liar = Liar::honest().await;
+    let mut points = vec![];
+    for number in 0..200_i32 {
+        liar.world().add(&format!("N{number}"), number);
+        points.push(point(&format!("n{number}"), at(&format!("ns=2;s=N{number}"))));
+    }
+    liar.world().remove("N77");
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until("all but one", |state| {
+        (0..200_i64).all(|n| n == 77 || state.is(&format!("n{n}"), &Value::Int(n)))
+            && state.is_bad("n77", "BadNodeIdUnknown")
+    })
+    .await;
+    let before = reads(&liar, "N76");
+    liar.world().set("N76", 1_076_i32);
+    rig.until_is("n76", 1_076_i64).await;
+    assert_eq!(reads(&liar, "N76"), before, "its neighbours are pushed on");
+    liar.world().add("N77", 77_i32);
+    rig.until_is("n77", 77_i64).await;
+}
+
+#[tokio::test]
+async fn the_plc_behind_the_server_gone_takes_the_device_down_and_not_the_link() {
+    let liar = Liar::honest().await;
+    let points = vec![point("speed", at("ns=2;s=Speed")), point("count", at("ns=2;s=Count"))];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until("it is up", |state| state.is_up() && state.is("speed", &Value::Float(1.5))).await;
+    rig.until_is("count", 7_i64).await;
+    let gone = DataValue { status: Some(StatusCode::BadNoCommunication), ..DataValue::null() };
+    liar.world().put(&World::id("Speed"), &gone);
+    rig.until_bad("speed", "BadNoCommunication").await;
+    assert!(rig.state().is_up(), "one node is not the device");
+    liar.world().put(&World::id("Count"), &gone);
+    rig.until("it is down", |state| state.is_down("BadNoCommunication")).await;
+    assert!(rig.state().link.as_ref().is_some_and(|link| link.up), "the session is not");
+    liar.world().set("Speed", 6.5);
+    rig.until("it is up again", |state| state.is_up() && state.is("speed", &Value::Float(6.5))).await;
+}
+
+#[tokio::test]
+async fn a_refused_dead_band_is_said_and_all_changes_come() {
+    let liar = Liar::start(|heard| match &heard.request {
+        RequestMessage::CreateMonitoredItems(items) => {
+            let filtered =
+                items.items_to_create.iter().flatten().any(|item| !item.requested_parameters.filter.is_null());
+            vec![if filtered { refuse_filters() } else { Say::Good }]
+        }
+        _ => vec![Say::Good],
+    })
+    .await;
+    let deadband = Some(OpcUaDeadband { percent: Some(5.0), absolute: None });
+    let points = vec![point("speed", OpcUaBinding { deadband, ..at("ns=2;s=Speed") })];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until_is("speed", 1.5).await;
+    liar.world().set("Speed", 1.6);
+    rig.until_is("speed", 1.6).await;
+    rig.until("it says so", |state| {
+        state.known.as_ref().is_some_and(|known| known.learned.iter().any(|line| line.contains("dead-band of: speed")))
+    })
+    .await;
+}
+
+fn refuse_filters() -> Say {
+    use opcua::{core::ResponseMessage, types::MonitoredItemCreateResult};
+    Say::Bent(Box::new(|answer| {
+        if let ResponseMessage::CreateMonitoredItems(items) = answer {
+            let refused = MonitoredItemCreateResult {
+                status_code: StatusCode::BadFilterNotAllowed,
+                ..MonitoredItemCreateResult::default()
+            };
+            for item in items.results.iter_mut().flatten() {
+                *item = refused.clone();
+            }
+        }
+    }))
+}
