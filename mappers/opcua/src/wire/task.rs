@@ -217,7 +217,9 @@ impl Task {
     fn done(&mut self, request: u32, answer: Result<Bytes>) {
         let Some(Pending { reply, part, .. }) = self.pending.remove(&request) else { return };
         self.held = self.held.saturating_sub(part.len());
-        reply.send(answer).ok(); // who asked may have left
+        if reply.send(answer).is_err() {
+            self.late.fetch_add(1, Relaxed); // who asked has left
+        }
     }
     /// What nobody waits for any more.
     fn forget(&mut self) {

@@ -31,6 +31,8 @@ pub(super) struct Channel {
     pub(super) sequence: u32,
     /// The next frame says it is of this channel.
     pub(super) pretend: Option<u32>,
+    /// The next frame has one bit wrong there.
+    pub(super) flip: Option<usize>,
     part: Vec<u8>,
 }
 
@@ -70,7 +72,7 @@ impl Channel {
             secure.set_cert(Some(identity().0.clone()));
             secure.set_private_key(Some(identity().1.clone()));
         }
-        Self { secure, sequence: 1, pretend: None, part: vec![] }
+        Self { secure, sequence: 1, pretend: None, flip: None, part: vec![] }
     }
     pub(super) fn policy(&self) -> SecurityPolicy {
         self.secure.security_policy()
@@ -169,6 +171,9 @@ impl Channel {
         let mut out = vec![0; chunk.data.len() + MORE];
         let size = self.secure.apply_security(&chunk, &mut out).expect("it can be secured");
         out.truncate(size);
+        if let Some(bent) = self.flip.take().and_then(|at| out.get_mut(at)) {
+            *bent ^= 1;
+        }
         out
     }
     /// The same answer as a server without any security would send it.

@@ -163,6 +163,7 @@ impl Line {
                 }
                 Say::Sequence(number) => self.channel().sequence = number,
                 Say::Channel(number) => self.channel().pretend = Some(number),
+                Say::Flip(at) => self.channel().flip = Some(at),
                 Say::Of(other) => id = other,
                 Say::Wait(pause) => sleep(pause).await,
                 Say::Close => {

@@ -27,7 +27,7 @@ mod views;
 mod world;
 
 pub(crate) use line::Heard;
-pub(crate) use sessions::identity;
+pub(crate) use sessions::{certificate, identity};
 pub(crate) use world::{Node, World};
 
 use line::Line;
@@ -73,6 +73,8 @@ pub(crate) enum Say {
     Sequence(u32),
     /// The next frame says it is of this channel.
     Channel(u32),
+    /// The next frame has one bit wrong at this place, counted after it was secured.
+    Flip(usize),
     /// What is said next is of this request.
     Of(u32),
     /// A pause; other requests are answered meanwhile.

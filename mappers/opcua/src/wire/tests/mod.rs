@@ -1,17 +1,27 @@
 //! One connection against a server that lies.
+mod acknowledge;
+mod bounds;
 mod frames;
 mod hostile;
+mod malformed;
+mod many;
+mod published;
+mod renewal;
+mod secured;
 
-use super::{Dial, Limits, ReadPlan, Wire};
+use super::{Dial, Limits, Own, ReadPlan, Wire};
 use crate::{
     error::Result,
-    liar::{Heard, Liar, PATIENCE, Say, World},
+    liar::{Heard, Liar, PATIENCE, Say, World, certificate, identity},
 };
 use opcua::{
     crypto::SecurityPolicy,
     types::{ByteString, EndpointDescription, MessageSecurityMode, NodeId, ReadValueId, Variant},
 };
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 pub(super) fn until() -> Instant {
@@ -28,28 +38,69 @@ pub(super) fn to(
 ) -> impl FnMut(&Heard) -> Vec<Say> + Send {
     move |heard| if heard.request.type_name() == service { says(heard) } else { vec![Say::Good] }
 }
-pub(super) async fn open(liar: &Liar) -> Result<Wire> {
-    open_with(liar, Limits::default(), Duration::from_mins(1)).await
+/// The same with every policy.
+pub(super) async fn secured_liar(script: impl FnMut(&Heard) -> Vec<Say> + Send + 'static) -> Liar {
+    Liar::with(World { sessions: false, ..World::secured() }, script).await
 }
-pub(super) async fn open_with(liar: &Liar, limits: Limits, lifetime: Duration) -> Result<Wire> {
-    let endpoint = EndpointDescription {
-        security_mode: MessageSecurityMode::None,
-        security_policy_uri: SecurityPolicy::None.to_uri().into(),
-        server_certificate: ByteString::null(),
-        ..EndpointDescription::default()
-    };
-    let (host, port) = (liar.address.ip().to_string(), liar.address.port());
-    Wire::open(&Dial {
-        host: &host,
-        port,
-        url: &liar.url(),
-        endpoint: &endpoint,
-        own: None,
-        limits,
-        lifetime,
-        until: until(),
+/// Our certificate, made once.
+pub(super) fn own() -> &'static Arc<Own> {
+    static MADE: OnceLock<Arc<Own>> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let (cert, key) = certificate("urn:pollux:test");
+        Arc::new(Own { blob: cert.as_byte_string(), cert, key, uri: "urn:pollux:test".to_owned() })
     })
-    .await
+}
+/// How a channel is opened.
+pub(super) struct How {
+    pub(super) policy: SecurityPolicy,
+    pub(super) mode: MessageSecurityMode,
+    pub(super) limits: Limits,
+    pub(super) lifetime: Duration,
+    pub(super) until: Instant,
+    pub(super) server: ByteString,
+}
+impl How {
+    pub(super) fn plain() -> Self {
+        Self {
+            policy: SecurityPolicy::None,
+            mode: MessageSecurityMode::None,
+            limits: Limits::default(),
+            lifetime: Duration::from_mins(1),
+            until: until(),
+            server: ByteString::null(),
+        }
+    }
+    pub(super) fn secured(mode: MessageSecurityMode) -> Self {
+        let server = identity().0.as_byte_string();
+        Self { policy: SecurityPolicy::Basic256Sha256, mode, server, ..Self::plain() }
+    }
+    pub(super) async fn open(self, liar: &Liar) -> Result<Wire> {
+        let endpoint = EndpointDescription {
+            security_mode: self.mode,
+            security_policy_uri: self.policy.to_uri().into(),
+            server_certificate: self.server,
+            ..EndpointDescription::default()
+        };
+        let (host, port) = (liar.address.ip().to_string(), liar.address.port());
+        Wire::open(&Dial {
+            host: &host,
+            port,
+            url: &liar.url(),
+            endpoint: &endpoint,
+            own: (self.policy != SecurityPolicy::None).then(own),
+            limits: self.limits,
+            lifetime: self.lifetime,
+            until: self.until,
+        })
+        .await
+    }
+}
+pub(super) async fn open(liar: &Liar) -> Result<Wire> {
+    How::plain().open(liar).await
+}
+/// Why it ended, which must not take for ever.
+pub(super) async fn ended(wire: &Wire) -> crate::error::Error {
+    tokio::time::timeout(PATIENCE, wire.ended()).await.expect("it ends")
 }
 pub(super) fn values(names: &[&str]) -> Vec<ReadValueId> {
     names.iter().map(|name| ReadValueId::new_value(World::id(name))).collect()
