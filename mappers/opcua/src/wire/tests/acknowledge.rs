@@ -14,7 +14,7 @@ async fn said(bytes: Vec<u8>) -> Error {
 }
 fn acknowledged(numbers: [u32; 5]) -> Vec<u8> {
     let mut bytes = b"ACKF\x1C\0\0\0".to_vec();
-    numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     bytes
 }
 

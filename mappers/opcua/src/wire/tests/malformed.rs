@@ -10,14 +10,14 @@ const TOKEN: u32 = 2;
 fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
-fn sized(kind: &[u8; 4], size: u32, rest: &[u8]) -> Vec<u8> {
+fn sized(kind: [u8; 4], size: u32, rest: &[u8]) -> Vec<u8> {
     [&kind[..], &size.to_le_bytes(), rest].concat()
 }
-fn frame(kind: &[u8; 4], rest: &[u8]) -> Vec<u8> {
+fn frame(kind: [u8; 4], rest: &[u8]) -> Vec<u8> {
     sized(kind, u32::try_from(8 + rest.len()).expect("small"), rest)
 }
 fn message(channel: u32, token: u32, rest: &[u8]) -> Vec<u8> {
-    frame(b"MSGF", &[words(&[channel, token]), rest.to_vec()].concat())
+    frame(*b"MSGF", &[words(&[channel, token]), rest.to_vec()].concat())
 }
 fn opn(policy: SecurityPolicy, certificate: &[u8], cipher: &[u8]) -> Vec<u8> {
     let mut rest = words(&[CHANNEL]);
@@ -27,7 +27,7 @@ fn opn(policy: SecurityPolicy, certificate: &[u8], cipher: &[u8]) -> Vec<u8> {
         rest.extend_from_slice(part);
     }
     rest.extend_from_slice(cipher);
-    frame(b"OPNF", &rest)
+    frame(*b"OPNF", &rest)
 }
 /// Anybody can encrypt for our public key.
 fn for_us(bytes: usize) -> Vec<u8> {
@@ -41,18 +41,18 @@ fn for_us(bytes: usize) -> Vec<u8> {
 fn frames(mode: MessageSecurityMode) -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let server = identity().0.as_byte_string();
     let mut all = vec![
-        ("a message of 4 bytes", sized(b"MSGF", 4, &words(&[CHANNEL, TOKEN])), "frame of 4 bytes"),
+        ("a message of 4 bytes", sized(*b"MSGF", 4, &words(&[CHANNEL, TOKEN])), "frame of 4 bytes"),
         ("a message of 20 bytes", message(CHANNEL, TOKEN, &words(&[1])), "20 bytes"),
-        ("4 GiB", sized(b"MSGF", u32::MAX, &vec![9; 1 << 20]), "4294967295 bytes"),
-        ("a frame larger than agreed", sized(b"MSGC", 65_536 + 16, &[9; 1024]), "65552 bytes"),
+        ("4 GiB", sized(*b"MSGF", u32::MAX, &vec![9; 1 << 20]), "4294967295 bytes"),
+        ("a frame larger than agreed", sized(*b"MSGC", 65_536 + 16, &[9; 1024]), "65552 bytes"),
         ("a message of another channel", message(77, TOKEN, &[9; 48]), "another channel"),
-        ("an acknowledgement again", frame(b"ACKF", &words(&[0, 65_536, 65_536, 0, 0])), "unexpected frame"),
-        ("our Hello", frame(b"HELF", &words(&[0, 65_536, 65_536, 0, 0, u32::MAX])), "unexpected frame"),
-        ("the end of a channel", frame(b"CLOF", &words(&[CHANNEL, TOKEN, 99, 99])), "unexpected frame"),
-        ("an opening in parts", frame(b"OPNC", &[9; 48]), "unexpected frame"),
+        ("an acknowledgement again", frame(*b"ACKF", &words(&[0, 65_536, 65_536, 0, 0])), "unexpected frame"),
+        ("our Hello", frame(*b"HELF", &words(&[0, 65_536, 65_536, 0, 0, u32::MAX])), "unexpected frame"),
+        ("the end of a channel", frame(*b"CLOF", &words(&[CHANNEL, TOKEN, 99, 99])), "unexpected frame"),
+        ("an opening in parts", frame(*b"OPNC", &[9; 48]), "unexpected frame"),
         ("letters", b"GET / HTTP/1.1\r\n".to_vec(), "unexpected frame"),
         ("an opening that was not asked for", opn(SecurityPolicy::None, &[], &words(&[900, 900])), ""),
-        ("an opening cut short", frame(b"OPNF", &words(&[CHANNEL, 1000, 0, 0, 0, 0])), "cut short"),
+        ("an opening cut short", frame(*b"OPNF", &words(&[CHANNEL, 1000, 0, 0, 0, 0])), "cut short"),
     ];
     if mode != Plain {
         let policy = SecurityPolicy::Basic256Sha256;

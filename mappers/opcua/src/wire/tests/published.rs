@@ -58,6 +58,7 @@ async fn values_and_what_stands_around_them() {
         sequence: 3,
         data: true,
         status_change: None,
+        broken: None,
         acknowledged,
     };
     assert_eq!(told, wanted);
