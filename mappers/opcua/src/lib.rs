@@ -14,6 +14,8 @@ mod kinds;
 mod liar;
 mod limits;
 mod link;
+#[cfg(test)]
+mod peer;
 mod places;
 mod plan;
 mod protocol;

@@ -3,6 +3,7 @@ mod endpoint;
 mod identity;
 mod made;
 mod own;
+mod peers;
 mod trust;
 
 use crate::{

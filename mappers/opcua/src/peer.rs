@@ -1,0 +1,58 @@
+//! A foreign peer of `e2e/peers` in a process of its own, for tests of what only this crate sees.
+use serde_json::Value as Json;
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+/// Ends with the test, however that ends.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    child: Child,
+    /// Open as long as we live: some end when it is closed.
+    _input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    /// Its first line.
+    pub(crate) hello: Json,
+}
+
+impl Peer {
+    /// asyncua, by the Python of `POLLUX_PYTHON` (`$(e2e/peers/venv)/bin/python`).
+    pub(crate) fn asyncua(arguments: &[&str]) -> Self {
+        Self::asyncua_at("0", arguments)
+    }
+    pub(crate) fn asyncua_at(port: &str, arguments: &[&str]) -> Self {
+        let python = std::env::var_os("POLLUX_PYTHON").expect("POLLUX_PYTHON is set");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/peers/opcua_server.py");
+        Self::program(Command::new(python).arg(script).args(["127.0.0.1", port]).args(arguments))
+    }
+    /// open62541, by the programs of `POLLUX_OPEN62541` (`$(e2e/peers/open62541/build.sh)`).
+    pub(crate) fn open62541(arguments: &[&str]) -> Self {
+        let folder = std::env::var_os("POLLUX_OPEN62541").expect("POLLUX_OPEN62541 is set");
+        Self::program(Command::new(PathBuf::from(folder).join("server")).args(["0", "10"]).args(arguments))
+    }
+    fn program(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let input = child.stdin.take().expect("piped");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let mut peer = Self { child, _input: input, output, hello: Json::Null };
+        peer.hello = peer.line();
+        peer
+    }
+    fn line(&mut self) -> Json {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("readable");
+        serde_json::from_str(&line).expect("a line of JSON")
+    }
+    pub(crate) fn url(&self) -> String {
+        format!("opc.tcp://127.0.0.1:{}", self.hello["port"])
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.child.kill().ok(); // it may have ended by itself
+        self.child.wait().ok();
+    }
+}
