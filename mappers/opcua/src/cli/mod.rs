@@ -1,8 +1,33 @@
-//! The command line for the person with a URL and no YAML: `read` of a URL, `discover` and `trust`. Nothing here writes to a server.
+//! The command line for the person with a URL and no YAML: `read` of a URL, and `discover`. Nothing here writes to a server.
+mod access;
+mod discover;
+mod model;
+mod names;
+mod read;
+mod table;
+mod tree;
+mod yaml;
+
 use crate::OpcUa;
-use pollux_mapper::App;
+use pollux_mapper::{App, Exit, Out};
+use std::io::Write;
 
 /// The mapper's command line.
 pub fn app() -> App<OpcUa> {
     App::new(OpcUa)
+        .read_url(read::command(), |_, matches, out| read::run(matches, out))
+        .command(discover::command(), |_, matches, out| discover::run(matches, out))
+        .example("read opc.tcp://plc-1 'ns=2;s=Boiler.Temp'", "no YAML yet: a node's value, type, status and time")
+        .example("discover opc.tcp://plc-1 > plc-1.yaml", "DeviceModels and Devices of all that the server shows")
+}
+
+/// Ends with a remark.
+fn end(out: &mut Out, exit: Exit, text: &str) -> Exit {
+    out.remark(text);
+    exit
+}
+
+/// Prints; a reader that has left ends the command.
+fn print(out: &mut Out, text: &str) -> Exit {
+    write!(out, "{text}").and_then(|()| out.flush()).map_or(Exit::Fault, |()| Exit::Ok)
 }

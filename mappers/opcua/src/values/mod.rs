@@ -14,7 +14,7 @@ pub(crate) use json::{json, nested};
 pub(crate) use scalar::scalar_of;
 pub(crate) use status::quality;
 pub(crate) use text::{id_of, named, node, string};
-pub(crate) use time::{ticks, unix_ms};
+pub(crate) use time::{text as stamp, ticks, unix_ms};
 
 use crate::types::NodeType;
 use opcua::types::Variant;
