@@ -1,4 +1,4 @@
-//! The command line for the person with a URL and no YAML: `read` of a URL, and `discover`. Nothing here writes to a server.
+//! The command line for the person with a URL and no YAML: `read` of a URL, `discover` and `trust`. Nothing here writes to a server.
 mod access;
 mod discover;
 mod model;
@@ -6,6 +6,7 @@ mod names;
 mod read;
 mod table;
 mod tree;
+mod trust;
 mod yaml;
 
 use crate::OpcUa;
@@ -17,8 +18,10 @@ pub fn app() -> App<OpcUa> {
     App::new(OpcUa)
         .read_url(read::command(), |_, matches, out| read::run(matches, out))
         .command(discover::command(), |_, matches, out| discover::run(matches, out))
+        .command(trust::command(), |_, matches, out| trust::run(matches, out))
         .example("read opc.tcp://plc-1 'ns=2;s=Boiler.Temp'", "no YAML yet: a node's value, type, status and time")
         .example("discover opc.tcp://plc-1 > plc-1.yaml", "DeviceModels and Devices of all that the server shows")
+        .example("trust opc.tcp://plc-1", "its certificate and endpoints, and the lines that trust it")
 }
 
 /// Ends with a remark.

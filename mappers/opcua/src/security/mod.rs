@@ -11,7 +11,7 @@ mod tests;
 mod trust;
 pub(crate) mod words;
 
-pub(crate) use endpoint::{Found, downgraded, find, offers};
+pub(crate) use endpoint::{Found, downgraded, find, offers, told};
 pub(crate) use identity::Identity;
 pub(crate) use own::own;
 pub(crate) use trust::{Expected, Pin, Trust, trusted};
