@@ -1,7 +1,7 @@
 //! A foreign peer of `e2e/peers` in a process of its own, for tests of what only this crate sees.
 use serde_json::Value as Json;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -10,8 +10,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Peer {
     child: Child,
-    /// Open as long as we live: some end when it is closed.
-    _input: ChildStdin,
+    input: ChildStdin,
     output: BufReader<ChildStdout>,
     /// Its first line.
     pub(crate) hello: Json,
@@ -36,7 +35,7 @@ impl Peer {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let input = child.stdin.take().expect("piped");
         let output = BufReader::new(child.stdout.take().expect("piped"));
-        let mut peer = Self { child, _input: input, output, hello: Json::Null };
+        let mut peer = Self { child, input, output, hello: Json::Null };
         peer.hello = peer.line();
         peer
     }
@@ -44,6 +43,11 @@ impl Peer {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("readable");
         serde_json::from_str(&line).expect("a line of JSON")
+    }
+    pub(crate) fn command(&mut self, words: &str) {
+        writeln!(self.input, "{words}").expect("it listens");
+        let answer = self.line();
+        assert_eq!(answer["ok"], true, "{words}: {answer}");
     }
     pub(crate) fn url(&self) -> String {
         format!("opc.tcp://127.0.0.1:{}", self.hello["port"])

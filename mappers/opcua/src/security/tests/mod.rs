@@ -1,6 +1,7 @@
 //! What is common to the tests of security.
 mod endpoint;
 mod identity;
+mod lies;
 mod made;
 mod own;
 mod peers;

@@ -141,18 +141,27 @@ async fn asyncua_is_trusted_at_first_use_and_not_with_another_certificate() {
     assert!(told.contains("state folder"), "{told}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs open62541"]
-async fn open62541_does_not_trust_us() {
-    let peer = Peer::open62541(&["trust=none"]);
+async fn is_not_trusted(peer: &Peer) {
     let folder = tempfile::tempdir().unwrap();
     let cx = Cx { state_dir: Some(folder.path().to_owned()), ..Cx::default() };
-    let trust = json!({"trust": {"thumbprints": [peer.hello["thumbprint"]]}});
-    let told = refusal(state(&peer, &json!({"security": trust}), &cx).await);
+    let security = json!({"security": {"trust": {"thumbprints": [peer.hello["thumbprint"]]}}});
+    let told = refusal(state(peer, &security, &cx).await);
     let own = own(&cx, &pollux_crds::OpcUaSecurity::default()).await.unwrap().unwrap();
     let words = format!("accept certificate {}", own.cert.thumbprint().as_hex_string());
     assert!(told.contains("the server does not trust us") && told.contains(&words), "{told}");
     assert!(told.contains(&own.uri), "{told}");
+}
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs open62541"]
+async fn open62541_does_not_trust_us() {
+    is_not_trusted(&Peer::open62541(&["trust=none"])).await;
+}
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs asyncua"]
+async fn asyncua_does_not_trust_us() {
+    let mut peer = Peer::asyncua(&[]);
+    peer.command("trust none");
+    is_not_trusted(&peer).await;
 }
 
 /// A token of two seconds, and of each policy: what is asked while it is renewed is answered.
