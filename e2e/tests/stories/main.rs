@@ -6,6 +6,7 @@ mod c_edits;
 mod c_serial;
 mod c_tls;
 mod d_chart;
+mod e_opcua;
 
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Pod;
