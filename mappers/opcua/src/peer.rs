@@ -44,10 +44,12 @@ impl Peer {
         self.output.read_line(&mut line).expect("readable");
         serde_json::from_str(&line).expect("a line of JSON")
     }
-    pub(crate) fn command(&mut self, words: &str) {
+    /// One of its commands, and what it answers.
+    pub(crate) fn command(&mut self, words: &str) -> Json {
         writeln!(self.input, "{words}").expect("it listens");
         let answer = self.line();
         assert_eq!(answer["ok"], true, "{words}: {answer}");
+        answer
     }
     pub(crate) fn url(&self) -> String {
         format!("opc.tcp://127.0.0.1:{}", self.hello["port"])

@@ -86,7 +86,7 @@ impl Session {
                     mending.wire = Some(Arc::new(wire));
                     Event::Opened
                 }
-                Err(error) => Event::Failed(self.door.in_words(error)),
+                Err(error) => Event::Failed(self.said(error)),
             },
             step => {
                 let Some(wire) = mending.wire.clone() else {
@@ -122,9 +122,14 @@ impl Session {
         }
         self.line.send_replace(Line::Up(wire.clone()));
     }
+    /// In words, where the server says that it is a matter of trust. One that hangs up is a server that is just starting, or what stands in
+    /// front of it: it took us before.
+    fn said(&self, error: Error) -> Error {
+        if matches!(error, Error::Closed(_)) { error } else { self.door.in_words(error) }
+    }
     /// Another session, and whether the server is the same as before.
     async fn create(&self, old: Option<&Wire>, wire: &Arc<Wire>, until: Instant) -> Result<Event> {
-        let created = self.door.session(wire, until).await.map_err(|error| self.door.in_words(error))?;
+        let created = self.door.session(wire, until).await.map_err(|error| self.said(error))?;
         self.kept_for.store(millis(created.timeout), Relaxed);
         *self.created.lock().await = created;
         let about = About::ask(wire, &self.limits, until).await?;

@@ -1,5 +1,7 @@
 //! A session against a server of which a test decides every byte.
 mod laws;
+mod peers;
+mod proxy;
 mod reconnect;
 mod subscription;
 
@@ -72,7 +74,8 @@ impl Sink for Ear {
     fn alive(&self, keys: &[u64]) {
         self.tell(Told::Alive(keys.to_vec()));
     }
-    fn healing(&self, _: &str) {
+    fn healing(&self, why: &str) {
+        eprintln!("healing: {why}");
         self.tell(Told::Healing);
     }
     fn healed(&self, kept: bool) {
