@@ -194,15 +194,14 @@ impl Search<'_> {
                 let Ok(kind) = kind else { continue }; // it cannot be read either
                 let device = devices.get(*at).copied().unwrap_or(0);
                 let about = about.get(at).cloned().unwrap_or_default();
-                let description = Some(words(&said)).filter(|words| !words.is_empty());
-                let shown = Some(node.shown.clone()).filter(|shown| *shown != string(&node.name.name));
+                let description = description(&said, node);
                 all.push((
                     device,
                     Variable {
                         path: steps(&tree.steps(device, *at), &namespaces),
                         id: lasting(&node.id, &namespaces),
                         kind,
-                        description: description.or(shown).unwrap_or_default(),
+                        description,
                         unit: about.unit,
                         range: about.range,
                         constant: node.is_property,
@@ -246,13 +245,11 @@ impl Search<'_> {
                 continue;
             }
             let device = devices.get(at).copied().unwrap_or(0);
-            let description = Some(words(description)).filter(|words| !words.is_empty());
-            let shown = Some(node.shown.clone()).filter(|shown| *shown != string(&node.name.name));
             methods.push((
                 device,
                 Method {
                     path: steps(&tree.steps(device, at), &namespaces),
-                    description: description.or(shown).unwrap_or_default(),
+                    description: self::description(description, node),
                     arguments: self.arguments(tree, at).await?,
                 },
             ));
@@ -278,7 +275,9 @@ impl Search<'_> {
         let types: Vec<_> = arguments.iter().map(|one| (one.data_type.clone(), one.value_rank)).collect();
         let types = argument_types(self.session, &types, self.until()).await?;
         let told = arguments.iter().zip(types).map(|(argument, kind)| {
-            (string(&argument.name).to_owned(), kind, string(&argument.description.text).to_owned())
+            let description = string(&argument.description.text);
+            let description = if argument.description.text == argument.name { "" } else { description };
+            (string(&argument.name).to_owned(), kind, description.to_owned())
         });
         Ok(told.collect())
     }
@@ -349,6 +348,12 @@ fn words(said: &DataValue) -> String {
         Some(Variant::LocalizedText(words)) => string(&words.text).trim().to_owned(),
         _ => String::new(),
     }
+}
+
+/// What a node says of itself beside its name.
+fn description(said: &DataValue, node: &Node) -> String {
+    let says_more = |words: &String| !words.is_empty() && *words != string(&node.name.name);
+    [words(said), node.shown.clone()].into_iter().find(says_more).unwrap_or_default()
 }
 
 /// By URI, which stays when the server numbers its namespaces anew.

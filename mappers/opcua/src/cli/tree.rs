@@ -49,6 +49,8 @@ pub(super) async fn walk(
     patience: Duration,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Tree, Error> {
+    // Of the standard's own objects (Server, Aliases and their like) only what was asked for.
+    let everything = first.id == ObjectId::ObjectsFolder;
     let mut seen: HashSet<NodeId> = [first.id.clone(), ObjectId::Server.into()].into();
     let mut tree = Tree { nodes: vec![first], cut: false, hidden: 0 };
     let mut level = vec![0_usize];
@@ -64,6 +66,9 @@ pub(super) async fn walk(
                     continue;
                 };
                 for reference in found.into_iter().filter(is_wanted) {
+                    if everything && reference.node_id.node_id.namespace == 0 {
+                        continue;
+                    }
                     if tree.nodes.len() >= most {
                         tree.cut = true;
                         return Ok(tree);

@@ -61,4 +61,6 @@ fn fault(text: String) -> PointFault {
 }
 
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,91 @@
+//! The command line against asyncua: nodes are read by every type, and what is discovered is checked and works at once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#[allow(dead_code, reason = "other tests use all of it")]
+#[path = "../src/peer.rs"]
+mod peer;
+
+use peer::Peer;
+use std::process::{Command, Output};
+
+fn pollux(arguments: &[&str]) -> Output {
+    let state = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_pollux-opcua"))
+        .args(arguments)
+        .env("XDG_STATE_HOME", state.path())
+        .env("POLLUX_OPCUA_PASSWORD", "secret")
+        .output()
+        .unwrap()
+}
+/// What it printed.
+fn told(arguments: &[&str]) -> String {
+    let output = pollux(arguments);
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{arguments:?}: {err}\n{out}");
+    out
+}
+
+#[test]
+#[ignore = "needs asyncua"]
+fn nodes_are_read_by_every_type() {
+    let peer = Peer::asyncua(&[]);
+    let wanted = include_str!("asyncua_read.txt");
+    let names: Vec<&str> = wanted.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    let url = peer.url();
+    let arguments: Vec<&str> = ["read", &url, "--insecure"].into_iter().chain(names).collect();
+    let output = pollux(&arguments);
+    let out = String::from_utf8(output.stdout).unwrap();
+    // Without their times, and as wide as may be.
+    let cells = |line: &str| {
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).take(4).collect::<Vec<_>>().join("  ")
+    };
+    let out: Vec<String> = out.lines().map(cells).collect();
+    assert_eq!(out, wanted.lines().collect::<Vec<_>>());
+    assert_eq!(output.status.code(), Some(1), "one of them does not exist");
+}
+
+/// A user's password over an encrypted channel to a server that is trusted by its thumbprint.
+#[test]
+#[ignore = "needs asyncua"]
+fn a_server_is_read_securely_once_it_is_trusted() {
+    let peer = Peer::asyncua(&[]);
+    let (url, thumbprint) = (peer.url(), peer.hello["thumbprint"].as_str().unwrap());
+    let refused = pollux(&["read", &url, "i=2258"]);
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && words.contains(thumbprint), "{words}");
+    let out = told(&["read", &url, "ns=2;s=Speed", "--trust", thumbprint, "--user", "alice"]);
+    assert!(out.contains("ns=2;s=Speed  1.5    Double  Good"), "{out}");
+}
+
+/// No hand is laid on it: what is discovered is judged as a cluster would judge it, and read.
+#[test]
+#[ignore = "needs asyncua"]
+fn discovered_yaml_is_checked_and_works_at_once() {
+    let peer = Peer::asyncua(&[]);
+    let (url, thumbprint) = (peer.url(), peer.hello["thumbprint"].as_str().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plant.yaml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, told(&["discover", &url, "--trust", thumbprint, "--name", "plant"])).unwrap();
+    let yaml = std::fs::read_to_string(&file).unwrap();
+    for part in [
+        "    opcua: {url: \"opc.tcp://127.0.0.1:",
+        "  - name: Line7_Setpoint\n    type: number\n    access: ReadWrite\n    unit: °C\n    range: {low: 0, high: 100}\n",
+        "    enum: [{value: 0, name: \"Off\"}, {value: 1, name: Automatic}, {value: 2, name: Manual}]\n",
+        "  - name: Line7_Locked\n    type: number\n    binding",
+        "  - name: Line7_Add\n    arguments: [{name: a, type: number}, {name: b, type: number}]\n",
+    ] {
+        assert!(yaml.contains(part), "{part}\n{yaml}");
+    }
+    assert!(!yaml.contains("/Server/") && !yaml.contains("/Aliases/"), "{yaml}");
+    assert_eq!(yaml.matches("kind: DeviceModel\n").count(), 2, "one of the pumps, one of the rest");
+    assert_eq!(yaml.matches("  model: pump-type\n").count(), 2);
+    told(&["check", path]);
+    let output = pollux(&["read", path]);
+    let out = String::from_utf8(output.stdout).unwrap();
+    let bad: Vec<&str> = out
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.contains("  Good") && !line.contains("PROPERTY"))
+        .collect();
+    assert!(bad.len() == 1 && bad[0].contains("Types_Null"), "{out}");
+    assert!(out.contains("pump2\n  PROPERTY  VALUE"), "{out}");
+}
