@@ -244,6 +244,9 @@ async fn more_or_fewer_results_are_nobodys_values_and_the_device_lives() {
         });
         rig.until_bad("count", if more { "3 results for 2 operations" } else { "1 results for 2 operations" }).await;
         rig.until_bad("speed", "results for 2 operations").await;
+        let heard = liar.heard_of("Read").len();
+        rig.until("it is asked on", |_| liar.heard_of("Read").len() > heard + 5).await;
+        assert!(rig.state().is_up(), "it answers, if nonsense");
         liar.script(|_| vec![Say::Good]);
         rig.until_is("speed", 1.5).await;
         rig.until_is("count", 7_i64).await;
