@@ -26,10 +26,8 @@ mod security;
 #[expect(dead_code, reason = "subscriptions, which use it, come next")]
 mod session;
 mod settings;
-#[allow(dead_code, unused_imports, reason = "definitions at run time, which use it, come next")]
 mod types;
 mod unit;
-#[allow(dead_code, unused_imports, reason = "the command line, which uses it, comes next")]
 mod values;
 #[expect(dead_code, unused_imports, reason = "subscriptions, which use it, come next")]
 mod wire;

@@ -66,7 +66,7 @@ pub(super) async fn walk(
                     continue;
                 };
                 for reference in found.into_iter().filter(is_wanted) {
-                    if everything && reference.node_id.node_id.namespace == 0 {
+                    if everything && reference.node_id.node_id.namespace == 0 && !of_variable(&reference) {
                         continue;
                     }
                     if tree.nodes.len() >= most {
@@ -91,6 +91,10 @@ pub(super) async fn walk(
 
 fn downward(node: &Node) -> BrowseDescription {
     along(&node.id, ReferenceTypeId::HierarchicalReferences, BrowseDirection::Forward)
+}
+/// A unit or a range, which some servers number among the standard's nodes.
+fn of_variable(reference: &ReferenceDescription) -> bool {
+    reference.reference_type_id == ReferenceTypeId::HasProperty
 }
 fn is_wanted(reference: &ReferenceDescription) -> bool {
     let known = matches!(reference.node_class, NodeClass::Object | NodeClass::Variable | NodeClass::Method);

@@ -94,12 +94,6 @@ impl NodeType {
     pub(crate) fn plain(scalar: Scalar, rank: i32) -> Self {
         Self { kind: Kind::BuiltIn(scalar), rank, access: READ | WRITE, element: false }
     }
-    /// The same where only a part of it is meant.
-    #[must_use]
-    pub(crate) fn part(self, index_range: Option<&str>) -> Self {
-        let element = index_range.is_some_and(|range| !range.contains([':', ',']));
-        Self { element, ..self }
-    }
     /// It may be read.
     pub(crate) fn is_readable(&self) -> bool {
         self.access & READ != 0
@@ -165,3 +159,6 @@ pub(crate) fn is_integer(scalar: Scalar) -> bool {
             | Scalar::UInt64
     )
 }
+
+#[cfg(test)]
+mod tests;

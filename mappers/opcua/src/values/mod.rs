@@ -5,16 +5,14 @@
 mod coerce;
 mod json;
 mod scalar;
-mod status;
 mod text;
 mod time;
 
 pub(crate) use coerce::coerce;
 pub(crate) use json::{json, nested};
 pub(crate) use scalar::scalar_of;
-pub(crate) use status::quality;
-pub(crate) use text::{id_of, named, node, string};
-pub(crate) use time::{text as stamp, ticks, unix_ms};
+pub(crate) use text::{named, string};
+pub(crate) use time::{text as stamp, unix_ms};
 
 use crate::types::NodeType;
 use opcua::types::Variant;

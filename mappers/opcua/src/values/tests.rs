@@ -4,7 +4,6 @@ use opcua::types::{
     Array, ByteString, DateTime, ExtensionObject, Guid, LocalizedText, NodeId, QualifiedName, StatusCode, UAString,
     VariantScalarTypeId as Scalar, type_loader::ByteStringBody,
 };
-use pollux_mapper::Quality;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -88,7 +87,7 @@ fn every_type_both_ways_alone_and_in_lists() {
         let read = value(&six, &NodeType::plain(scalar, 2)).unwrap();
         assert_eq!(coerce(&read, &NodeType::plain(scalar, 2)), Ok(six), "{scalar}: {read}");
         // One element by its index.
-        let element = list(scalar).part(Some("3"));
+        let element = NodeType { element: true, ..list(scalar) };
         let alone = array(scalar, vec![variant], None);
         assert_eq!(value(&alone, &element), Ok(meant.clone()), "{scalar}");
         assert_eq!(coerce(&meant, &element), Ok(alone), "{scalar}");
@@ -183,27 +182,6 @@ fn what_does_not_fit_is_refused_in_words() {
 }
 
 #[test]
-fn codes_by_name_whatever_their_info_bits() {
-    for (code, quality_is, name) in [
-        (0, Quality::Good, "Good"),
-        (0x0000_0480, Quality::Good, "Good"),
-        (0x0096_0000, Quality::Good, "GoodLocalOverride"),
-        (0x4090_0000, Quality::Uncertain, "UncertainLastUsableValue"),
-        (0x4090_0480, Quality::Uncertain, "UncertainLastUsableValue"),
-        (0x8031_0000, Quality::Bad, "BadNoCommunication"),
-        (0x80AB_0000, Quality::Bad, "BadInvalidArgument"),
-        (0x8FFF_0000, Quality::Bad, "Bad"),
-        (0xC000_0000, Quality::Bad, "Bad"),
-        (0x4FFF_0000, Quality::Uncertain, "Uncertain"),
-        (0x0FFF_0000, Quality::Good, "Good"),
-    ] {
-        let (found, word) = quality(code);
-        assert_eq!(found, quality_is, "{code:08X}");
-        assert_eq!(word, name, "{code:08X}");
-    }
-}
-
-#[test]
 fn times_out_of_range_are_none() {
     const UNIX: i64 = 116_444_736_000_000_000;
     for (ticks, ms) in [
@@ -221,7 +199,7 @@ fn times_out_of_range_are_none() {
     assert_eq!(time::text(0), "1601-01-01T00:00:00Z");
     assert_eq!(time::text(i64::MIN), "1601-01-01T00:00:00Z");
     assert_eq!(time::text(i64::MAX), "9999-12-31T23:59:59Z");
-    assert_eq!((ticks("1600-12-31T23:59:59Z"), ticks("x"), ticks("1970-01-01")), (None, None, None));
+    assert_eq!((time::ticks("1600-12-31T23:59:59Z"), time::ticks("x"), time::ticks("1970-01-01")), (None, None, None));
 }
 
 fn field(name: &str, kind: Kind, dimensions: u32, optional: bool) -> Field {
@@ -368,7 +346,7 @@ proptest! {
     /// So do times, to the tick.
     #[test]
     fn times_both_ways(at in 0_i64..2_650_467_743_990_000_000) {
-        prop_assert_eq!(ticks(&time::text(at)), Some(at));
+        prop_assert_eq!(time::ticks(&time::text(at)), Some(at));
     }
     /// Names of nodes and things.
     #[test]

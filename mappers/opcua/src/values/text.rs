@@ -25,7 +25,7 @@ fn identifier(identifier: &Identifier) -> OpcUaIdentifier {
 }
 
 /// Of configuration, in a namespace by its index at the server.
-pub(crate) fn id_of(identifier: &OpcUaIdentifier, namespace: u16) -> Option<NodeId> {
+fn id_of(identifier: &OpcUaIdentifier, namespace: u16) -> Option<NodeId> {
     Some(match identifier {
         OpcUaIdentifier::Numeric(number) => NodeId::new(namespace, *number),
         OpcUaIdentifier::Text(text) => NodeId::new(namespace, UAString::from(text.as_str())),
@@ -35,7 +35,7 @@ pub(crate) fn id_of(identifier: &OpcUaIdentifier, namespace: u16) -> Option<Node
 }
 
 /// ns=2;s=Boiler
-pub(crate) fn node(id: &NodeId) -> String {
+pub(super) fn node(id: &NodeId) -> String {
     named(id).to_string()
 }
 pub(super) fn node_of(text: &str) -> Option<NodeId> {

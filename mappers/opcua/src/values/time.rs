@@ -27,7 +27,7 @@ pub(crate) fn text(ticks: i64) -> String {
 }
 
 /// Back. None: it is no such text, or not within 1601 to 9999.
-pub(crate) fn ticks(text: &str) -> Option<i64> {
+pub(super) fn ticks(text: &str) -> Option<i64> {
     let time: DateTime = match text.strip_suffix(['Z', 'z']) {
         // The last day of 9999 is a date, but no timestamp: it would have no local time east of here.
         Some(utc) => utc.parse().ok()?,
