@@ -217,9 +217,9 @@ pub(crate) fn deliver(out: &mut Samples, slot: Slot, place: &Place, sample: &Sam
     if code.is_bad() {
         return out.fault_at(slot, code.fault(), time);
     }
-    let quality = if code.is_uncertain() { Quality::Uncertain } else { Quality::Good };
     match place.kind.as_ref().map(|kind| value(&sample.value, kind)) {
-        Ok(Ok(value)) => out.put_at(slot, value, time, quality),
+        Ok(Ok(value)) if code.is_uncertain() => out.put_with(slot, value, time, Quality::Uncertain, code.name()),
+        Ok(Ok(value)) => out.put_at(slot, value, time, Quality::Good),
         Ok(Err(fault)) => out.fault_at(slot, fault, time),
         Err(fault) => out.fault_at(slot, fault.clone(), time),
     }

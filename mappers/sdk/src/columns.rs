@@ -10,11 +10,13 @@ use std::{borrow::Cow, collections::BTreeMap, time::SystemTime};
 
 mod alive;
 mod fresh;
+mod words;
 pub use fresh::Fresh;
 
 const DIRTY: u8 = 1; // the status side has not seen its newest state
 const EVENT: u8 = 2; // every value counts, none is equal to the last
 const FAULTED: u8 = 4; // its newest state is a fault, which stands in `faults`
+const WORDED: u8 = 8; // why it is Uncertain stands in `words`
 const DIRTY_KEPT: usize = 1024; // room that is kept, in marks
 const FAULT_TEXT: usize = 512; // bytes of a fault's words that are kept: a device must not fill our memory
 const VACANT: Row = Row { bits: 0, time: 0, block: u32::MAX, kind: Kind::None, quality: Quality::Bad, flags: 0 };
@@ -52,6 +54,8 @@ pub struct Change {
     pub generation: u16,
     /// How far the value can be believed.
     pub quality: Quality,
+    /// The protocol's word for why it is Uncertain, where it has one.
+    pub reason: Option<Cow<'static, str>>,
     /// Unix ms: the device's own where it has one, else when it arrived.
     pub time: i64,
     /// The value, or why there is none.
@@ -77,13 +81,14 @@ pub struct Columns {
     generation: u16,
     texts: BTreeMap<Slot, Value>,
     faults: BTreeMap<Slot, PointFault>,
+    words: BTreeMap<Slot, Cow<'static, str>>,
     dirty: Vec<Slot>,
 }
 
 impl Columns {
     pub(crate) fn new(start: Instant, tells: bool) -> Self {
-        let (rows, free, blocks, texts, faults, dirty) = Default::default();
-        Self { start, tells, rows, free, blocks, generation: 0, texts, faults, dirty }
+        let (rows, free, blocks, texts, faults, words, dirty) = Default::default();
+        Self { start, tells, rows, free, blocks, generation: 0, texts, faults, words, dirty }
     }
     pub(crate) fn now(&self) -> Now {
         let unix = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
@@ -140,6 +145,7 @@ impl Columns {
         for slot in base..base.saturating_add(count) {
             self.texts.remove(&Slot(slot));
             self.faults.remove(&Slot(slot));
+            self.words.remove(&Slot(slot));
         }
         for row in self.rows.iter_mut().skip(base as usize).take(count as usize) {
             *row = VACANT;
@@ -201,7 +207,7 @@ impl Columns {
     #[inline]
     fn renew(&mut self, n: Number, now: Now) -> Option<(u32, bool)> {
         let row = self.rows.get_mut(n.slot.0 as usize)?;
-        let alike = row.kind == n.kind && row.quality == n.quality && row.flags & (EVENT | FAULTED) == 0;
+        let alike = row.kind == n.kind && row.quality == n.quality && row.flags & (EVENT | FAULTED | WORDED) == 0;
         let sound = n.kind != Kind::Float || f64::from_bits(n.bits).is_finite();
         if !(alike && sound && n.quality != Quality::Bad) {
             return None;
@@ -214,6 +220,9 @@ impl Columns {
     }
     #[inline]
     pub(crate) fn ingest(&mut self, n: Number, now: Now, out: &mut Vec<Change>) {
+        self.ingest_doubted(n, None, now, out);
+    }
+    fn ingest_doubted(&mut self, n: Number, why: Option<Cow<'static, str>>, now: Now, out: &mut Vec<Change>) {
         if n.kind == Kind::Float && !f64::from_bits(n.bits).is_finite() {
             return self.fault(n.slot, NOT_FINITE, n.time, now, out);
         }
@@ -223,6 +232,7 @@ impl Columns {
             self.texts.remove(&n.slot);
         }
         (row.bits, row.kind) = (n.bits, n.kind);
+        let moved = self.doubted(n.slot, why) || moved;
         if self.heard(n.slot, n.quality, n.time, moved, now) {
             self.report(n.slot, join(n.kind, n.bits).map(Ok), out);
         }
@@ -233,7 +243,7 @@ impl Columns {
             Ok(value) => match split(value) {
                 Ok((kind, bits)) => {
                     let number = Number { bits, time: s.time, slot: s.slot, kind, quality: s.quality };
-                    return self.ingest(number, now, out);
+                    return self.ingest_doubted(number, s.reason, now, out);
                 }
                 Err(value) => value,
             },
@@ -244,6 +254,7 @@ impl Columns {
         if moved {
             self.texts.insert(s.slot, value.clone());
         }
+        let moved = self.doubted(s.slot, s.reason) || moved;
         if self.heard(s.slot, s.quality, s.time, moved, now) {
             self.report(s.slot, Some(Ok(value)), out);
         }
@@ -303,6 +314,7 @@ impl Columns {
             point: slot.0.wrapping_sub(block.base),
             generation: block.generation,
             quality: row.quality,
+            reason: self.words.get(&slot).filter(|_| row.flags & WORDED != 0).cloned(),
             time: row.time,
             value,
         })
@@ -330,7 +342,7 @@ impl Columns {
             let Some(row) = self.rows.get_mut(slot.0 as usize) else { continue };
             row.flags &= !DIRTY;
             let Row { bits, time, kind, quality, flags, block } = *row;
-            if flags & FAULTED != 0 || matches!(kind, Kind::None | Kind::Other) {
+            if flags & (FAULTED | WORDED) != 0 || matches!(kind, Kind::None | Kind::Other) {
                 others.extend(self.reading(slot));
                 continue;
             }

@@ -47,7 +47,15 @@ impl Figures {
         self.parts().flat_map(|(device, generation, numbers)| {
             numbers.iter().filter_map(move |n| {
                 let value = Ok(join(n.kind, n.bits)?);
-                Some(Change { device, point: n.slot.0, generation, quality: n.quality, time: n.time, value })
+                Some(Change {
+                    device,
+                    point: n.slot.0,
+                    generation,
+                    quality: n.quality,
+                    reason: None,
+                    time: n.time,
+                    value,
+                })
             })
         })
     }

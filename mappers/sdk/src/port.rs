@@ -4,6 +4,7 @@ use crate::{
     value::{Kind, join, split},
 };
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -38,6 +39,8 @@ pub(crate) struct Other {
     pub slot: Slot,
     pub quality: Quality,
     pub time: i64,
+    /// The protocol's word for why it is Uncertain.
+    pub reason: Option<Cow<'static, str>>,
     pub value: Result<Value, PointFault>,
 }
 
@@ -66,9 +69,24 @@ impl Samples {
             Ok((kind, bits)) => self.numbers.push(Number { bits, time, slot, kind, quality }),
             Err(value) => {
                 let after = self.numbers.len();
-                self.others.push(Other { after, slot, quality, time, value: Ok(value) });
+                self.others.push(Other { after, slot, quality, time, reason: None, value: Ok(value) });
             }
         }
+    }
+    /// The same of one that is not Good, in the protocol's word for why (`UncertainLastUsableValue`).
+    pub fn put_with(
+        &mut self,
+        slot: Slot,
+        value: impl Into<Value>,
+        time: i64,
+        quality: Quality,
+        reason: impl Into<Cow<'static, str>>,
+    ) {
+        if quality == Quality::Good {
+            return self.put_at(slot, value, time, quality);
+        }
+        let (after, reason) = (self.numbers.len(), Some(reason.into()));
+        self.others.push(Other { after, slot, quality, time, reason, value: Ok(value.into()) });
     }
     /// The device has no value for this point, and says why.
     pub fn fault(&mut self, slot: Slot, fault: PointFault) {
@@ -77,7 +95,7 @@ impl Samples {
     /// `time`: Unix ms of the device; 0: stamped by the engine.
     pub fn fault_at(&mut self, slot: Slot, fault: PointFault, time: i64) {
         let after = self.numbers.len();
-        self.others.push(Other { after, slot, quality: Quality::Bad, time, value: Err(fault) });
+        self.others.push(Other { after, slot, quality: Quality::Bad, time, reason: None, value: Err(fault) });
     }
     /// How many there are.
     pub fn len(&self) -> usize {
@@ -238,12 +256,14 @@ impl Port {
     pub fn put_at(&self, slot: Slot, value: impl Into<Value>, time: i64, quality: Quality) -> bool {
         match split(value.into()) {
             Ok((kind, bits)) => self.offer(slot, Ok(Number { bits, time, slot, kind, quality })),
-            Err(value) => self.offer(slot, Err(Other { after: 0, slot, quality, time, value: Ok(value) })),
+            Err(value) => {
+                self.offer(slot, Err(Other { after: 0, slot, quality, time, reason: None, value: Ok(value) }))
+            }
         }
     }
     /// The device has no value for this point, and says why.
     pub fn fault(&self, slot: Slot, fault: PointFault) -> bool {
-        self.offer(slot, Err(Other { after: 0, slot, quality: Quality::Bad, time: 0, value: Err(fault) }))
+        self.offer(slot, Err(Other { after: 0, slot, quality: Quality::Bad, time: 0, reason: None, value: Err(fault) }))
     }
     /// The device said it is there (availability topic, radio seen, session healed). Only the newest of `up` and `down`
     /// counts.

@@ -112,7 +112,7 @@ fn now(second: u32) -> Now {
 fn read(twin: &mut Twin, wire: &Wire, second: u32, value: impl Fn(u32) -> Value) {
     for property in 0..PROPERTIES {
         let value = value(u32::try_from(property).unwrap() + second);
-        let raw = Raw { value, quality: Quality::Good, device_time_ms: 0 };
+        let raw = Raw { value, quality: Quality::Good, reason: None, device_time_ms: 0 };
         twin.sample(property, Ok(raw), now(second).mono, wire, now(second));
     }
 }

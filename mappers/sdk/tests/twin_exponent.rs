@@ -96,7 +96,7 @@ impl Rig {
     fn read(&mut self, position: usize, raw: i64) {
         self.ms += 10;
         let (now, value) = (now(self.ms), Value::Int(raw));
-        let raw = Raw { value, quality: Quality::Good, device_time_ms: 0 };
+        let raw = Raw { value, quality: Quality::Good, reason: None, device_time_ms: 0 };
         self.twin.sample(position, Ok(raw), now.mono, &Registers, now);
     }
     fn fails(&mut self, position: usize) {

@@ -89,7 +89,7 @@ impl Rig {
         self.twin.sample(position, result, now.mono, &Floats, now);
     }
     fn read(&mut self, position: usize, value: impl Into<Value>) {
-        self.take(position, Ok(Raw { value: value.into(), quality: Quality::Good, device_time_ms: 0 }));
+        self.take(position, Ok(Raw { value: value.into(), quality: Quality::Good, reason: None, device_time_ms: 0 }));
     }
     fn report(&mut self) -> Option<DeviceStatus> {
         let now = self.now();
@@ -183,12 +183,30 @@ fn a_value_grows_stale_and_a_reading_heals_it() {
 fn the_devices_clock_is_believed_within_five_minutes() {
     for (off, wanted) in [(-60_000, "2026-09-21T14:12:20Z"), (-400_000, "2026-09-21T14:13:20Z")] {
         let mut rig = Rig::new(vec![property("t")]);
-        let raw = Raw { value: 1.0.into(), quality: Quality::Uncertain, device_time_ms: EPOCH_MS + off };
+        let raw = Raw { value: 1.0.into(), quality: Quality::Uncertain, reason: None, device_time_ms: EPOCH_MS + off };
         rig.take(0, Ok(raw));
         let status = rig.status();
         assert_eq!(status.timestamps["t"], wanted);
         assert_eq!(status.quality["t"], "Uncertain");
         assert!(status.reported.contains_key("t"), "uncertain values are shown");
+    }
+}
+
+#[test]
+fn an_uncertain_value_says_why_in_the_protocols_word_and_another_word_is_told() {
+    let mut rig = Rig::new(vec![property("t")]);
+    let reading = |value: f64, quality, reason: Option<&'static str>| {
+        Ok(Raw { value: value.into(), quality, reason: reason.map(Into::into), device_time_ms: 0 })
+    };
+    for (quality, reason, told) in [
+        (Quality::Uncertain, Some("UncertainLastUsableValue"), Some("UncertainLastUsableValue")),
+        (Quality::Uncertain, Some("UncertainSensorNotAccurate"), Some("UncertainSensorNotAccurate")),
+        (Quality::Uncertain, None, Some("Uncertain")),
+        (Quality::Good, Some("is not looked at"), None),
+    ] {
+        rig.take(0, reading(1.0, quality, reason));
+        let status = rig.status();
+        assert_eq!(status.quality_reason.get("t").map(String::as_str), told);
     }
 }
 

@@ -198,7 +198,7 @@ impl<P: Protocol> Driven<P> {
             if !twin.number(property, n, &moment)
                 && let Some(value) = join(n.kind, n.bits)
             {
-                let raw = Raw { value, quality: n.quality, device_time_ms: n.time };
+                let raw = Raw { value, quality: n.quality, reason: None, device_time_ms: n.time };
                 twin.sample(property, Ok(raw), asked_at, &View { protocol, layout, points }, now);
             }
         }
@@ -212,8 +212,8 @@ impl<P: Protocol> Driven<P> {
         if let Some(told) = self.told.get_mut(point) {
             *told = self.layout.fresh.mark_of(point);
         }
-        let Change { quality, time, value, .. } = change;
-        let raw = value.map(|value| Raw { value, quality, device_time_ms: time });
+        let Change { quality, reason, time, value, .. } = change;
+        let raw = value.map(|value| Raw { value, quality, reason, device_time_ms: time });
         let Self { twin, layout, points, .. } = self;
         twin.sample(property, raw, asked_at, &View { protocol, layout, points }, now);
     }

@@ -99,7 +99,7 @@ proptest! {
                 Event::Wait(more) => until = ms + more,
                 Event::Read { property, kind, bits, quality } => {
                     let (value, time) = (join(kind, bits).expect("a number"), at.unix_ms - 3);
-                    let raw = Raw { value, quality, device_time_ms: time };
+                    let raw = Raw { value, quality, reason: None, device_time_ms: time };
                     let number = Number { bits, time, slot: Slot(0), kind, quality };
                     if !short.number(property, &number, &Moment::new(at.mono, at)) {
                         short.sample(property, Ok(raw.clone()), at.mono, &Wire, at);
@@ -137,7 +137,12 @@ fn the_usual_number_takes_the_short_way() {
             let number = Number { bits, time: 0, slot: Slot(0), kind, quality: Quality::Good };
             let took = twin.number(property, &number, &Moment::new(now(at).mono, now(at)));
             if !took {
-                let raw = Raw { value: join(kind, bits).expect("a number"), quality: Quality::Good, device_time_ms: 0 };
+                let raw = Raw {
+                    value: join(kind, bits).expect("a number"),
+                    quality: Quality::Good,
+                    reason: None,
+                    device_time_ms: 0,
+                };
                 twin.sample(property, Ok(raw), now(at).mono, &Wire, now(at));
             }
             took
@@ -160,7 +165,7 @@ fn a_zero_that_was_written_is_read_back_where_minus_zero_was() {
     let mut twin = Twin::new(device, None, Writes::Enabled, now(0));
     twin.connected(Ok(()), now(0));
     let read = |twin: &mut Twin, value: f64, ms: u64| {
-        let raw = Raw { value: Value::Float(value), quality: Quality::Good, device_time_ms: 0 };
+        let raw = Raw { value: Value::Float(value), quality: Quality::Good, reason: None, device_time_ms: 0 };
         twin.sample(0, Ok(raw), now(ms).mono, &Wire, now(ms));
         twin.step(&Wire, now(ms))
     };

@@ -134,9 +134,13 @@ impl Point {
                 (self.fresh_at, self.asked_at) = (nanos(now.mono), nanos(asked_at));
                 self.change_rare(|rare| (rare.fault, rare.failed_at) = (None, 0)); // so that nothing is left of it
                 self.quality = raw.quality;
+                let doubt = raw.reason.filter(|_| raw.quality == Quality::Uncertain).unwrap_or_default();
                 let moved = self.made == Made::Nothing || !self.holds(&raw.value);
                 if moved || self.outdated {
-                    return self.read(raw.value, meaning, moved, stamp(raw.device_time_ms, now));
+                    return self.read((raw.value, doubt), meaning, moved, stamp(raw.device_time_ms, now));
+                }
+                if self.made == Made::Value {
+                    self.because(doubt);
                 }
             }
             Err(fault) => self.fail(&fault.text, asked_at),
@@ -146,9 +150,12 @@ impl Point {
     /// The last reading means something else by now. True: the value is another one.
     pub(super) fn convert(&mut self, meaning: &Meaning<'_>, now: Now) -> bool {
         self.outdated = false;
-        self.raw().is_some_and(|raw| self.read(raw, meaning, false, now.unix_ms))
+        let doubt = self.rare.as_ref().filter(|_| self.made == Made::Value).map(|rare| rare.reason.clone());
+        self.raw().is_some_and(|raw| self.read((raw, doubt.unwrap_or_default()), meaning, false, now.unix_ms))
     }
-    fn read(&mut self, raw: Value, meaning: &Meaning<'_>, moved: bool, since_ms: i64) -> bool {
+    /// With the protocol's word for why it is in doubt; empty: it is not, or there is none.
+    fn read(&mut self, reading: (Value, Cow<'static, str>), meaning: &Meaning<'_>, moved: bool, since_ms: i64) -> bool {
+        let (raw, doubt) = reading;
         self.outdated = false;
         let value = match meaning.cell(&raw) {
             Ok(value) => value,
@@ -165,7 +172,7 @@ impl Point {
         let new = another || self.value(meaning.property) != value;
         self.store(raw);
         self.made = Made::Value;
-        self.because("".into());
+        self.because(doubt);
         if meaning.is_shared() {
             self.beside(value);
         } else {
@@ -284,14 +291,20 @@ impl Point {
         match self.grade {
             Grade::Fault => self.fault().unwrap_or_default(),
             Grade::NoValue | Grade::Computed(_) => self.rare.as_ref().map_or("", |rare| &rare.reason),
+            Grade::Uncertain => self.doubt().map_or(Grade::Uncertain.word(), |word| word),
             plain => plain.word(),
         }
+    }
+    /// The protocol's word for why it is Uncertain.
+    fn doubt(&self) -> Option<&Cow<'static, str>> {
+        self.rare.as_ref().map(|rare| &rare.reason).filter(|word| !word.is_empty())
     }
     /// The same, to be kept.
     pub(super) fn reason_kept(&self) -> Cow<'static, str> {
         match self.grade {
             Grade::Fault => self.fault().unwrap_or_default().to_owned().into(),
             Grade::NoValue | Grade::Computed(_) => self.rare.as_ref().map_or("".into(), |rare| rare.reason.clone()),
+            Grade::Uncertain => self.doubt().cloned().unwrap_or(Grade::Uncertain.word().into()),
             plain => plain.word().into(),
         }
     }

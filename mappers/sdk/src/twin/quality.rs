@@ -42,7 +42,7 @@ impl Grade {
         }
     }
     pub(super) fn has_words(self) -> bool {
-        matches!(self, Self::Fault | Self::NoValue | Self::Computed(_))
+        matches!(self, Self::Fault | Self::NoValue | Self::Computed(_) | Self::Uncertain)
     }
     /// Of those without words of their own.
     pub(super) fn word(self) -> &'static str {

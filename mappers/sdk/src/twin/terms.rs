@@ -1,7 +1,7 @@
 //! What twins and the runtime tell each other.
 use super::{Record, point::nanos};
 use crate::{PointFault, Precision, Quality, Value};
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// Two clocks: one for waits, which never jumps, and one for stamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Raw {
     pub value: Value,
     /// How far the device itself believes it.
     pub quality: Quality,
+    /// The protocol's word for why it is Uncertain; None: it has none.
+    pub reason: Option<Cow<'static, str>>,
     /// Unix ms of the device; 0: it has no clock.
     pub device_time_ms: i64,
 }

@@ -96,3 +96,36 @@ async fn an_answer_is_handed_over_whole_and_in_its_order() {
     sleep(ms(10)).await;
     assert_eq!(run.stop().await.stats().lost_pushes.get(), 40_000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn why_a_value_is_uncertain_is_told_in_the_protocols_word_and_another_word_is_news() {
+    let (script, mut run) = scripted(vec![point("x", 0, 3_600_000)]);
+    run.value(0, 0, Some(1.0)).await;
+    let mut told = vec![];
+    run.telemetry.next(&mut told).await;
+    let port = script.ports.lock().unwrap()[0].clone();
+    let mut said = async |put: &dyn Fn(&mut Samples)| {
+        let mut samples = Samples::default();
+        put(&mut samples);
+        assert_eq!(port.put_all(&mut samples), 0);
+        sleep(ms(10)).await;
+        let mut told = vec![];
+        tokio::time::timeout(ms(10), run.telemetry.next(&mut told)).await.ok();
+        told.into_iter().map(|change| (change.value.ok(), change.quality, change.reason)).collect::<Vec<_>>()
+    };
+    let doubt = |value: f64, word: &'static str| {
+        move |samples: &mut Samples| samples.put_with(Slot(0), value, 0, Quality::Uncertain, word)
+    };
+    let is = |value: f64, quality, word: Option<&'static str>| {
+        vec![(Some(Value::Float(value)), quality, word.map(Into::into))]
+    };
+    assert_eq!(said(&doubt(1.0, "A")).await, is(1.0, Quality::Uncertain, Some("A")));
+    assert_eq!(said(&doubt(1.0, "A")).await, []);
+    assert_eq!(said(&doubt(1.0, "B")).await, is(1.0, Quality::Uncertain, Some("B")));
+    assert_eq!(said(&|samples| samples.put(Slot(0), 1.0)).await, is(1.0, Quality::Good, None));
+    assert_eq!(
+        said(&|samples| samples.put_with(Slot(0), 2.0, 0, Quality::Good, "C")).await,
+        is(2.0, Quality::Good, None)
+    );
+    run.stop().await;
+}

@@ -275,7 +275,7 @@ impl World {
             self.log(Event::Connected);
             if self.broken == Broken::InventsReadings {
                 for property in 0..KINDS.len() {
-                    let raw = Raw { value: Value::Int(777), quality: Quality::Good, device_time_ms: 0 };
+                    let raw = Raw { value: Value::Int(777), quality: Quality::Good, reason: None, device_time_ms: 0 };
                     let (at, now) = (self.now, self.clock());
                     let Some(twin) = &mut self.twin else { return };
                     twin.sample(property, Ok(raw), at, &Registers, now);
@@ -437,7 +437,7 @@ impl World {
         match value {
             Some(_) if self.last[property] == Some(value) => twin.confirmed(property, told, clock),
             Some(number) => {
-                let raw = Raw { value: Value::Int(number), quality: Quality::Good, device_time_ms: 0 };
+                let raw = Raw { value: Value::Int(number), quality: Quality::Good, reason: None, device_time_ms: 0 };
                 twin.sample(property, Ok(raw), told, &Registers, clock);
             }
             None => twin.sample(property, Err(fault("exception 4")), told, &Registers, clock),
