@@ -21,15 +21,12 @@ mod plan;
 mod protocol;
 mod read;
 mod resolve;
-#[expect(unused_imports, reason = "the command line, which uses it, comes next")]
 mod security;
-#[expect(dead_code, reason = "subscriptions, which use it, come next")]
 mod session;
 mod settings;
 mod types;
 mod unit;
 mod values;
-#[expect(dead_code, unused_imports, reason = "subscriptions, which use it, come next")]
 mod wire;
 mod write;
 

@@ -23,6 +23,8 @@ pub struct Link {
     feeds: Mutex<HashMap<u64, Arc<Feed>>>,
     /// Something is to be mended.
     wake: Arc<Notify>,
+    /// Late answers that were told.
+    late: AtomicU64,
 }
 
 impl Link {
@@ -30,7 +32,7 @@ impl Link {
         static LINKS: AtomicU64 = AtomicU64::new(0);
         let session = Arc::new(Session::connect(Arc::new(endpoint.clone()), cx).await?);
         let id = LINKS.fetch_add(1, Relaxed);
-        Ok(Self { id, session, feeds: Mutex::default(), wake: Arc::default() })
+        Ok(Self { id, session, feeds: Mutex::default(), wake: Arc::default(), late: AtomicU64::new(0) })
     }
     /// Another for each link of this process.
     pub(crate) fn id(&self) -> u64 {
@@ -92,6 +94,11 @@ impl pollux_mapper::Link<OpcUa> for Link {
 
     fn counters(&self) -> LinkCounters {
         self.session.counters()
+    }
+
+    fn late_answers(&self) -> u64 {
+        let now = self.session.late();
+        self.late.fetch_max(now, Relaxed).max(now)
     }
 
     async fn run(&self) -> Error {

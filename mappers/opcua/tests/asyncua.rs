@@ -1,4 +1,5 @@
 //! The driver against asyncua, which shares no code with it: `cargo test -p pollux-opcua --test asyncua -- --ignored` with POLLUX_PYTHON.
+#[allow(dead_code, reason = "some of it is for Modbus")]
 #[path = "../../modbus/tests/common/peer.rs"]
 mod peer;
 mod rig;

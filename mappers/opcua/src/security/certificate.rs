@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use ring::{digest, signature};
 use std::{fmt::Write as _, net::IpAddr};
 use x509_cert::{
-    der::{Decode, Encode, asn1::ObjectIdentifier},
+    der::{Decode, asn1::ObjectIdentifier},
     ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName, name::GeneralName},
     spki::SubjectPublicKeyInfoOwned,
 };

@@ -14,4 +14,4 @@ pub(crate) mod words;
 pub(crate) use endpoint::{Found, downgraded, find, offers, told};
 pub(crate) use identity::Identity;
 pub(crate) use own::own;
-pub(crate) use trust::{Expected, Pin, Trust, trusted};
+pub(crate) use trust::{Expected, Trust, trusted};

@@ -61,6 +61,9 @@ impl Session {
                 mending.wire = None;
                 self.down(error);
             }
+            if let Event::Refused(code) = &event {
+                tracing::debug!(endpoint = %self.settings, %code, "the server does not know it any more");
+            }
             step = mending.recovery.next(&event, Instant::now(), fastrand::f64());
         }
     }
@@ -69,6 +72,7 @@ impl Session {
         match self.line.send_replace(Line::Down(why.clone())) {
             Line::Up(wire) => {
                 wire.end();
+                self.late.fetch_add(wire.late(), Relaxed);
                 Some(wire)
             }
             Line::Down(_) => None,

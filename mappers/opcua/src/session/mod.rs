@@ -87,6 +87,8 @@ pub(crate) struct Session {
     kept_for: AtomicU64,
     healed: AtomicU64,
     lost: AtomicU64,
+    /// Of channels before this one.
+    late: AtomicU64,
 }
 
 impl Session {
@@ -123,6 +125,7 @@ impl Session {
             kept_for,
             healed: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         })
     }
     /// The channel as it is now; while it is being mended, the next one, waited for until then.
@@ -152,9 +155,10 @@ impl Session {
     pub(crate) fn limits(&self) -> &Learned {
         &self.limits
     }
-    /// What it is a session of.
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
+    /// Answers that came after their request was given up.
+    pub(crate) fn late(&self) -> u64 {
+        let now = if let Line::Up(wire) = &*self.line.borrow() { wire.late() } else { 0 };
+        self.late.load(Relaxed) + now
     }
     /// What it counted so far.
     pub(crate) fn counters(&self) -> LinkCounters {

@@ -37,10 +37,6 @@ impl Namespaces {
     pub(crate) fn uri(&self, index: u16) -> Option<&str> {
         self.0.get(usize::from(index)).map(String::as_str)
     }
-    /// All of them, in their order.
-    pub(crate) fn all(&self) -> &[String] {
-        &self.0
-    }
     /// The same for the codec.
     pub(super) fn map(&self) -> NamespaceMap {
         let all = self.0.iter().enumerate().rev(); // so that of two the first stays

@@ -210,10 +210,6 @@ impl Wire {
     pub(crate) fn policy(&self) -> SecurityPolicy {
         self.policy
     }
-    /// Security mode.
-    pub(crate) fn mode(&self) -> MessageSecurityMode {
-        self.mode
-    }
     /// Namespaces and types by which values are decoded.
     pub(crate) fn context(&self) -> &Arc<RwLock<ContextOwned>> {
         &self.context

@@ -28,10 +28,6 @@ impl ReadPlan {
         nodes.iter().try_for_each(|node| put(&mut tail, node, READ, &ctx))?;
         Ok(Self { tail, count: nodes.len() })
     }
-    /// How many nodes it reads.
-    pub(crate) fn len(&self) -> usize {
-        self.count
-    }
     /// Reads; each node's place in the list and what came of it, in order. What cannot be decoded ends it there: all before were given.
     pub(crate) async fn read(&self, wire: &Wire, until: Instant, mut each: impl FnMut(usize, Sample)) -> Result<()> {
         let mut body = with_header(&wire.header(until), self.tail.len(), READ, wire)?;

@@ -1,6 +1,6 @@
 //! Services: a request, and the answer that belongs to it.
 use super::{Cursor, Raw};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use opcua::{
     core::sync::RwLock,
     types::{

@@ -1,6 +1,6 @@
 //! Which certificates are trusted, and what is said of those that are not.
 use super::{
-    super::{Expected, Pin, Trust, certificate::Certificate, trusted},
+    super::{Expected, Trust, certificate::Certificate, trust::Pin, trusted},
     made::{alone, authority, key, other_rsa, rsa, server, signed},
     refusal,
 };
