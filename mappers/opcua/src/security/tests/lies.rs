@@ -242,7 +242,7 @@ async fn neither_keys_nor_passwords_are_in_the_log() {
     let log = log.0.lock().unwrap();
     assert!(log.contains("as somebody may log it") && log.contains("refused"), "{log}");
     let part = key.get(key.len() / 2..).and_then(|rest| rest.get(..12)).unwrap();
-    let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = super::super::certificate::hex(part);
     let listed = format!("{part:?}");
     let middle = &STANDARD.encode(key)[400..440];
     for secret in [PASSWORD, &hex, listed.trim_matches(['[', ']']), middle] {
