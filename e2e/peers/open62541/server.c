@@ -7,7 +7,8 @@
  *   limits, 0 none   read write call browse register translate items notifications publish subs sessions queue
  *   token=MS session=MS   longest lifetime of a channel's token, of a session      deprecated=1   Basic128Rsa15 and Basic256 too
  *   key=FILE cert=FILE    instead of a certificate made at each start              pad=1          another namespace before urn:test
- *   hidden=1              no OperationLimits node says the limits                  stay=1         go on when stdin ends
+ *   hidden=1              no OperationLimits node says the limits                  trust=none     as the command, from the start
+ *   stay=1                go on when stdin ends
  *   tick=MS               how often Counter counts (50)
  *
  * Commands on stdin, each answered by one line of JSON; the first line says {"ready": true, "port": …, "pid": …, "thumbprint": …}.
@@ -225,7 +226,7 @@ static const char *command(UA_Server *s, char *line) {
     if(!first) return "what?";
     if(!strcmp(name, "subscriptions") && !strcmp(first, "drop")) { drop_subscriptions(s); return NULL; }
     if(!strcmp(name, "sessions") && !strcmp(first, "drop")) { drop_sessions(s); return NULL; }
-    if(!strcmp(name, "trust")) { trusting = !strcmp(first, "all"); return NULL; }
+    if(!strcmp(name, "trust")) { trusting = strcmp(first, "none") != 0; return NULL; }
     if(!strcmp(name, "block")) { usleep((useconds_t)atoi(first) * 1000); return NULL; }
     Float *f; UA_NodeId id = addressed(first, &f);
     if(!strcmp(name, "delete")) return failed(UA_Server_deleteNode(s, id, true));
@@ -334,6 +335,7 @@ int main(int argc, char **argv) {
         else if(value && !strcmp(argv[i], "pad")) pad = atoi(value) != 0;
         else if(value && !strcmp(argv[i], "deprecated")) deprecated = atoi(value) != 0;
         else if(value && !strcmp(argv[i], "hidden")) hidden = atoi(value) != 0;
+        else if(value && !strcmp(argv[i], "trust")) trusting = strcmp(value, "none") != 0;
         else if(value && !strcmp(argv[i], "stay")) stay = atoi(value) != 0;
         else if(!value || !limit(&c, argv[i], (UA_UInt32)strtoul(value, NULL, 10))) { fprintf(stderr, "no option %s\n", argv[i]); return 2; }
     }
