@@ -6,6 +6,7 @@ use super::{
     opn::Renewal,
     service,
     task::{Ask, Task},
+    unknown::Unknown,
 };
 use crate::error::{Error, Result};
 use bytes::Bytes;
@@ -94,7 +95,9 @@ impl Wire {
     pub(crate) async fn open(to: &Dial<'_>) -> Result<Self> {
         let policy = fits(to)?;
         let dialled = dial(to).await?;
-        let context = Arc::new(RwLock::new(ContextOwned::new_default(NamespaceMap::new(), to.limits.options())));
+        let mut context = ContextOwned::new_default(NamespaceMap::new(), to.limits.options());
+        context.loaders_mut().add(Arc::new(Unknown));
+        let context = Arc::new(RwLock::new(context));
         let channel = secured(to, policy, context.clone());
         let mut send = SendBuffer::new(CHUNK, to.limits.message, 0, policy.legacy_sequence_numbers());
         send.revise(dialled.chunk, dialled.message, dialled.chunks);

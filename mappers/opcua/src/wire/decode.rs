@@ -1,7 +1,13 @@
 //! Answers taken apart without building the crate's messages: what a value costs is paid for each of a hundred thousand in a second.
-use super::shallow::Shallow;
+use super::{limits::COMPOUND, shallow::Shallow};
 use crate::error::{Code, Error, Result};
 use opcua::types::{BinaryDecodable, Context, NodeId, ObjectId, ResponseHeader, Variant};
+use std::ops::RangeInclusive;
+
+/// ExtensionObject (Part 6, 5.1.2), alone.
+const OBJECT: u8 = 22;
+/// ExtensionObject, DataValue, Variant and DiagnosticInfo.
+const COMPOUNDS: RangeInclusive<u8> = 22..=25;
 
 /// One value as a server sends it. Times in 100 ns since 1601; 0: not sent.
 #[derive(Debug, Clone)]
@@ -123,6 +129,7 @@ impl<'a> Cursor<'a> {
             Some(kind @ (1 | 4..=7 | 10 | 11)) => *kind,
             // Of a type that is none the crate takes nothing, and would read its bytes as what follows.
             Some(kind) if kind & 0x3F > LAST_TYPE => return Err(self.wrong(format!("a value of type {}", kind & 0x3F))),
+            Some(kind) if COMPOUNDS.contains(&(kind & 0x3F)) => return self.compound(*kind),
             _ => return self.decode(),
         };
         self.skip::<1>()?;
@@ -135,5 +142,19 @@ impl<'a> Cursor<'a> {
             10 => Variant::Float(f32::from_le_bytes(self.take()?)),
             _ => Variant::Double(f64::from_le_bytes(self.take()?)),
         })
+    }
+    /// What holds others: a byte of it may be a hundred once it is decoded, and an object says how long it is before it is there.
+    fn compound(&mut self, kind: u8) -> Result<Variant> {
+        let mut size = self.rest.len();
+        if kind == OBJECT {
+            let mut object = self.clone();
+            object.skip::<1>()?;
+            object.decode::<NodeId>()?;
+            size = if object.u8()? == 0 { 0 } else { object.count()? };
+        }
+        if size > COMPOUND {
+            return Err(self.wrong(format!("values of values within {size} bytes, {COMPOUND} are the most")));
+        }
+        self.decode()
     }
 }

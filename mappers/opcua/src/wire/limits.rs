@@ -6,6 +6,9 @@ pub(super) const CHUNK: usize = 65_536;
 /// Requests that may wait for their turn to be sent.
 pub(super) const ASKS: usize = 256;
 
+/// Most bytes that are decoded at once of what may take a hundred times as many then: values of values, and objects.
+pub(super) const COMPOUND: usize = 2 << 20;
+
 /// Bounds of what is kept of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Limits {

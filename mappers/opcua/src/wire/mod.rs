@@ -16,6 +16,7 @@ mod shallow;
 mod task;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 pub(crate) use channel::{Dial, Wire};
 pub(crate) use decode::{Cursor, Sample};

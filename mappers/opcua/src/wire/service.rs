@@ -1,6 +1,6 @@
 //! Services: a request, and the answer that belongs to it.
-use super::{Cursor, Raw};
-use crate::error::Result;
+use super::{Cursor, Raw, limits::COMPOUND};
+use crate::error::{Error, Result};
 use opcua::{
     core::sync::RwLock,
     types::{
@@ -69,6 +69,9 @@ pub(super) fn encode<S: Service>(request: &S, context: &RwLock<ContextOwned>) ->
 }
 /// Its answer; another type, or a service result that is bad, is the error.
 pub(super) fn decode<S: Service>(answer: &[u8], context: &RwLock<ContextOwned>) -> Result<S::Answer> {
+    if answer.len() > COMPOUND && matches!(S::NAME, "Read" | "Call") {
+        return Err(Error::TooLarge(S::NAME)); // its values are decoded all at once
+    }
     let owned = context.read();
     let ctx = owned.context();
     let mut cursor = Cursor::new(answer, S::NAME, &ctx);

@@ -1,0 +1,33 @@
+//! Structures of types that are not known, kept as bytes. The crate's own way makes room for as many bytes as the server says there are,
+//! up to 2 GiB and before any came; where a process may not have that much it would be ended.
+use opcua::types::{
+    ByteString, Context, DynEncodable, EncodingResult, Error, NodeId,
+    type_loader::{ByteStringBody, TypeLoader, TypeLoaderPriority},
+};
+use std::io::Read;
+
+/// Asked after all others, but in front of the crate's fallback.
+#[derive(Debug)]
+pub(super) struct Unknown;
+
+impl TypeLoader for Unknown {
+    fn load_from_binary(
+        &self,
+        id: &NodeId,
+        stream: &mut dyn Read,
+        _: &Context<'_>,
+        length: Option<usize>,
+    ) -> Option<EncodingResult<Box<dyn DynEncodable>>> {
+        let length = length?; // without, nobody knows where it ends
+        let mut bytes = vec![];
+        let read = stream.take(u64::try_from(length).unwrap_or(u64::MAX)).read_to_end(&mut bytes);
+        Some(match read {
+            Ok(read) if read == length => Ok(Box::new(ByteStringBody::new(ByteString::from(bytes), id.clone()))),
+            Ok(read) => Err(Error::decoding(format!("a structure of {length} bytes, of which {read} are there"))),
+            Err(error) => Err(error.into()),
+        })
+    }
+    fn priority(&self) -> TypeLoaderPriority {
+        TypeLoaderPriority::Dynamic(u32::MAX - 1)
+    }
+}

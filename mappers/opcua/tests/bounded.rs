@@ -1,0 +1,106 @@
+//! What a lying server can make of our memory. By itself in its process, for it counts all that is taken.
+#![allow(unsafe_code, reason = "an allocator that counts")]
+mod liar;
+mod rig;
+
+use liar::{Liar, Say};
+use opcua::types::{ByteString, Variant};
+use pollux_crds::{OpcUaDelivery, OpcUaDevice, OpcUaSubscription};
+use rig::{Rig, at, open, point};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+struct Counting;
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, memory: Layout) -> *mut u8 {
+        MOST.fetch_max(LIVE.fetch_add(memory.size(), Relaxed) + memory.size(), Relaxed);
+        LARGEST.fetch_max(memory.size(), Relaxed);
+        unsafe { System.alloc(memory) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, memory: Layout) {
+        LIVE.fetch_sub(memory.size(), Relaxed);
+        unsafe { System.dealloc(at, memory) }
+    }
+}
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const MIB: usize = 1 << 20;
+/// Of one value at once: an answer of 16 MiB, doubled as buffers are, and what the liar itself takes for it.
+const ONCE: usize = 64 * MIB;
+/// Of all at once, both ends together: a few answers, as they are sent, come and are decoded.
+const TOGETHER: usize = 128 * MIB;
+const HONEST: [u8; 16] = *b"an honest answer";
+
+/// Arrays of values of a byte each, in an array.
+fn arrays(kind: u8, value: &[u8], outer: u32) -> Vec<u8> {
+    let inner = [&[0x80 | kind][..], &65_000_u32.to_le_bytes(), &value.repeat(65_000)].concat();
+    [&[0x98][..], &outer.to_le_bytes(), &inner.repeat(usize::try_from(outer).expect("64 bits"))].concat()
+}
+
+fn lies() -> Vec<(&'static str, Vec<u8>)> {
+    let most = [0xFF, 0xFF, 0xFF, 0x7F];
+    let object = |encoding: u8| [&[22, 1, 2, 0x39, 0x30, encoding][..], &most].concat();
+    vec![
+        ("an object that says it has 2 GiB", object(1)),
+        ("an object that says it has 2 GiB of text", object(2)),
+        ("objects of which one says so", [&[0x96, 2, 0, 0, 0][..], &object(1)[1..]].concat()),
+        ("15 MiB of values that are nothing", arrays(23, &[0], 230)),
+        ("15 MiB of diagnostics of nothing", arrays(25, &[0], 230)),
+        ("15 MiB of empty values", arrays(24, &[0], 230)),
+        ("a value that holds them", [&[23, 1][..], &arrays(23, &[0], 230)].concat()),
+    ]
+}
+
+#[tokio::test]
+async fn what_a_server_sends_takes_no_more_memory_than_it_may() {
+    let lie: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let told = lie.clone();
+    let liar = Liar::start(move |heard| {
+        let lie = told.lock().expect("no panic").clone();
+        if heard.request.type_name() != "Read" || lie.is_empty() {
+            return vec![Say::Good];
+        }
+        vec![Say::Bytes(Box::new(move |mut body| {
+            let honest = [&[15, 16, 0, 0, 0][..], &HONEST].concat();
+            if let Some(at) = body.windows(honest.len()).position(|bytes| bytes == honest) {
+                body.splice(at..at + honest.len(), lie);
+            }
+            body
+        }))]
+    })
+    .await;
+    liar.world().add("Lie", Variant::from(ByteString::from(HONEST.as_slice())));
+    let subscription = OpcUaSubscription { mode: Some(OpcUaDelivery::Poll), ..OpcUaSubscription::default() };
+    let device = OpcUaDevice { subscription: Some(subscription), ..open(&liar.url()) };
+    let points = vec![point("lie", at("ns=2;s=Lie")), point("speed", at("ns=2;s=Speed"))];
+    let rig = Rig::start(device, points).await;
+    rig.until("honest", |state| state.points.get("lie").is_some_and(|change| change.value.is_ok())).await;
+    let (mut speed, mut over) = (1.0, vec![]);
+    for (name, bytes) in lies() {
+        *lie.lock().expect("no panic") = bytes;
+        MOST.store(LIVE.load(Relaxed), Relaxed);
+        LARGEST.store(0, Relaxed);
+        let before = LIVE.load(Relaxed);
+        rig.until_bad("lie", "Bad").await;
+        speed += 1.0;
+        liar.world().set("Speed", speed);
+        rig.until_is("speed", speed).await;
+        let (once, together) = (LARGEST.load(Relaxed), MOST.load(Relaxed) - before);
+        println!("{name}: {} MiB at once, {} MiB together", once / MIB, together / MIB);
+        if once > ONCE || together > TOGETHER {
+            over.push(name);
+        }
+        lie.lock().expect("no panic").clear();
+        rig.until(name, |state| state.points["lie"].value.is_ok()).await;
+    }
+    assert!(over.is_empty(), "{over:?}");
+}
