@@ -92,10 +92,6 @@ impl pollux_mapper::Link<OpcUa> for Link {
         self.invoke(unit, call, until).await
     }
 
-    fn late_answers(&self) -> u64 {
-        self.session.late()
-    }
-
     fn counters(&self) -> LinkCounters {
         self.session.counters()
     }

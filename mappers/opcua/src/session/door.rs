@@ -9,10 +9,7 @@ use crate::{
 use pollux_crds::{OpcUaLimits, Span};
 use pollux_mapper::Cx;
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -31,12 +28,7 @@ pub(super) struct Door {
     identity: Identity,
     /// The endpoint that was chosen and trusted last.
     found: Mutex<Arc<Found>>,
-    late: Mutex<Late>,
 }
-
-/// Answers that came too late: on channels that are gone, and on the last one.
-#[derive(Debug, Default)]
-struct Late(u64, Arc<AtomicU64>);
 
 impl Door {
     /// Who we are, and the endpoint that is meant.
@@ -44,7 +36,7 @@ impl Door {
         let own = own(cx, &settings.security).await?;
         let identity = Identity::of(&settings, cx)?;
         let found = Mutex::new(Arc::new(find(&settings, cx, until).await?));
-        Ok(Self { settings, cx: cx.clone(), own, identity, found, late: Mutex::default() })
+        Ok(Self { settings, cx: cx.clone(), own, identity, found })
     }
     /// Asks for the endpoints anew: the server may have another certificate by now.
     pub(super) async fn find(&self, until: Instant) -> Result<()> {
@@ -68,15 +60,7 @@ impl Door {
             lifetime: TOKEN,
             until,
         };
-        let wire = Wire::open(&dial).await?;
-        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        *late = Late(late.0.saturating_add(late.1.load(Relaxed)), wire.late().clone());
-        Ok(wire)
-    }
-    /// How many answers came too late, on all channels so far.
-    pub(super) fn late(&self) -> u64 {
-        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        late.0.saturating_add(late.1.load(Relaxed))
+        Wire::open(&dial).await
     }
     /// A session of its own on it, activated.
     pub(super) async fn session(&self, wire: &Wire, until: Instant) -> Result<Created> {

@@ -164,10 +164,6 @@ impl Session {
     pub(crate) fn counters(&self) -> LinkCounters {
         LinkCounters::new(self.healed.load(Relaxed), self.lost.load(Relaxed))
     }
-    /// Answers that came after they were given up.
-    pub(crate) fn late(&self) -> u64 {
-        self.door.late()
-    }
     /// Takes what the server pushes, and mends the connection where it breaks. Returns when that takes longer than `healWithin`, or cannot
     /// be done, and says why.
     pub(crate) async fn run(&self) -> Error {

@@ -206,8 +206,8 @@ impl Wire {
         self.task.is_finished()
     }
     /// Answers that came after their request was given up.
-    pub(crate) fn late(&self) -> &Arc<AtomicU64> {
-        &self.late
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Relaxed)
     }
     /// Security policy.
     pub(crate) fn policy(&self) -> SecurityPolicy {
