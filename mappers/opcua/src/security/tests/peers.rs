@@ -141,6 +141,23 @@ async fn asyncua_is_trusted_at_first_use_and_not_with_another_certificate() {
     assert!(told.contains("state folder"), "{told}");
 }
 
+/// They are not promised; with `insecure` a machine of long ago is read all the same, and as who we are.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs open62541"]
+async fn open62541_by_the_policies_of_long_ago() {
+    let peer = Peer::open62541(&["deprecated=1"]);
+    let cx = users();
+    for policy in ["Basic256", "Basic128Rsa15"] {
+        for identity in [json!(null), json!({"user": {"secret": "d.alice"}})] {
+            let trust = json!({"thumbprints": [peer.hello["thumbprint"]]});
+            let security = json!({"policy": policy, "insecure": true, "trust": trust});
+            let case = format!("{policy} as {identity}");
+            let samples = state(&peer, &json!({"security": security, "identity": identity}), &cx).await;
+            is_read(&samples.unwrap_or_else(|error| panic!("{case}: {error}")), &case);
+        }
+    }
+}
+
 async fn is_not_trusted(peer: &Peer) {
     let folder = tempfile::tempdir().unwrap();
     let cx = Cx { state_dir: Some(folder.path().to_owned()), ..Cx::default() };
