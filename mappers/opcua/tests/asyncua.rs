@@ -1,6 +1,6 @@
 //! The driver against asyncua, which shares no code with it: `cargo test -p pollux-opcua --test asyncua -- --ignored` with POLLUX_PYTHON.
-#[allow(dead_code, reason = "some of it is for Modbus")]
-#[path = "../../modbus/tests/common/peer.rs"]
+#[allow(dead_code, reason = "other tests use all of it")]
+#[path = "../src/peer.rs"]
 mod peer;
 mod rig;
 
@@ -12,8 +12,8 @@ use serde_json::json;
 use std::sync::Arc;
 
 fn server() -> (Peer, OpcUaDevice) {
-    let peer = Peer::by("opcua_server.py", &["127.0.0.1", "0"]);
-    let url = format!("opc.tcp://{}", peer.address());
+    let peer = Peer::asyncua(&[]);
+    let url = peer.url();
     let subscription = OpcUaSubscription { keep_alive: "1s".parse().ok(), ..OpcUaSubscription::default() };
     let device =
         OpcUaDevice { subscription: Some(subscription), root: Some("/nsu=urn:test;Line7".into()), ..open(&url) };
