@@ -172,3 +172,71 @@ async fn closed_at_the_server_when_it_is_dropped() {
     drop(session);
     liar.wait_for("CloseSession", |heard| heard.request.type_name() == "CloseSession").await;
 }
+
+#[tokio::test]
+async fn a_clock_that_is_years_off_changes_nothing() {
+    for years in [-10, 10] {
+        let liar = Liar::honest().await;
+        {
+            let mut world = liar.world();
+            world.clock = chrono::TimeDelta::days(365 * years);
+            world.token_lifetime = 1000;
+        }
+        let (session, ear, run) = watching(&liar, &json!({})).await;
+        liar.wait_for("a renewal", |heard| {
+            heard.connection == 1 && heard.request.type_name() == "OpenSecureChannel" && heard.id > 1
+        })
+        .await;
+        liar.cut();
+        healed(&ear, true).await;
+        liar.world().set("Count", 8);
+        ear.until_value(1, 8_i32).await;
+        assert_eq!((liar.heard_of("CreateSession").len(), session.counters().samples_lost), (1, 0));
+        assert!(!run.is_finished());
+    }
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+/// `POLLUX_RECONNECTS` of them, by itself (10,000 take some minutes): then memory is looked at too, which here is that of all tests.
+#[tokio::test]
+async fn reconnects_leave_nothing_behind() {
+    let liar = Liar::honest().await;
+    let set = std::env::var("POLLUX_RECONNECTS").ok();
+    let rounds = set.as_ref().map_or(100, |rounds| rounds.parse().unwrap());
+    let (session, ear, run) = watching(&liar, &json!({})).await;
+    let mut early = 0;
+    for round in 0..rounds {
+        if round == rounds / 2 {
+            early = resident();
+        }
+        match round % 3 {
+            0 => liar.world().forget_subscriptions(),
+            1 => liar.world().forget_sessions(),
+            _ => {}
+        }
+        liar.cut();
+        let kept = round % 3 != 1;
+        ear.until("healed", |told| matches!(told.iter().find(|one| matches!(one, Told::Healed(_))), Some(Told::Healed(found)) if *found == kept)).await;
+        if !kept {
+            watch(&session, &ear, vec![item(1, "Count")]).await;
+        }
+        liar.clear();
+        ear.told.lock().unwrap().clear();
+    }
+    let left = {
+        let book = session.book();
+        (book.subscriptions.len(), book.sinks().len())
+    };
+    assert_eq!(left, (1, 1));
+    assert_eq!((liar.world().counts(), session.counters().healed), ((1, 1), rounds));
+    let grown = resident().saturating_sub(early);
+    println!("{early} bytes in the middle, {grown} more at the end");
+    assert!(set.is_none() || grown < 4 << 20, "{grown} bytes more than in the middle");
+    assert!(!run.is_finished());
+}
