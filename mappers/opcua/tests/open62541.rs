@@ -36,7 +36,7 @@ fn points() -> Vec<PointSpec<OpcUaBinding>> {
 
 #[tokio::test]
 #[ignore = "needs open62541"]
-async fn limits_of_one_seven_and_none_said_and_not_said() {
+async fn limits_of_one_seven_and_none_said_and_not_said_at_open62541() {
     const ALL: [&str; 7] = ["read", "write", "call", "browse", "register", "translate", "items"];
     for (most, hidden) in [(1, false), (7, false), (0, false), (1, true), (7, true)] {
         let limits = ALL.map(|kind| format!("{kind}={most}"));
@@ -73,7 +73,7 @@ async fn limits_of_one_seven_and_none_said_and_not_said() {
 
 #[tokio::test]
 #[ignore = "needs open62541"]
-async fn parts_of_arrays_are_read_and_written_and_access_is_told_by_name() {
+async fn parts_of_arrays_are_read_and_written_and_access_is_told_by_name_at_open62541() {
     let peer = Peer::open62541(&[]);
     let part = |range: &str| OpcUaBinding { index_range: Some(range.into()), ..test("Floats") };
     let points = vec![
@@ -100,7 +100,7 @@ async fn parts_of_arrays_are_read_and_written_and_access_is_told_by_name() {
 
 #[tokio::test]
 #[ignore = "needs open62541"]
-async fn one_unknown_among_a_thousand_and_one_deleted_that_comes_back() {
+async fn one_unknown_among_a_thousand_and_one_deleted_that_comes_back_at_open62541() {
     let mut peer = Peer::open62541(&[]);
     let node = |number: usize| if number == 500 { at("nsu=urn:test;i=77") } else { test("Count") };
     let mut points: Vec<_> = (0..1000).map(|number| point(&format!("n{number}"), node(number))).collect();
@@ -124,7 +124,7 @@ async fn one_unknown_among_a_thousand_and_one_deleted_that_comes_back() {
 
 #[tokio::test]
 #[ignore = "needs open62541"]
-async fn dead_bands_where_they_go_and_all_changes_where_they_do_not() {
+async fn dead_bands_where_they_go_and_all_changes_where_they_do_not_at_open62541() {
     let peer = Peer::open62541(&[]);
     let banded = |absolute: Option<f64>, percent: Option<f64>, name: &str| OpcUaBinding {
         deadband: Some(OpcUaDeadband { absolute, percent }),
@@ -164,7 +164,7 @@ async fn dead_bands_where_they_go_and_all_changes_where_they_do_not() {
 
 #[tokio::test]
 #[ignore = "needs open62541"]
-async fn methods_by_path_and_by_id() {
+async fn methods_by_path_and_by_id_at_open62541() {
     let peer = Peer::open62541(&[]);
     let rig = Rig::start(device(&peer, OpcUaDelivery::Auto), vec![point("speed", test("Speed"))]).await;
     rig.until("it is known", |state| state.points.contains_key("speed")).await;
