@@ -1,5 +1,6 @@
 //! Who we are, who the server must be, and how both is shown (Part 2; Part 4, 6.1). Certificates and keys come from the state folder or
-//! from Secrets, stay in memory, and are in no log. Not here: revocation lists, global discovery servers, user tokens of an issuer.
+//! from Secrets, stay in memory, and are in no log. Not here: revocation lists, global discovery servers, user tokens of an issuer,
+//! elliptic curves, and channels of a server that shows a chain instead of its own certificate alone (it is refused in words).
 pub(crate) mod certificate;
 mod contents;
 mod endpoint;

@@ -239,6 +239,11 @@ fn fits(to: &Dial<'_>) -> Result<SecurityPolicy> {
         MessageSecurityMode::Sign | MessageSecurityMode::SignAndEncrypt => policy != SecurityPolicy::None,
         MessageSecurityMode::Invalid => false,
     };
+    // Of a chain the crate reads nothing, neither here nor in the answer that opens the channel.
+    if goes && policy != SecurityPolicy::None && X509::from_byte_string(&to.endpoint.server_certificate).is_err() {
+        let text = "the server shows a chain of certificates, which a channel is not opened with yet: let it show its own certificate alone";
+        return Err(Error::Security(text.to_owned()));
+    }
     if goes {
         return Ok(policy);
     }

@@ -150,6 +150,20 @@ async fn what_is_offered_must_be_usable() {
     }
 }
 
+/// It is trusted as its first certificate is; what cannot be done with it yet is said, and nothing hangs.
+#[tokio::test]
+async fn a_chain_is_refused_in_words() {
+    let liar = liar(bent("GetEndpoints", |answer| {
+        for one in offers(answer) {
+            let own = one.server_certificate.as_ref();
+            one.server_certificate = ByteString::from([own, own].concat());
+        }
+    }))
+    .await;
+    let told = refusal(connect(&liar, json!({}), &json!(null)).await);
+    assert!(told.contains("a chain of certificates"), "{told}");
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_trust_us_is_told_so_with_what_to_accept() {
     let refused = |code: StatusCode| {
