@@ -2,6 +2,7 @@
 mod acknowledge;
 mod bounds;
 mod frames;
+mod fuzz;
 mod hostile;
 mod malformed;
 mod many;
