@@ -29,7 +29,7 @@ fn settings(device: &OpcUaDevice) -> BTreeMap<&'static str, String> {
     let OpcUaSession { timeout, heal_within } = device.session.clone().unwrap_or_default();
     let OpcUaSubscription { mode, min_publishing_interval, keep_alive, items, publish_requests } =
         device.subscription.clone().unwrap_or_default();
-    let trust = trust.map(|trust| text(&json!(trust))).unwrap_or_else(none);
+    let trust = trust.map_or_else(none, |trust| text(&json!(trust)));
     let span = |given: Option<Span>, default| given.unwrap_or(default).to_string();
     let number = |given: Option<i32>, default: i32| given.unwrap_or(default).to_string();
     let mut all = BTreeMap::from([

@@ -43,7 +43,7 @@ pub(super) fn merge(
     };
     in_bounds("", own.times())?;
     let object = name.as_ref().map(|name| format!("Channel {name}: ")).unwrap_or_default();
-    let security = merged.security.iter().flat_map(|security| security.flaws());
+    let security = merged.security.iter().flat_map(crate::OpcUaSecurity::flaws);
     let security = security
         .map(|(field, message)| FieldError::new(format!("{object}spec.protocol.opcua.security{field}"), message));
     let url = merged.url.as_deref().and_then(host_and_port).is_none();

@@ -28,7 +28,7 @@ const DESCRIPTION: &str = "The devices of one mapper, as the API server has or w
     stand in the spec itself, parameters filled in, under properties and protocol; in place of model, parameters and channel.";
 
 fn paths() -> Json {
-    let parts = [devices(), events(), about()].into_iter().filter_map(|part| match part {
+    let parts = [devices(), commands(), events(), about()].into_iter().filter_map(|part| match part {
         Json::Object(part) => Some(part),
         _ => None,
     });
@@ -66,6 +66,27 @@ fn devices() -> Json {
                 ]),
             },
         },
+        "/v1/devices/{namespace}/{name}/learned": {
+            "parameters": at(),
+            "delete": {
+                "operationId": "forgetLearned",
+                "summary": "Forget what was learned of the device",
+                "description": "What it refuses is found out again. It writes nothing to the device. Only from the mapper's own \
+                    machine or Pod.",
+                "responses": answers([
+                    ("204", json!({"description": "Forgotten."})),
+                    bad_path(),
+                    refused("403", "Asked from elsewhere."),
+                    no_device(),
+                    refused("503", "The mapper is busy or shutting down; try again."),
+                ]),
+            },
+        },
+    })
+}
+
+fn commands() -> Json {
+    json!({
         "/v1/devices/{namespace}/{name}/commands/{command}": {
             "parameters": command_at(),
             "post": {
@@ -86,22 +107,6 @@ fn devices() -> Json {
                     refused("409", "The device must not be told anything: its mode, or its class."),
                     refused("413", "The body is too large."),
                     refused("502", "The device does not answer or says no, in the protocol's words; or it is unknown whether it was done."),
-                    refused("503", "The mapper is busy or shutting down; try again."),
-                ]),
-            },
-        },
-        "/v1/devices/{namespace}/{name}/learned": {
-            "parameters": at(),
-            "delete": {
-                "operationId": "forgetLearned",
-                "summary": "Forget what was learned of the device",
-                "description": "What it refuses is found out again. It writes nothing to the device. Only from the mapper's own \
-                    machine or Pod.",
-                "responses": answers([
-                    ("204", json!({"description": "Forgotten."})),
-                    bad_path(),
-                    refused("403", "Asked from elsewhere."),
-                    no_device(),
                     refused("503", "The mapper is busy or shutting down; try again."),
                 ]),
             },

@@ -44,7 +44,7 @@ impl<P: Protocol> Engine<P> {
         let mut room = pin!(self.status.emptied());
         let (mut mail, mut stopped) = (pin!(inbox.some()), pin!(io.stop.cancelled()));
         let mut alarm = pin!(sleep_until(Instant::now()));
-        let (mut closing, mut late, mut told) = (None::<(End, Instant)>, 0, LinkCounters::default());
+        let (mut closing, mut told) = (None::<(End, Instant)>, (0, LinkCounters::default()));
         loop {
             if closing.is_none() && io.stop.is_cancelled() {
                 closing = Some(self.shut(End::Stop)); // looked at before anything is started
@@ -60,12 +60,7 @@ impl<P: Protocol> Engine<P> {
                 break;
             }
             self.busy(!flying.is_empty());
-            let so_far = link.late_answers();
-            self.stats.late_answers.add(so_far.saturating_sub(std::mem::replace(&mut late, so_far)));
-            let counted = link.counters();
-            self.stats.healed.add(counted.healed.saturating_sub(told.healed));
-            self.stats.samples_lost.add(counted.samples_lost.saturating_sub(told.samples_lost));
-            told = counted;
+            self.link_counts(link, &mut told);
             self.stats.in_flight.set(flying.len() as u64);
             self.stats.waiting_writes.set(self.arbiter.waiting() as u64);
             self.tell();
@@ -185,6 +180,15 @@ impl<P: Protocol> Engine<P> {
             let result = timeout_at(until + GRACE, exchange).await.ok();
             Finished { work, started, sequence, epoch, samples, result }
         }
+    }
+    /// What the link counted since it was asked last.
+    fn link_counts(&self, link: &P::Link, (late, told): &mut (u64, LinkCounters)) {
+        let so_far = link.late_answers();
+        self.stats.late_answers.add(so_far.saturating_sub(std::mem::replace(late, so_far)));
+        let counted = link.counters();
+        self.stats.healed.add(counted.healed.saturating_sub(told.healed));
+        self.stats.samples_lost.add(counted.samples_lost.saturating_sub(told.samples_lost));
+        *told = counted;
     }
     /// Takes what was pushed.
     pub(super) fn drain(&mut self) {
