@@ -37,13 +37,18 @@ pub(super) fn another(certificate: &Certificate, pinned: &str, file: &Path) -> E
 pub(crate) fn while_opening(error: Error, own: Option<&Own>) -> Error {
     let Some(own) = own else { return error };
     let why = match &error {
-        Error::Closed(_) => "it hung up when it saw our certificate".to_owned(),
-        Error::Ended { code, .. } | Error::Refused { code, .. } if is_of_trust(*code) => error.to_string(),
+        // Some say no more than that; it may mean something else.
+        Error::Closed(_) => {
+            "the server hung up when it saw our certificate, most often because it does not trust us".to_owned()
+        }
+        Error::Ended { code, .. } | Error::Refused { code, .. } if is_of_trust(*code) => {
+            format!("the server does not trust us ({error})")
+        }
         _ => return error,
     };
     let subject = Certificate::of(own.blob.as_ref()).map(|own| own.subject()).unwrap_or_default();
     Error::Security(format!(
-        "the server does not trust us ({why}): accept certificate {} (subject {subject}, ApplicationUri {}) in the server's trust list; \
+        "{why}: accept certificate {} (subject {subject}, ApplicationUri {}) in the server's trust list; \
          it is tried again",
         own.cert.thumbprint().as_hex_string(),
         own.uri,
