@@ -354,7 +354,9 @@ int main(int argc, char **argv) {
     if(every > 0) must(UA_Server_addRepeatedCallback(s, tick, NULL, every, NULL), "tick");
     must(UA_Server_addRepeatedCallback(s, listen_to_stdin, NULL, 10, NULL), "commands");
     must(UA_Server_run_startup(s), "start");
-    unsigned char sum[20]; char thumbprint[41]; mbedtls_sha1(certificate.data, certificate.length, sum);
+    const UA_ServerConfig *made = UA_Server_getConfig(s); /* in DER, also where the file was PEM */
+    UA_ByteString der = made->securityPolicies[made->securityPoliciesSize - 1].localCertificate;
+    unsigned char sum[20]; char thumbprint[41]; mbedtls_sha1(der.data, der.length, sum);
     for(int i = 0; i < 20; i++) snprintf(&thumbprint[2 * i], 3, "%02x", sum[i]);
     printf("{\"ready\": true, \"port\": %u, \"pid\": %d, \"thumbprint\": \"%s\"}\n", port, getpid(), thumbprint); fflush(stdout);
     while(running) UA_Server_run_iterate(s, true);
