@@ -9,8 +9,8 @@ use crate::{
     types::NodeType,
 };
 use opcua::types::{
-    AttributeId, BrowseDirection, DataValue, NodeClass, NodeId, ReferenceTypeId, StatusCode, Variant, VariantTypeId,
-    WriteRequest, WriteValue,
+    AttributeId, BrowseDirection, DataValue, NodeClass, NodeId, NumericRange, ReadValueId, ReferenceTypeId, StatusCode,
+    Variant, VariantTypeId, WriteRequest, WriteValue,
 };
 use pollux_crds::{OpcUaDevice, OpcUaPolicy, OpcUaSecurity};
 use pollux_mapper::{Cx, Instant, Value};
@@ -42,13 +42,20 @@ async fn one(session: &Session, node: &NodeId) -> Variant {
     assert!(!said.status.unwrap_or_default().is_bad(), "{node}: {said:?}");
     said.value.unwrap_or_default()
 }
+/// An object of the plant's.
+fn plant(session: &Session, name: &str) -> NodeId {
+    NodeId::new(session.namespaces().index("urn:test").expect("its namespace"), name)
+}
 async fn write(session: &Session, node: &NodeId, value: Variant) -> StatusCode {
+    write_part(session, node, &NumericRange::None, value).await
+}
+async fn write_part(session: &Session, node: &NodeId, part: &NumericRange, value: Variant) -> StatusCode {
     let wire = session.wire(until()).await.expect("connected");
     let value = WriteValue {
         node_id: node.clone(),
         attribute_id: AttributeId::Value as u32,
+        index_range: part.clone(),
         value: DataValue { value: Some(value), ..DataValue::null() },
-        ..WriteValue::default()
     };
     let request = WriteRequest { request_header: wire.header(until()), nodes_to_write: Some(vec![value]) };
     wire.call(request, until()).await.expect("answered").results.unwrap_or_default()[0]
@@ -83,10 +90,58 @@ async fn both_ways(session: &Session, node: &NodeId, skipped: &[&str]) -> Vec<St
 async fn matrix_both_ways_at_asyncua() {
     let peer = Peer::asyncua(&[]);
     let session = session(&peer).await;
-    let types = NodeId::new(2, "Types");
+    let types = plant(&session, "Types");
     // Null has no value; Loop and Unknown nobody can take apart.
     let done = both_ways(&session, &types, &["Null", "Loop", "Unknown"]).await;
     assert!(done.len() >= 48, "{done:?}");
+    session.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs open62541"]
+async fn matrix_both_ways_at_open62541() {
+    let peer = Peer::open62541(&[]);
+    let session = session(&peer).await;
+    let done = both_ways(&session, &plant(&session, "Types"), &["Null", "Loop", "Unknown"]).await;
+    assert!(done.len() >= 44, "{done:?}");
+    session.close().await;
+}
+
+/// Index ranges are known there: one element is a value of its own.
+#[tokio::test]
+#[ignore = "needs open62541"]
+async fn one_element_of_an_array_at_open62541() {
+    let peer = Peer::open62541(&[]);
+    let session = session(&peer).await;
+    let found = below(&session, &plant(&session, "Line7")).await;
+    let (_, id, kind) = found.iter().find(|(name, ..)| name == "Floats").cloned().expect("it is there");
+    let kind = NodeType { element: true, ..kind };
+    let part: NumericRange = "1".parse().expect("a range");
+    for number in [7.5, 8.5] {
+        let made = coerce(&Value::Float(number), &kind).expect("a float");
+        assert_eq!(write_part(&session, &id, &part, made).await, StatusCode::Good);
+        let asked = ReadValueId { index_range: part.clone(), ..attribute(&id, AttributeId::Value) };
+        let said = read(&session, &[asked], until()).await.expect("read").remove(0);
+        assert_eq!(value(&said.value.unwrap_or_default(), &kind), Ok(Value::Float(number)));
+    }
+    session.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs open62541"]
+async fn structures_at_open62541() {
+    let peer = Peer::open62541(&[]);
+    let session = session(&peer).await;
+    let found = below(&session, &plant(&session, "Types")).await;
+    let (_, id, kind) = found.iter().find(|(name, ..)| name == "Line").cloned().expect("it is there");
+    for document in [
+        json!({"start": {"x": 1, "y": 2}, "end": {"x": 3, "y": 4}, "mode": "Manual", "weights": [0.5]}),
+        json!({"start": {"x": 1, "y": 2}, "end": {"x": 3, "y": 4}, "label": "new", "mode": "Off", "weights": []}),
+    ] {
+        let meant = Value::Json(Arc::new(document));
+        assert_eq!(write(&session, &id, coerce(&meant, &kind).expect("it fits")).await, StatusCode::Good);
+        assert_eq!(value(&one(&session, &id).await, &kind), Ok(meant));
+    }
     session.close().await;
 }
 
@@ -95,7 +150,7 @@ async fn matrix_both_ways_at_asyncua() {
 async fn structures_are_written_by_the_servers_definition() {
     let peer = Peer::asyncua(&[]);
     let session = session(&peer).await;
-    let found = below(&session, &NodeId::new(2, "Types")).await;
+    let found = below(&session, &plant(&session, "Types")).await;
     let of = |wanted: &str| found.iter().find(|(name, ..)| name == wanted).cloned().expect("it is there");
     let (_, id, kind) = of("Line");
     for document in [
@@ -122,7 +177,7 @@ async fn structures_are_written_by_the_servers_definition() {
 async fn enumerations_by_all_three_ways_of_saying_them() {
     let peer = Peer::asyncua(&[]);
     let session = session(&peer).await;
-    let found = below(&session, &NodeId::new(2, "Line7")).await;
+    let found = below(&session, &plant(&session, "Line7")).await;
     for (node, name, number, other) in
         [("Mode", "Manual", 2, "Off"), ("Colour", "Red", 0, "Blue"), ("Level", "Low", -1, "High")]
     {

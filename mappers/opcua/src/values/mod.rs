@@ -3,6 +3,7 @@
 //! Numbers are numbers; enumerations are numbers alone and names within JSON; times, ids, codes and names are text; arrays and
 //! structures are JSON, in which integers beyond 2⁵³ are digits in a string and bytes base64, as everywhere in Pollux.
 mod coerce;
+mod compound;
 mod json;
 mod scalar;
 mod text;

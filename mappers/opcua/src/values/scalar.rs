@@ -1,5 +1,8 @@
 //! One value of JSON, made into one of a built-in type.
-use super::{text, time};
+use super::{
+    compound::{data_value, diagnostic},
+    text, time,
+};
 use crate::types::{Kind, encoded, is_integer};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use opcua::types::{
@@ -35,6 +38,13 @@ pub(crate) fn scalar_of(json: &Json, kind: &Kind) -> Result<Variant, String> {
         Kind::BuiltIn(Scalar::Boolean) => truth(json).map(Variant::Boolean).ok_or_else(refused),
         Kind::BuiltIn(Scalar::Float) => single(json).map(Variant::Float).ok_or_else(refused),
         Kind::BuiltIn(Scalar::Double) => double(json).map(Variant::Double).ok_or_else(refused),
+        Kind::BuiltIn(Scalar::ByteString) if json.is_null() => Ok(Variant::ByteString(ByteString::null())),
+        Kind::BuiltIn(Scalar::DataValue) => {
+            data_value(json).map(|made| Variant::DataValue(Box::new(made))).ok_or_else(refused)
+        }
+        Kind::BuiltIn(Scalar::DiagnosticInfo) => {
+            diagnostic(json).map(|made| Variant::DiagnosticInfo(Box::new(made))).ok_or_else(refused)
+        }
         Kind::BuiltIn(Scalar::ExtensionObject) => raw(json).ok_or_else(refused),
         Kind::BuiltIn(scalar) => {
             let text = json.as_str().map(str::to_owned).or_else(|| localized(json, *scalar));
@@ -134,8 +144,9 @@ fn single(json: &Json) -> Option<f32> {
 }
 
 /// The plainest type that holds it, where the node takes any.
-fn natural(json: &Json) -> Option<Variant> {
+pub(super) fn natural(json: &Json) -> Option<Variant> {
     Some(match json {
+        Json::Null => Variant::Empty,
         Json::Bool(on) => Variant::Boolean(*on),
         Json::String(text) => Variant::String(text.as_str().into()),
         Json::Number(number) if number.is_f64() => Variant::Double(number.as_f64()?),
@@ -143,7 +154,7 @@ fn natural(json: &Json) -> Option<Variant> {
             let number = integer(json)?;
             [Scalar::Int32, Scalar::Int64, Scalar::UInt64].into_iter().find_map(|scalar| of_integer(number, scalar))?
         }
-        Json::Null | Json::Array(_) | Json::Object(_) => return raw(json),
+        Json::Array(_) | Json::Object(_) => return raw(json),
     })
 }
 

@@ -96,7 +96,7 @@ fn every_type_both_ways_alone_and_in_lists() {
 }
 
 #[test]
-fn what_is_only_read_is_json() {
+fn values_with_parts_of_their_own_are_json() {
     let value_of = |variant: Variant, scalar| value(&variant, &one(scalar)).map(|value| value.to_string());
     let stamped = opcua::types::DataValue {
         value: Some(Variant::Int32(7)),
@@ -113,6 +113,21 @@ fn what_is_only_read_is_json() {
     };
     let told = value_of(Variant::DiagnosticInfo(Box::new(outer)), Scalar::DiagnosticInfo).unwrap();
     assert_eq!(told, r#"{"InnerDiagnosticInfo":{"Locale":1},"SymbolicId":2}"#);
+    for (scalar, document) in [
+        (
+            Scalar::DataValue,
+            json!({"Value": 7, "Status": "UncertainLastUsableValue", "SourceTimestamp": "2026-11-26T12:00:00Z"}),
+        ),
+        (
+            Scalar::DiagnosticInfo,
+            json!({"SymbolicId": 2, "InnerDiagnosticInfo": {"AdditionalInfo": "a", "InnerStatusCode": "BadTimeout"}}),
+        ),
+    ] {
+        let meant = Value::Json(Arc::new(document));
+        assert_eq!(value(&coerce(&meant, &one(scalar)).unwrap(), &one(scalar)), Ok(meant));
+        let wrong = Value::Json(Arc::new(json!({"Other": 1})));
+        assert!(coerce(&wrong, &one(scalar)).is_err());
+    }
     let mixed = array(
         Scalar::Variant,
         vec![Variant::Variant(Box::new(Variant::Int32(1))), Variant::Variant(Box::new("a".into()))],
