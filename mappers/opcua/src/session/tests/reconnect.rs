@@ -149,6 +149,8 @@ async fn a_server_that_is_silent_is_left() {
     healed(&ear, true).await;
     liar.world().set("Count", 8);
     ear.until_value(1, 8_i32).await;
+    let made = liar.heard_of("CreateSubscription").iter().filter(|heard| heard.connection < connections).count();
+    assert_eq!(made, 1, "it was asked whether it is there, before anything was made anew");
 }
 
 #[tokio::test]
