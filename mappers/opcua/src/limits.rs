@@ -123,6 +123,12 @@ impl Learned {
             }
         }
     }
+    /// Nothing was refused yet.
+    pub(crate) fn forget(&self) {
+        for seen in &self.seen {
+            seen.store(usize::MAX, Relaxed);
+        }
+    }
     fn seen(&self) -> impl Iterator<Item = (&'static str, usize)> {
         let seen = Operation::ALL.iter().zip(&self.seen);
         seen.map(|(operation, cap)| (operation.name(), cap.load(Relaxed))).filter(|(_, cap)| *cap != usize::MAX)
@@ -235,6 +241,8 @@ mod tests {
         again.recall(&learned.kept());
         assert_eq!(again.cap(Operation::Items), 4);
         assert_eq!(in_words(&again.kept()).len(), 1);
+        again.forget();
+        assert_eq!((again.cap(Operation::Items), again.kept()), (1000, Json::Null));
     }
     #[test]
     fn an_answer_of_another_length_is_no_answer() {

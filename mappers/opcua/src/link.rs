@@ -49,6 +49,9 @@ impl Link {
     }
     /// What earlier lives and other devices learned of this server is the session's too.
     pub(crate) fn share(&self, unit: &Unit) {
+        if unit.forgets() {
+            self.session.limits().forget();
+        }
         self.session.limits().recall(&unit.kept());
         unit.learn(self.session.limits());
     }

@@ -55,6 +55,10 @@ impl Place {
 impl Link {
     /// Where the points stand now; looked up again where the session is another.
     pub(crate) async fn places(&self, unit: &Unit, until: Instant) -> Result<Arc<Places>> {
+        if unit.forgets() {
+            self.session().limits().forget();
+            unit.learn(self.session().limits());
+        }
         let fits = |places: &Arc<Places>| places.link == self.id() && places.epoch == self.session().epoch();
         match unit.places().filter(fits) {
             Some(places) => Ok(places),

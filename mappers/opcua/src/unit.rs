@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -34,6 +34,8 @@ pub struct Unit {
     read: AtomicUsize,
     write: AtomicUsize,
     told: Mutex<Told>,
+    /// What its server was seen to refuse is to be forgotten.
+    forgets: AtomicBool,
     /// Of what `plan` and `knowledge` answer.
     changes: AtomicU64,
 }
@@ -99,6 +101,7 @@ impl Unit {
                 read: read.into(),
                 write: write.into(),
                 told: Mutex::default(),
+                forgets: AtomicBool::new(false),
                 changes: AtomicU64::new(0),
             }),
             Ok(_) => Err(errors),
@@ -154,10 +157,15 @@ impl Unit {
             self.changes.fetch_add(1, Relaxed);
         }
     }
-    /// What an earlier life learned; what does not fit is ignored.
+    /// What an earlier life learned; what does not fit is ignored. Null: all is forgotten, by the session too.
     pub(crate) fn recall(&self, kept: &Json) {
+        self.forgets.store(kept.is_null(), Relaxed);
         self.told().kept = limits::known(kept);
         self.changes.fetch_add(1, Relaxed);
+    }
+    /// Once for each time that it was to forget.
+    pub(crate) fn forgets(&self) -> bool {
+        self.forgets.swap(false, Relaxed)
     }
     /// What is kept.
     pub(crate) fn kept(&self) -> Json {

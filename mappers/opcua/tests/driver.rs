@@ -118,6 +118,15 @@ async fn limits_that_are_not_said_are_found_by_halving_whatever_the_code() {
             liar.clear();
             rig.write(&values).await;
             assert!(written(&liar).iter().all(|part| part.len() <= most));
+            liar.world().limits.clear();
+            rig.forget().await;
+            let whole = |liar: &Liar| {
+                liar.heard_of("Read").into_iter().any(|heard| match heard.request {
+                    RequestMessage::Read(read) => read.nodes_to_read.is_some_and(|nodes| nodes.len() == 40),
+                    _ => false,
+                })
+            };
+            rig.until("forgotten, all are read at once", |_| whole(&liar)).await;
         }
     }
 }

@@ -166,6 +166,10 @@ impl Rig {
     pub(crate) async fn write_one(&self, point: &str, value: impl Into<Value>) -> Wrote {
         self.write(&[(point, value.into())]).await.pop().expect("one")
     }
+    /// What was learned is forgotten.
+    pub(crate) async fn forget(&self) {
+        self.send(Command::Forget { device: KEY }).await;
+    }
     pub(crate) async fn call(
         &self,
         object: Option<&str>,
