@@ -89,3 +89,26 @@ fn discovered_yaml_is_checked_and_works_at_once() {
     assert!(bad.len() == 1 && bad[0].contains("Types_Null"), "{out}");
     assert!(out.contains("pump2\n  PROPERTY  VALUE"), "{out}");
 }
+
+#[test]
+#[ignore = "needs open62541"]
+fn discovered_yaml_is_checked_and_works_at_once_at_open62541() {
+    let peer = Peer::open62541(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plant.yaml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, told(&["discover", &peer.url(), "--insecure", "--name", "plant"])).unwrap();
+    let yaml = std::fs::read_to_string(&file).unwrap();
+    for part in [
+        "unit: °C\n    range: {low: 0, high: 100}\n",
+        "    enum: [{value: 0, name: \"Off\"}, {value: 1, name: Automatic}, {value: 2, name: Manual}]\n",
+        "arguments: [{name: a, type: number}, {name: b, type: number}]\n",
+    ] {
+        assert!(yaml.contains(part), "{part}\n{yaml}");
+    }
+    told(&["check", path]);
+    let out = String::from_utf8(pollux(&["read", path]).stdout).unwrap();
+    let lines = || out.lines().filter(|line| line.starts_with("  ") && !line.contains("PROPERTY"));
+    let bad: Vec<&str> = lines().filter(|line| !line.contains("  Good")).collect();
+    assert!(lines().count() > 60 && bad.iter().all(|line| line.contains("Null")), "{bad:?}\n{out}");
+}

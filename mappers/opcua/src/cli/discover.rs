@@ -12,6 +12,7 @@ use crate::{
     kinds::{argument_types, node_types},
     resolve::resolve,
     session::{Namespaces, Session},
+    types::NodeType,
     values::{named, string},
 };
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -20,7 +21,7 @@ use opcua::types::{
     Variant,
 };
 use pollux_crds::{Interval, OpcUaNamespace, OpcUaNode, OpcUaPath, OpcUaStep, Span};
-use pollux_mapper::{Exit, Instant, Out, printable};
+use pollux_mapper::{Exit, Instant, Out, PointFault, printable};
 use std::collections::HashMap;
 
 /// Nodes whose attributes are asked for at once: so often is progress shown.
@@ -190,6 +191,7 @@ impl Search<'_> {
             let types = node_types(self.session, &ids, self.until()).await?;
             let asked: Vec<_> = ids.iter().map(|id| attribute(id, AttributeId::Description)).collect();
             let said = read(self.session, &asked, self.until()).await?;
+            let types = self.ranked(&ids, types).await?;
             for (((at, node), kind), said) in part.iter().zip(nodes).zip(types).zip(said) {
                 let Ok(kind) = kind else { continue }; // it cannot be read either
                 let device = devices.get(*at).copied().unwrap_or(0);
@@ -210,6 +212,25 @@ impl Search<'_> {
             }
         }
         Ok(all)
+    }
+    /// Where a server leaves open whether it is one value or an array, the value that is there says it.
+    async fn ranked(
+        &self,
+        ids: &[NodeId],
+        mut types: Vec<Result<NodeType, PointFault>>,
+    ) -> Result<Vec<Result<NodeType, PointFault>>, Error> {
+        let open = |kind: &&mut Result<NodeType, PointFault>| kind.as_ref().is_ok_and(|kind| kind.rank < -1);
+        let asked = ids.iter().zip(types.iter_mut()).filter(|(_, kind)| open(kind));
+        let asked: Vec<_> = asked.map(|(id, _)| attribute(id, AttributeId::Value)).collect();
+        let said = read(self.session, &asked, self.until()).await?;
+        for (kind, said) in types.iter_mut().filter(open).zip(said) {
+            if let (Ok(kind), Some(value)) = (kind, said.value)
+                && !matches!(value, Variant::Array(_) | Variant::Empty)
+            {
+                kind.rank = -1;
+            }
+        }
+        Ok(types)
     }
     /// What properties say of variables: units and ranges (Part 8, 5.3.2).
     async fn about(&self, tree: &Tree) -> Result<HashMap<usize, About>, Error> {
@@ -256,11 +277,7 @@ impl Search<'_> {
         }
         Ok(methods)
     }
-    async fn arguments(
-        &self,
-        tree: &Tree,
-        method: usize,
-    ) -> Result<Vec<(String, crate::types::NodeType, String)>, Error> {
+    async fn arguments(&self, tree: &Tree, method: usize) -> Result<Vec<(String, NodeType, String)>, Error> {
         let inputs = |node: &&Node| node.parent == method && string(&node.name.name) == "InputArguments";
         let Some(inputs) = tree.nodes.iter().find(inputs) else { return Ok(vec![]) };
         let said = read(self.session, &[attribute(&inputs.id, AttributeId::Value)], self.until()).await?;
