@@ -31,13 +31,13 @@ pub(super) fn init(format: LogFormat) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, Mutex, PoisonError};
 
     #[derive(Clone, Default)]
     struct Told(Arc<Mutex<Vec<u8>>>);
     impl io::Write for Told {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend(bytes);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
             Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {
