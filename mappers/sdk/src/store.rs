@@ -62,6 +62,8 @@ impl<T> Loaded<T> {
 #[derive(Debug)]
 pub struct Store {
     folder: Option<PathBuf>,
+    /// Where drivers keep what is their own, where that is elsewhere.
+    beside: Option<PathBuf>,
     /// Held as long as the store lives; the system lets go of it when the process ends, however it ends.
     _lock: Option<File>,
 }
@@ -79,7 +81,7 @@ impl Store {
             Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Locked(folder.to_owned())),
             Err(fs::TryLockError::Error(error)) => return Err(at(&path)(error)),
         }
-        let store = Self { folder: Some(folder.to_owned()), _lock: Some(lock) };
+        let store = Self { folder: Some(folder.to_owned()), beside: None, _lock: Some(lock) };
         for part in [RECORDS, LEARNED, CACHE] {
             sweep(&folder.join(part));
         }
@@ -87,7 +89,17 @@ impl Store {
     }
     /// Keeps nothing: for commands that run once.
     pub fn ephemeral() -> Self {
-        Self { folder: None, _lock: None }
+        Self { folder: None, beside: None, _lock: None }
+    }
+    /// Keeps nothing itself, but lets drivers keep there what is their own (a certificate that a server has been told of): what
+    /// runs once shall not be another one each time. A folder that cannot be made is none.
+    pub fn ephemeral_beside(folder: Option<PathBuf>) -> Self {
+        let beside = folder.filter(|folder| fs::create_dir_all(folder).is_ok());
+        Self { folder: None, beside, _lock: None }
+    }
+    /// Where drivers keep what is their own.
+    pub fn drivers(&self) -> Option<&Path> {
+        self.beside.as_deref().or(self.folder.as_deref())
     }
     /// The folder, if anything is kept.
     pub fn folder(&self) -> Option<&Path> {
@@ -385,5 +397,18 @@ mod tests {
         let store = Store::ephemeral();
         store.save_record("u", &1).unwrap();
         assert_eq!((store.record::<i32>("u"), store.folder()), (Loaded::Absent, None));
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("a/b");
+        let store = Store::ephemeral_beside(Some(place.clone()));
+        store.save_record("u", &1).unwrap();
+        assert_eq!((store.record::<i32>("u"), store.folder()), (Loaded::Absent, None));
+        assert_eq!(store.drivers(), Some(&*place));
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(
+            Store::ephemeral_beside(Some(file.join("x"))).drivers(),
+            None,
+            "where nothing can be kept, nothing is"
+        );
     }
 }

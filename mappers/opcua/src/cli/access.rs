@@ -40,7 +40,7 @@ pub(super) struct Access {
     /// File of the password
     #[arg(long, requires = "user")]
     password_file: Option<PathBuf>,
-    /// Where our certificate is kept, which the server may have to be told to trust [default: pollux in the user's state folder]
+    /// Where our certificate is kept, which the server may have to be told to trust [default: pollux/opcua in the user's state folder]
     #[arg(long)]
     state_dir: Option<PathBuf>,
     /// How long connecting, and each answer, may take
@@ -121,7 +121,9 @@ impl Access {
     fn state_dir(&self) -> Result<Option<PathBuf>, Error> {
         let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
         let state = state.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")));
-        let Some(folder) = self.state_dir.clone().or_else(|| Some(state?.join("pollux"))) else { return Ok(None) };
+        let Some(folder) = self.state_dir.clone().or_else(|| Some(state?.join("pollux/opcua"))) else {
+            return Ok(None);
+        };
         let made = fs::create_dir_all(&folder);
         made.map_err(|error| Error::Config(format!("{}: {error}; see --state-dir", folder.display())))?;
         Ok(Some(folder))

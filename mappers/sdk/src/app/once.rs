@@ -1,6 +1,8 @@
 //! Commands that run once: some devices of some files, driven for as long as it takes.
 use super::{
-    Exit, say, signals,
+    Exit,
+    files::default_folder,
+    say, signals,
     start::{Given, Mapper, Parts},
 };
 use crate::{DeviceView, NodeConfig, Protocol, Store, source::file::FileSource};
@@ -64,7 +66,8 @@ impl Once {
         let stop = signals::stop().map_err(|error| say(&error.to_string(), Exit::Fault))?;
         let quiet = devices.iter().map(|device| looked_at(device)).collect();
         let (config, receiver) = watch::channel(Arc::new(NodeConfig { devices: quiet, ..NodeConfig::default() }));
-        let (store, secrets) = (Arc::new(Store::ephemeral()), source.secrets());
+        let beside = default_folder(P::NAME, |name| std::env::var_os(name).map(PathBuf::from));
+        let (store, secrets) = (Arc::new(Store::ephemeral_beside(beside)), source.secrets());
         let given = Given { config: receiver, store, secrets, node: String::new() };
         let mapper = Parts::new().start(protocol, given, stop.clone());
         Ok(Self { mapper, devices, flawed: !report.problems.is_empty(), config, stop })

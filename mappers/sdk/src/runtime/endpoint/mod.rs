@@ -149,7 +149,8 @@ pub(super) async fn run<P: Protocol>(
     let (engine, mut status) = Engine::new(shared.protocol.clone(), endpoint, telemetry);
     shared.engines.add(&resource, engine.stats());
     let (commands, receiver) = mpsc::channel(COMMANDS);
-    let mut vault = Vault { named, secrets: shared.secrets.clone(), folder: shared.store.folder().map(Path::to_owned) };
+    let mut vault =
+        Vault { named, secrets: shared.secrets.clone(), folder: shared.store.drivers().map(Path::to_owned) };
     let cx = vault.newest();
     let stop = shared.stop.clone();
     // A link that reads no secret has no news of them.
