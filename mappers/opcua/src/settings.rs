@@ -1,17 +1,22 @@
 //! What one session is: server, security and who we are there. Devices with equal settings share it.
 use pollux_crds::{
-    OpcUaDevice, OpcUaEndpointUrl, OpcUaIdentity, OpcUaLimits, OpcUaSecurity, OpcUaSession, OpcUaSubscription, Span,
-    host_and_port,
+    OpcUaDevice, OpcUaEndpointUrl, OpcUaIdentity, OpcUaLimits, OpcUaSecurity, OpcUaSession, OpcUaSubscription,
+    Resource, Span, host_and_port, resource_key,
 };
 use pollux_mapper::ConfigError;
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 /// Default of `connectTimeout`.
 const CONNECT_TIMEOUT: Span = Span::from_secs(10);
 
 /// A server and who we are there; the engine's endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct Settings {
+    /// What is opened and how, defaults filled in: by this alone two are equal, as the operator sees it.
+    resource: Resource,
     /// Name or address, in small letters.
     pub host: String,
     /// TCP port.
@@ -46,7 +51,9 @@ impl Settings {
         let wrong = || ConfigError::device("url must be opc.tcp://HOST[:PORT][/PATH], such as opc.tcp://plc-1:4840");
         let (host, port, path) = host_and_port(&url).ok_or_else(wrong)?;
         let path = path.to_owned();
+        let protocol = pollux_crds::Protocol { opcua: Some(device.clone()), ..pollux_crds::Protocol::default() };
         Ok(Self {
+            resource: resource_key(&protocol).ok_or_else(wrong)?,
             host,
             port,
             path,
@@ -71,16 +78,66 @@ impl Settings {
     }
 }
 
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        self.resource == other.resource
+    }
+}
+impl Eq for Settings {}
+impl Hash for Settings {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.resource.key.hash(state);
+    }
+}
+
 /// The resource: one server as one user. Two that differ in anything else are in conflict.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, path, identity, .. } = self;
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        write!(f, "opc.tcp://{host}:{port}{path} as ")?;
-        match identity {
-            Some(OpcUaIdentity { user: Some(user), .. }) => write!(f, "user {}", user.secret),
-            Some(OpcUaIdentity { certificate: Some(own), .. }) => write!(f, "certificate {}", own.secret),
-            _ => f.write_str("anonymous"),
+        f.write_str(&self.resource.endpoint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value as Json, json};
+
+    fn of(more: &Json) -> Settings {
+        let mut device = json!({"url": "opc.tcp://plc-1"});
+        device.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Settings::new(&serde_json::from_value(device).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_out_equals_its_default_and_all_else_differs() {
+        let plain = of(&json!({}));
+        for same in [
+            json!({"url": "opc.tcp://PLC-1:4840"}),
+            json!({"endpointUrl": "Configured", "connectTimeout": "10s"}),
+            json!({"security": {"mode": "SignAndEncrypt", "policy": "Best", "insecure": false, "checkHostName": true}}),
+            json!({"session": {"timeout": "60s", "healWithin": "30s"}}),
+            json!({"subscription": {"mode": "Auto", "keepAlive": "5s", "minPublishingInterval": "100ms", "items": 5000}}),
+            json!({"limits": {"read": 10000, "write": 1000, "messageSize": 16_777_216}}),
+        ] {
+            assert_eq!(of(&same), plain, "{same}");
+            assert_eq!(of(&same).to_string(), "opc.tcp://plc-1:4840 as anonymous");
+        }
+        for other in [
+            json!({"url": "opc.tcp://plc-1/ua"}),
+            json!({"url": "opc.tcp://plc-1:4841"}),
+            json!({"endpointUrl": "Advertised"}),
+            json!({"applicationUri": "urn:plc"}),
+            json!({"security": {"mode": "Sign"}}),
+            json!({"security": {"trust": {"onFirstUse": true}}}),
+            json!({"security": {"checkHostName": false}}),
+            json!({"identity": {"user": {"secret": "alice"}}}),
+            json!({"connectTimeout": "9s"}),
+            json!({"session": {"healWithin": "0s"}}),
+            json!({"subscription": {"mode": "Poll"}}),
+            json!({"subscription": {"publishRequests": 4}}),
+            json!({"limits": {"arrayLength": 10}}),
+        ] {
+            assert_ne!(of(&other), plain, "{other}");
         }
     }
 }
