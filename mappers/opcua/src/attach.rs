@@ -74,22 +74,22 @@ impl Link {
         if !items.is_empty() {
             watched = self.session().subscribe(items, feed.clone(), until).await?;
         }
-        let (mut read, mut unfiltered) = (vec![], vec![]);
+        let (mut read, mut unfiltered) = (BTreeMap::new(), BTreeMap::new());
         for ((at, name, deadband), watched) in asked.into_iter().zip(watched) {
             match watched {
                 Watched::Yes { handle, filtered } => {
                     feed.watch(at, handle);
-                    unfiltered.extend((deadband && !filtered).then_some(name));
+                    unfiltered.extend((deadband && !filtered).then(|| (at, name.to_owned())));
                 }
                 Watched::No(code) => {
                     feed.poll(at, is_lost(code));
-                    read.extend((!is_lost(code)).then(|| format!("{name} ({code})")));
+                    read.extend((!is_lost(code)).then(|| (at, format!("{name} ({code})"))));
                 }
             }
         }
+        let [read, unfiltered] = feed.note(points, read, unfiltered);
         let line = |names: Vec<String>, what: &str| (!names.is_empty()).then(|| format!("{what}: {}", some(&names)));
         unit.remark("read", line(read, "read in cycles, for the server does not watch"));
-        let unfiltered = unfiltered.into_iter().map(str::to_owned).collect();
         unit.remark("deadband", line(unfiltered, "all changes are sent, for the server refuses a dead-band of"));
         feed.settle();
         Ok(())

@@ -44,6 +44,11 @@ struct State {
     anew: bool,
     /// Points to be found again.
     lost: BTreeSet<usize>,
+    /// What was said of the device last, up or down.
+    said: Option<bool>,
+    /// Points that the server does not watch, in words, and those of which it does not apply the dead-band.
+    refused: BTreeMap<usize, String>,
+    unfiltered: BTreeMap<usize, String>,
     /// When that is tried next, and how long it is waited after that.
     next: Option<Instant>,
     delay: Duration,
@@ -100,6 +105,35 @@ impl Feed {
             state.lost.remove(&at);
         }
         self.wake.notify_one();
+    }
+    /// The nodes of these points are not there: they are looked for again.
+    pub(crate) fn lose(&self, points: &[usize]) {
+        let mut state = self.state();
+        for at in points {
+            state.lose(*at);
+        }
+        self.wake.notify_one();
+    }
+    /// Something is watched whose device is there.
+    pub(crate) fn hears(&self) -> bool {
+        let state = self.state();
+        state.watched.keys().any(|at| !state.silent.contains(at))
+    }
+    /// What is said of these points from now on; what is said of all, of both kinds.
+    pub(crate) fn note(
+        &self,
+        points: &[usize],
+        refused: BTreeMap<usize, String>,
+        unfiltered: BTreeMap<usize, String>,
+    ) -> [Vec<String>; 2] {
+        let mut state = self.state();
+        for at in points {
+            state.refused.remove(at);
+            state.unfiltered.remove(at);
+        }
+        state.refused.extend(refused);
+        state.unfiltered.extend(unfiltered);
+        [&state.refused, &state.unfiltered].map(|lines| lines.values().cloned().collect())
     }
     /// What is watched of these points, and is not any more: to be given back.
     pub(crate) fn give_back(&self, points: &[usize]) -> Vec<Handle> {
@@ -171,17 +205,23 @@ impl State {
         self.lost.remove(&at);
         false
     }
-    /// The newest word counts, so it may be said again.
+    /// Only what is another word: at each, the engine reads all of the device.
     fn say(&mut self, port: &Port) {
         if self.healing || self.anew {
             return;
         }
         let silent = !self.watched.is_empty() && self.watched.keys().all(|at| self.silent.contains(at));
-        if let Some(code) = self.gone.filter(|_| silent) {
-            return port.down(format!("the server does not reach it: {code}"));
+        let gone = self.gone.filter(|_| silent);
+        if self.silent.is_empty() {
+            self.gone = None;
         }
-        self.gone = None;
-        port.up();
+        if self.said.replace(gone.is_none()) == Some(gone.is_none()) {
+            return;
+        }
+        match gone {
+            Some(code) => port.down(format!("the server does not reach it: {code}")),
+            None => port.up(),
+        }
     }
 }
 
@@ -212,7 +252,8 @@ impl Sink for Feed {
         self.port.alive(points.filter_map(|at| self.slot(at)));
     }
     fn healing(&self, why: &str) {
-        self.state().healing = true;
+        let mut state = self.state();
+        (state.healing, state.said) = (true, None);
         self.port.down(why);
     }
     fn healed(&self, kept: bool) {

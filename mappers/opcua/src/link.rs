@@ -44,6 +44,16 @@ impl Link {
     pub(crate) fn feeds(&self) -> MutexGuard<'_, HashMap<u64, Arc<Feed>>> {
         self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
+    /// Something of it is watched whose device is there.
+    fn hears(&self, unit: &Unit) -> bool {
+        self.feeds().get(&unit.id()).is_some_and(|feed| feed.hears())
+    }
+    /// The nodes of these points are not there: they are looked for again.
+    pub(crate) fn lose(&self, unit: &Unit, points: &[usize]) {
+        if let (false, Some(feed)) = (points.is_empty(), self.feeds().get(&unit.id())) {
+            feed.lose(points);
+        }
+    }
     pub(crate) fn wake(&self) -> &Arc<Notify> {
         &self.wake
     }
@@ -77,8 +87,12 @@ impl pollux_mapper::Link<OpcUa> for Link {
         until: Instant,
         out: &mut Samples,
     ) -> Result<Done, Fault<Error>> {
-        self.fetch(unit, exchange, until, out).await.map_err(Fault::Device)?;
-        Ok(Done::Ok)
+        match self.fetch(unit, exchange, until, out).await.map_err(Fault::Device)? {
+            None => Ok(Done::Ok),
+            // Others of its nodes are heard: these are silent, and not the device.
+            Some(code) if self.hears(unit) => Err(Fault::Point(code.fault())),
+            Some(code) => Err(Fault::Device(Error::Refused { service: "Read", code })),
+        }
     }
 
     async fn write(

@@ -1,6 +1,7 @@
 //! Reading: requests encoded once, as large as the server takes; a value that cannot be decoded is Bad by itself.
 use crate::{
     error::{Code, Error, Result},
+    feed::is_lost,
     limits::Operation,
     link::Link,
     places::{Place, Places},
@@ -102,17 +103,19 @@ struct Heard {
     gone: Option<Code>,
     /// Answers that could not be decoded.
     suspects: usize,
+    /// Points whose nodes are not there.
+    lost: Vec<usize>,
 }
 
 impl Link {
-    /// One exchange.
+    /// One exchange. A code: not one of its nodes has a device, by what the server says.
     pub(crate) async fn fetch(
         &self,
         unit: &Unit,
         exchange: &Exchange<Request>,
         until: Instant,
         out: &mut Samples,
-    ) -> Result<()> {
+    ) -> Result<Option<Code>> {
         let places = self.places(unit, until).await?;
         let wire = self.session().wire(until).await?;
         let cap = self.session().limits().cap(Operation::Read);
@@ -126,11 +129,8 @@ impl Link {
             let smaller = self.part(unit, &places, &part, until, &mut heard, out).await?;
             open.extend(smaller.into_iter().rev());
         }
-        match heard.gone {
-            // Not one of its nodes has a device: it is that which does not answer.
-            Some(code) if heard.there == 0 && made.faults.is_empty() => Err(Error::Refused { service: "Read", code }),
-            _ => Ok(()),
-        }
+        self.lose(unit, &heard.lost);
+        Ok(heard.gone.filter(|_| heard.there == 0 && made.faults.is_empty()))
     }
     /// One request; what of it is to be asked in smaller ones.
     async fn part(
@@ -146,8 +146,9 @@ impl Link {
         let mut given = 0;
         let each = |place: usize, sample: Sample| {
             given = place + 1;
-            if let Some((slot, place)) = part.points.get(place).and_then(|at| point(unit, places, *at)) {
-                heard.of(Code(sample.status));
+            let Some(at) = part.points.get(place) else { return };
+            if let Some((slot, place)) = point(unit, places, *at) {
+                heard.of(*at, Code(sample.status));
                 deliver(out, slot, place, &sample);
             }
         };
@@ -188,7 +189,10 @@ impl Link {
 }
 
 impl Heard {
-    fn of(&mut self, code: Code) {
+    fn of(&mut self, at: usize, code: Code) {
+        if code.is_bad() && is_lost(code) {
+            self.lost.push(at);
+        }
         if code.is_bad() && code.kind() == ErrorKind::Unreachable {
             self.gone = Some(code);
         } else {

@@ -2,6 +2,7 @@
 //! a time in a write.
 use crate::{
     error::{Code, Error, Result},
+    feed::is_lost,
     limits::Operation,
     link::Link,
     places::Places,
@@ -46,7 +47,7 @@ impl Link {
         while !open.is_empty() {
             let cap = self.session().limits().cap(Operation::Write).min(open.len());
             let (part, rest) = open.split_at(cap);
-            match self.send(unit, part, until, out).await? {
+            match self.send(unit, values, part, until, out).await? {
                 Some(part) => {
                     later.extend(part);
                     open = rest;
@@ -63,7 +64,14 @@ impl Link {
         Ok(())
     }
     /// One request, once. Those that are accepted and not complete; None: it was too large, and nothing of it was done.
-    async fn send(&self, unit: &Unit, part: &[Ready], until: Instant, out: &mut Written) -> Result<Option<Vec<Ready>>> {
+    async fn send(
+        &self,
+        unit: &Unit,
+        group: &[(usize, Value)],
+        part: &[Ready],
+        until: Instant,
+        out: &mut Written,
+    ) -> Result<Option<Vec<Ready>>> {
         let wire = self.session().wire(until).await?;
         let values: Vec<WriteValue> = part.iter().map(|(_, write)| write.clone()).collect();
         let request = WriteRequest { request_header: wire.header(until), nodes_to_write: Some(values) };
@@ -71,7 +79,11 @@ impl Link {
             out.sending(*at);
         }
         let error = match wire.call(request, until).await {
-            Ok(answer) => return told(part, &answer.results.unwrap_or_default(), out).map(Some),
+            Ok(answer) => {
+                let results = answer.results.unwrap_or_default();
+                self.lose(unit, &lost(group, part, &results));
+                return told(part, &results, out).map(Some);
+            }
             Err(error) => error,
         };
         let unsent = matches!(error, Error::Encode { .. });
@@ -134,6 +146,12 @@ impl Link {
         };
         Ok(read.len() == later.len() && later.iter().zip(&read).all(|one| holds(one).unwrap_or(false)))
     }
+}
+
+/// Points whose nodes are not there.
+fn lost(group: &[(usize, Value)], part: &[Ready], results: &[StatusCode]) -> Vec<usize> {
+    let lost = part.iter().zip(results).filter(|(_, result)| is_lost(Code::from(**result)));
+    lost.filter_map(|((at, _), _)| group.get(*at).map(|(point, _)| *point)).collect()
 }
 
 /// What became of each value, by its own code.

@@ -327,6 +327,30 @@ async fn a_node_that_comes_back_is_found_by_its_path_and_by_its_id() {
 }
 
 #[tokio::test]
+async fn what_comes_back_under_another_id_is_found_by_its_path() {
+    let liar = Liar::honest().await;
+    let unread = PointSpec { readable: false, ..point("unread", at("/2:Line/2:Count")) };
+    let rig = Rig::start(polled(&liar.url()), vec![point("speed", at("/2:Line/2:Speed")), unread]).await;
+    rig.until_is("speed", 1.5).await;
+    assert_eq!(rig.write_one("unread", 8_i64).await, Wrote::Done);
+    let nodes = ["Speed", "Count"]
+        .map(|name| (NodeId::new(2, format!("New{name}")), liar.world().nodes[&World::id(name)].clone()));
+    liar.world().remove("Speed");
+    liar.world().remove("Count");
+    rig.until_bad("speed", "Bad").await;
+    assert!(matches!(rig.write_one("unread", 9_i64).await, Wrote::Refused(_)));
+    for (id, node) in nodes {
+        let mut world = liar.world();
+        world.nodes.insert(id.clone(), node);
+        world.child(&World::id("Line"), &id);
+    }
+    liar.world().put(&NodeId::new(2, "NewSpeed"), &DataValue::value_only(2.5));
+    rig.until_is("speed", 2.5).await;
+    let wait = async { while rig.write_one("unread", 9_i64).await != Wrote::Done {} };
+    tokio::time::timeout(rig::PATIENCE, wait).await.expect("it is written again");
+}
+
+#[tokio::test]
 async fn what_is_polled_is_registered_and_asked_by_its_alias() {
     let liar = Liar::honest().await;
     liar.world().add("Alias", 9.5);

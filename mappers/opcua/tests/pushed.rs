@@ -8,7 +8,7 @@ use opcua::{
     types::{DataValue, DateTime, StatusCode, TimestampsToReturn},
 };
 use pollux_crds::{OpcUaBinding, OpcUaDeadband, OpcUaSampling};
-use pollux_mapper::{Quality, Value, Wrote};
+use pollux_mapper::{Interval, PointSpec, Quality, Value, Wrote};
 use rig::{Rig, at, open, point};
 
 /// How often this node was read since then.
@@ -185,4 +185,80 @@ fn refuse_filters() -> Say {
             }
         }
     }))
+}
+
+#[tokio::test]
+async fn one_polled_node_without_its_machine_takes_nothing_down_that_is_pushed() {
+    let liar = Liar::honest().await;
+    let gone = DataValue { status: Some(StatusCode::BadNoCommunication), ..DataValue::null() };
+    liar.world().put(&World::id("Count"), &gone);
+    liar.world().put(&World::id("Name"), &gone);
+    let points = vec![
+        point("speed", at("ns=2;s=Speed")),
+        point("count", OpcUaBinding { sampling: Some(OpcUaSampling::Poll), ..at("ns=2;s=Count") }),
+        PointSpec { interval: Interval::OnConnect, ..point("name", at("ns=2;s=Name")) },
+    ];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until_is("speed", 1.5).await;
+    rig.until_bad("count", "BadNoCommunication").await;
+    rig.until("it is read on", |_| reads(&liar, "Count") > 8).await;
+    assert!(rig.state().is_up(), "one node is not the device");
+    assert_eq!(liar.heard_of("CreateMonitoredItems").len(), 1, "it was never attached anew");
+    liar.world().set("Name", "drill");
+    rig.until_is("name", "drill").await; // what is read once is asked again until it has a value
+    liar.world().set("Speed", 2.5);
+    rig.until_is("speed", 2.5).await;
+}
+
+#[tokio::test]
+async fn one_silent_node_among_good_ones_has_nothing_read_again() {
+    let liar = Liar::honest().await;
+    let points = vec![
+        point("speed", at("ns=2;s=Speed")),
+        point("count", at("ns=2;s=Count")),
+        PointSpec { interval: Interval::OnConnect, ..point("name", at("ns=2;s=Name")) },
+    ];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until_is("name", "press").await;
+    rig.until_is("count", 7_i64).await;
+    rig.until("it is up", rig::State::is_up).await;
+    let gone = DataValue { status: Some(StatusCode::BadNoCommunication), ..DataValue::null() };
+    liar.world().put(&World::id("Count"), &gone);
+    rig.until_bad("count", "BadNoCommunication").await;
+    let before = reads(&liar, "Name");
+    for round in 0..5 {
+        liar.world().set("Speed", f64::from(round) + 10.0);
+        rig.until_is("speed", f64::from(round) + 10.0).await;
+    }
+    assert_eq!(reads(&liar, "Name"), before, "nothing was said of the device that was not known");
+}
+
+#[tokio::test]
+async fn what_is_said_of_one_node_stands_while_another_is_looked_for() {
+    let liar = Liar::start(|heard| match &heard.request {
+        RequestMessage::CreateMonitoredItems(items) => {
+            let filtered =
+                items.items_to_create.iter().flatten().any(|item| !item.requested_parameters.filter.is_null());
+            vec![if filtered { refuse_filters() } else { Say::Good }]
+        }
+        _ => vec![Say::Good],
+    })
+    .await;
+    let deadband = Some(OpcUaDeadband { percent: Some(5.0), absolute: None });
+    let points = vec![
+        point("speed", OpcUaBinding { deadband, ..at("ns=2;s=Speed") }),
+        point("late", at("ns=2;s=Late")),
+        point("never", at("ns=2;s=Never")),
+    ];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until_is("speed", 1.5).await;
+    let is_said = |state: &rig::State| {
+        state.known.as_ref().is_some_and(|known| known.learned.iter().any(|line| line.contains("dead-band of: speed")))
+    };
+    rig.until("it says so", is_said).await;
+    liar.world().add("Late", 4.0);
+    rig.until_is("late", 4.0).await;
+    liar.world().set("Speed", 2.5);
+    rig.until_is("speed", 2.5).await;
+    assert!(is_said(&rig.state()));
 }
