@@ -32,12 +32,13 @@ impl Link {
     pub(crate) async fn close_unit(&self, unit: &Unit, until: Instant) {
         let Some(feed) = self.feeds().remove(&unit.id()) else { return };
         self.session().unsubscribe(&feed.end(), until).await;
+        let epoch = self.session().epoch();
         let aliases = |places: Arc<Places>| -> Vec<NodeId> {
-            let here = places.link == self.id() && places.epoch == self.session().epoch();
+            let here = places.link == self.id() && places.epoch == epoch;
             places.points.iter().filter(|_| here).filter_map(|place| place.alias.clone()).collect()
         };
         let aliases = unit.places().map(aliases).unwrap_or_default();
-        if let (false, Ok(wire)) = (aliases.is_empty(), self.session().wire(until).await) {
+        if let (false, Ok(wire)) = (aliases.is_empty(), self.session().wire_of(epoch, until).await) {
             let request =
                 UnregisterNodesRequest { request_header: wire.header(until), nodes_to_unregister: Some(aliases) };
             wire.call(request, until).await.ok(); // they end with the session
@@ -72,7 +73,7 @@ impl Link {
         }
         let mut watched = vec![];
         if !items.is_empty() {
-            watched = self.session().subscribe(items, feed.clone(), until).await?;
+            watched = self.session().subscribe(items, feed.clone(), places.epoch, until).await?;
         }
         let (mut read, mut unfiltered) = (BTreeMap::new(), BTreeMap::new());
         for ((at, name, deadband), watched) in asked.into_iter().zip(watched) {

@@ -40,9 +40,10 @@ impl Link {
         call: &Call,
         until: Instant,
     ) -> std::result::Result<Value, Fault<Error>> {
+        let epoch = self.session().epoch();
         let ready = self.prepare_call(unit, call, until).await.map_err(Fault::Point)?;
         let not_sent = |error: Error| Fault::Point(fault(&error));
-        let wire = self.session().wire(until).await.map_err(not_sent)?;
+        let wire = self.session().wire_of(epoch, until).await.map_err(not_sent)?;
         let request =
             CallRequest { request_header: wire.header(until), methods_to_call: Some(vec![ready.request.clone()]) };
         let results = match wire.call(request, until).await {

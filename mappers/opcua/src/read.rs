@@ -117,7 +117,7 @@ impl Link {
         out: &mut Samples,
     ) -> Result<Option<Code>> {
         let places = self.places(unit, until).await?;
-        let wire = self.session().wire(until).await?;
+        let wire = self.session().wire_of(places.epoch, until).await?;
         let cap = self.session().limits().cap(Operation::Read);
         let made = exchange.request.made(unit, &places, &exchange.points, cap, &wire)?;
         for (slot, fault) in &made.faults {
@@ -142,7 +142,7 @@ impl Link {
         heard: &mut Heard,
         out: &mut Samples,
     ) -> Result<Vec<Arc<Part>>> {
-        let wire = self.session().wire(until).await?;
+        let wire = self.session().wire_of(places.epoch, until).await?;
         let mut given = 0;
         let each = |place: usize, sample: Sample| {
             given = place + 1;

@@ -3,7 +3,7 @@
 use crate::{
     error::{Code, Error, Result},
     feed::is_lost,
-    limits::Operation,
+    limits::{Operation, in_parts},
     link::Link,
     places::Places,
     read::fault,
@@ -47,7 +47,7 @@ impl Link {
         while !open.is_empty() {
             let cap = self.session().limits().cap(Operation::Write).min(open.len());
             let (part, rest) = open.split_at(cap);
-            match self.send(unit, values, part, until, out).await? {
+            match self.send(unit, &places, values, part, until, out).await? {
                 Some(part) => {
                     later.extend(part);
                     open = rest;
@@ -56,9 +56,12 @@ impl Link {
             }
         }
         if !later.is_empty() {
-            self.complete(unit, &places, values, &later, until).await;
+            let done = self.complete(unit, &places, values, &later, until).await;
             for (at, _) in &later {
-                out.done(*at);
+                match &done {
+                    Ok(()) => out.done(*at),
+                    Err(error) => out.unknown(*at, fault(error)),
+                }
             }
         }
         Ok(())
@@ -67,12 +70,13 @@ impl Link {
     async fn send(
         &self,
         unit: &Unit,
+        places: &Places,
         group: &[(usize, Value)],
         part: &[Ready],
         until: Instant,
         out: &mut Written,
     ) -> Result<Option<Vec<Ready>>> {
-        let wire = self.session().wire(until).await?;
+        let wire = self.session().wire_of(places.epoch, until).await?;
         let values: Vec<WriteValue> = part.iter().map(|(_, write)| write.clone()).collect();
         let request = WriteRequest { request_header: wire.header(until), nodes_to_write: Some(values) };
         for (at, _) in part {
@@ -104,17 +108,27 @@ impl Link {
         }
         Ok(Some(vec![]))
     }
-    /// Waits until what was accepted can be read (GoodCompletesAsynchronously), or the time is over.
-    async fn complete(&self, unit: &Unit, places: &Places, values: &[(usize, Value)], later: &[Ready], until: Instant) {
+    /// Waits until what was accepted can be read (GoodCompletesAsynchronously), or the time is over. An error: the session in which it was
+    /// accepted is not there any more.
+    async fn complete(
+        &self,
+        unit: &Unit,
+        places: &Places,
+        values: &[(usize, Value)],
+        later: &[Ready],
+        until: Instant,
+    ) -> Result<()> {
         let end = until.checked_sub(REST).unwrap_or(until);
         let mut next = Instant::now() + LOOK;
         while next < end {
             sleep_until(next).await;
             match timeout_at(end, self.is_complete(unit, places, values, later, end)).await {
-                Ok(Ok(true)) | Err(_) => return,
+                Ok(Ok(true)) => return Ok(()),
                 Ok(Ok(false) | Err(_)) => next = Instant::now() + LOOK,
+                Err(_) => break,
             }
         }
+        self.session().wire_of(places.epoch, Instant::now()).await.map(drop)
     }
     async fn is_complete(
         &self,
@@ -124,27 +138,31 @@ impl Link {
         later: &[Ready],
         until: Instant,
     ) -> Result<bool> {
-        let wire = self.session().wire(until).await?;
         let node = |(_, write): &Ready| ReadValueId {
             node_id: write.node_id.clone(),
             attribute_id: write.attribute_id,
             index_range: write.index_range.clone(),
             ..ReadValueId::default()
         };
-        let request = ReadRequest {
-            request_header: wire.header(until),
-            max_age: 0.0,
-            timestamps_to_return: TimestampsToReturn::Neither,
-            nodes_to_read: Some(later.iter().map(node).collect()),
+        let nodes: Vec<ReadValueId> = later.iter().map(node).collect();
+        let send = |part: Vec<ReadValueId>| async move {
+            let wire = self.session().wire_of(places.epoch, until).await?;
+            let request = ReadRequest {
+                request_header: wire.header(until),
+                max_age: 0.0,
+                timestamps_to_return: TimestampsToReturn::Neither,
+                nodes_to_read: Some(part),
+            };
+            Ok(wire.call(request, until).await?.results.unwrap_or_default())
         };
-        let read = wire.call(request, until).await?.results.unwrap_or_default();
+        let read = in_parts(self.session().limits(), Operation::Read, &nodes, send).await?;
         let holds = |((at, _), read): (&Ready, &DataValue)| {
             let (point, wanted) = values.get(*at)?;
             let kind = places.points.get(*point)?.kind.as_ref().ok()?;
             let now = value(read.value.as_ref()?, kind).ok()?;
             Some(encode_again(unit, *point, wanted).unwrap_or_else(|_| wanted.clone()) == now)
         };
-        Ok(read.len() == later.len() && later.iter().zip(&read).all(|one| holds(one).unwrap_or(false)))
+        Ok(later.iter().zip(&read).all(|one| holds(one).unwrap_or(false)))
     }
 }
 

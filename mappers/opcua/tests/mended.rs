@@ -4,12 +4,13 @@ mod rig;
 
 use liar::{Liar, Say, World};
 use opcua::{
-    core::RequestMessage,
-    types::{DataValue, NodeId, QualifiedName, Variant},
+    core::{RequestMessage, ResponseMessage},
+    types::{DataValue, NodeId, QualifiedName, StatusCode, Variant},
 };
-use pollux_crds::{OpcUaDelivery, OpcUaDevice, OpcUaSubscription};
-use pollux_mapper::{Value, Wrote};
+use pollux_crds::{OpcUaBinding, OpcUaDelivery, OpcUaDevice, OpcUaLimits, OpcUaSubscription};
+use pollux_mapper::{CallError, PointSpec, Value, Wrote};
 use rig::{Rig, at, open, point};
+use std::sync::Arc;
 
 /// Soon looked after.
 fn brisk(liar: &Liar, mode: OpcUaDelivery) -> OpcUaDevice {
@@ -23,7 +24,7 @@ fn brisk(liar: &Liar, mode: OpcUaDelivery) -> OpcUaDevice {
 }
 
 /// As after a restart by which urn:plant has another number; by the old one there is another Speed.
-fn renumber(liar: &Liar) {
+fn restart(liar: &Liar) {
     let mut world = liar.world();
     world.namespaces =
         vec!["http://opcfoundation.org/UA/".into(), "urn:liar".into(), "urn:new".into(), "urn:plant".into()];
@@ -34,8 +35,136 @@ fn renumber(liar: &Liar) {
     world.child(&World::id("Line"), &moved);
     world.set("Speed", -1.0);
     world.forget_sessions();
-    drop(world);
-    liar.cut();
+}
+
+/// Hangs up after it said to one request what `says` says; whoever dials again finds it restarted.
+fn restart_after(liar: &Arc<Liar>, mut says: impl FnMut(&RequestMessage) -> Option<Vec<Say>> + Send + 'static) {
+    let (server, mut ended, mut restarted) = (Arc::downgrade(liar), false, false);
+    liar.script(move |heard| {
+        if ended && !restarted && matches!(heard.request, RequestMessage::OpenSecureChannel(_)) {
+            restarted = true;
+            server.upgrade().iter().for_each(|server| restart(server));
+        }
+        match says(&heard.request).filter(|_| !ended) {
+            Some(mut last) => {
+                ended = true;
+                last.push(Say::Close);
+                last
+            }
+            None => vec![Say::Good],
+        }
+    });
+}
+/// Nodes that were asked for, by service, in the newest session.
+fn asked_again(liar: &Liar, service: &str) -> Vec<NodeId> {
+    let mut heard = liar.heard();
+    let newest = heard.iter().rposition(|heard| matches!(heard.request, RequestMessage::CreateSession(_)));
+    let later = heard.split_off(newest.expect("a session"));
+    let later = later.into_iter().filter(|heard| heard.request.type_name() == service);
+    later
+        .flat_map(|heard| match heard.request {
+            RequestMessage::Read(read) => ids(read.nodes_to_read, |node| node.node_id),
+            RequestMessage::Write(write) => ids(write.nodes_to_write, |node| node.node_id),
+            RequestMessage::CreateMonitoredItems(create) => {
+                ids(create.items_to_create, |item| item.item_to_monitor.node_id)
+            }
+            _ => vec![],
+        })
+        .collect()
+}
+fn ids<T>(all: Option<Vec<T>>, id: impl FnMut(T) -> NodeId) -> Vec<NodeId> {
+    all.into_iter().flatten().map(id).collect()
+}
+/// By ids, so that nothing is asked but these.
+fn plant() -> Vec<PointSpec<OpcUaBinding>> {
+    vec![point("count", at("nsu=urn:plant;s=Count")), point("speed", at("nsu=urn:plant;s=Speed"))]
+}
+/// One node in one request.
+fn one_by_one(liar: &Liar) -> OpcUaDevice {
+    let limits = OpcUaLimits { read: Some(1), write: Some(1), ..OpcUaLimits::default() };
+    let device = brisk(liar, OpcUaDelivery::Poll);
+    OpcUaDevice { limits: Some(limits), timeout: "5s".parse().ok(), ..device }
+}
+
+#[tokio::test]
+async fn what_was_to_be_written_before_a_restart_is_not_written_after_it() {
+    let liar = Arc::new(Liar::honest().await);
+    let rig = Rig::start(one_by_one(&liar), plant()).await;
+    rig.until_is("speed", 1.5).await;
+    restart_after(&liar, |request| matches!(request, RequestMessage::Write(_)).then(|| vec![Say::Good]));
+    let wrote = rig.write(&[("count", 8_i64.into()), ("speed", 9.5.into())]).await;
+    assert_eq!(wrote, [Wrote::Done, Wrote::NotSent]);
+    rig.until_is("speed", 1.5).await;
+    assert_eq!(liar.world().value("Speed"), Variant::Double(-1.0), "what has the old number is another's");
+    assert!(asked_again(&liar, "Write").is_empty());
+}
+
+#[tokio::test]
+async fn what_a_server_accepts_for_later_is_unknown_once_it_was_restarted() {
+    let liar = Arc::new(Liar::honest().await);
+    let rig = Rig::start(one_by_one(&liar), plant()).await;
+    rig.until_is("speed", 1.5).await;
+    restart_after(&liar, |request| {
+        let accepted = |answer: &mut ResponseMessage| {
+            if let ResponseMessage::Write(write) = answer {
+                write.results = Some(vec![StatusCode::GoodCompletesAsynchronously]);
+            }
+        };
+        matches!(request, RequestMessage::Write(_)).then(|| vec![Say::Bent(Box::new(accepted))])
+    });
+    assert_eq!(rig.write_one("speed", 9.5).await, Wrote::Unknown);
+    assert!(!asked_again(&liar, "Read").contains(&World::id("Speed")), "what has the old number is another's");
+}
+
+#[tokio::test]
+async fn the_rest_of_a_read_is_not_asked_for_after_a_restart() {
+    let liar = Arc::new(Liar::honest().await);
+    let rig = Rig::start(one_by_one(&liar), plant()).await;
+    rig.until_is("speed", 1.5).await;
+    let count = |request: &RequestMessage| match request {
+        RequestMessage::Read(read) => {
+            read.nodes_to_read.iter().flatten().any(|node| node.node_id == World::id("Count"))
+        }
+        _ => false,
+    };
+    restart_after(&liar, move |request| count(request).then(|| vec![Say::Good]));
+    rig.until("it was restarted", |_| liar.world().namespaces.len() == 4).await;
+    liar.world().put(&NodeId::new(3, "Speed"), &DataValue::value_only(7.5));
+    rig.until_is("speed", 7.5).await;
+    assert!(!asked_again(&liar, "Read").contains(&World::id("Speed")), "what has the old number is another's");
+}
+
+#[tokio::test]
+async fn a_method_found_before_a_restart_is_not_called_after_it() {
+    let liar = Arc::new(Liar::honest().await);
+    liar.world().method("Reset", |_| Ok(vec![]));
+    let rig = Rig::start(one_by_one(&liar), plant()).await;
+    rig.until_is("speed", 1.5).await;
+    let translate = |request: &RequestMessage| matches!(request, RequestMessage::TranslateBrowsePathsToNodeIds(_));
+    restart_after(&liar, move |request| translate(request).then(|| vec![Say::Good]));
+    let called = rig.call(Some("nsu=urn:plant;s=Line"), "nsu=urn:plant;s=Reset", &[]).await;
+    assert!(
+        matches!(&called, Err(CallError::Refused(fault)) if fault.text.contains("the session is another")),
+        "{called:?}"
+    );
+    assert_eq!(liar.heard_of("Call").len(), 0);
+}
+
+#[tokio::test]
+async fn what_was_found_before_a_restart_is_not_subscribed_after_it() {
+    let liar = Arc::new(Liar::honest().await);
+    let of_type = |request: &RequestMessage| match request {
+        RequestMessage::Read(read) => {
+            read.nodes_to_read.iter().flatten().any(|node| node.node_id == World::id("Speed"))
+        }
+        _ => false,
+    };
+    restart_after(&liar, move |request| of_type(request).then(|| vec![Say::Good]));
+    let rig = Rig::start(brisk(&liar, OpcUaDelivery::Auto), vec![point("speed", at("nsu=urn:plant;s=Speed"))]).await;
+    rig.until("it was restarted", |_| liar.world().namespaces.len() == 4).await;
+    liar.world().put(&NodeId::new(3, "Speed"), &DataValue::value_only(7.5));
+    rig.until_is("speed", 7.5).await;
+    assert!(!asked_again(&liar, "CreateMonitoredItems").contains(&World::id("Speed")));
 }
 
 #[tokio::test]
@@ -63,7 +192,8 @@ async fn namespaces_that_are_numbered_anew_are_found_anew() {
         let rig = Rig::start(brisk(&liar, mode), points).await;
         rig.until_is("id", 1.5).await;
         rig.until_is("path", 1.5).await;
-        renumber(&liar);
+        restart(&liar);
+        liar.cut();
         liar.world().put(&NodeId::new(3, "Speed"), &DataValue::value_only(7.5));
         rig.until_is("id", 7.5).await;
         rig.until_is("path", 7.5).await;

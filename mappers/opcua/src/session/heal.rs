@@ -8,7 +8,10 @@ use crate::{
     wire::Wire,
 };
 use opcua::types::TransferSubscriptionsRequest;
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::Ordering::{Relaxed, Release},
+};
 use tokio::time::{Instant, sleep};
 
 /// Messages that are fetched of one subscription after a break: what a server keeps is far less.
@@ -146,9 +149,9 @@ impl Session {
             same
         };
         let [session, server] = &self.epochs;
-        session.fetch_add(1, Relaxed);
+        session.fetch_add(1, Release);
         if !same {
-            server.fetch_add(1, Relaxed);
+            server.fetch_add(1, Release);
         }
         self.up(old.filter(|_| same), wire);
         Ok(Event::Created { same })

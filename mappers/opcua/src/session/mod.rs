@@ -34,7 +34,10 @@ use pollux_mapper::{Cx, LinkCounters};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicU32, AtomicU64,
+            Ordering::{Acquire, Relaxed},
+        },
     },
     time::Duration,
 };
@@ -142,10 +145,20 @@ impl Session {
             Line::Down(error) => Err(error),
         }
     }
+    /// The same, for what was found in that session: it is looked which one it is after it was waited for. In another one the same ids
+    /// may be other nodes.
+    pub(crate) async fn wire_of(&self, epoch: Epoch, until: Instant) -> Result<Arc<Wire>> {
+        let wire = self.wire(until).await?;
+        self.is_still(epoch).map(|()| wire)
+    }
+    fn is_still(&self, epoch: Epoch) -> Result<()> {
+        let why = || Error::Closed("the session is another now, and nodes are to be found anew".to_owned());
+        (self.epoch() == epoch).then_some(()).ok_or_else(why)
+    }
     /// Differs when ids, types or registered nodes are to be found anew.
     pub(crate) fn epoch(&self) -> Epoch {
         let [session, server] = &self.epochs;
-        Epoch { session: session.load(Relaxed), server: server.load(Relaxed) }
+        Epoch { session: session.load(Acquire), server: server.load(Acquire) }
     }
     /// The server's namespaces, as it numbers them now.
     pub(crate) fn namespaces(&self) -> Arc<Namespaces> {

@@ -1,6 +1,6 @@
 //! Making subscriptions and their items, and taking both away (Part 4, 5.13 and 5.14). What the server refuses of an item is that item's.
 use super::{
-    Handle, Item, Session, Sink, Watched,
+    Epoch, Handle, Item, Session, Sink, Watched,
     book::{Book, Subscription},
 };
 use crate::{
@@ -25,11 +25,13 @@ impl Session {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has items watched, and `sink` told of them. One result for each, in order; an error is of the connection, and none is watched then.
+    /// Has items watched, whose nodes were found in that session, and `sink` told of them. One result for each, in order; an error is of
+    /// the connection, and none is watched then.
     pub(crate) async fn subscribe(
         &self,
         items: Vec<Item>,
         sink: Arc<dyn Sink>,
+        epoch: Epoch,
         until: Instant,
     ) -> Result<Vec<Watched>> {
         let refused = Watched::No(StatusCode::BadServiceUnsupported.into());
@@ -46,7 +48,11 @@ impl Session {
             }
         };
         let sink = self.book().meet(sink);
-        let done = self.watch_all(&wire, sink, items, until, &mut results).await;
+        // Who is met is told of each later session, so it is looked after that.
+        let done = match self.is_still(epoch) {
+            Ok(()) => self.watch_all(&wire, sink, items, until, &mut results).await,
+            another => another,
+        };
         if done.is_err() {
             let handles: Vec<u32> = results.iter().copied().filter_map(handle).collect();
             self.take_away(&wire, &handles, until).await;

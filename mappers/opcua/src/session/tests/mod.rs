@@ -111,5 +111,5 @@ fn item(key: u64, name: &str) -> Item {
     Item { key, node: World::id(name), range, interval, queue: None, deadband: None }
 }
 async fn watch(session: &Session, ear: &Arc<Ear>, items: Vec<Item>) -> Vec<Watched> {
-    session.subscribe(items, ear.clone(), soon()).await.unwrap()
+    session.subscribe(items, ear.clone(), session.epoch(), soon()).await.unwrap()
 }
