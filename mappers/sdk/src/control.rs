@@ -48,7 +48,10 @@ pub enum ControlError {
     /// It does not answer; the text is the protocol's.
     #[error("device does not answer: {0}")]
     NotConnected(String),
-    /// There is no such command, or its arguments do not fit: the text says what is allowed.
+    /// There is no such command: the text says which there are.
+    #[error("{0}")]
+    NoSuchCommand(String),
+    /// Its arguments do not fit: the text says what is allowed.
     #[error("{0}")]
     Invalid(String),
     /// The device must not be told anything: its mode, or its class.

@@ -97,6 +97,17 @@ impl Samples {
         let after = self.numbers.len();
         self.others.push(Other { after, slot, quality: Quality::Bad, time, reason: None, value: Err(fault) });
     }
+    /// Without those of other slots.
+    fn keep(&mut self, own: impl Fn(Slot) -> bool) {
+        if self.numbers.iter().all(|number| own(number.slot)) {
+            return self.others.retain(|other| own(other.slot));
+        }
+        for other in &mut self.others {
+            other.after = self.numbers.iter().take(other.after).filter(|number| own(number.slot)).count();
+        }
+        self.numbers.retain(|number| own(number.slot));
+        self.others.retain(|other| own(other.slot));
+    }
     /// How many there are.
     pub fn len(&self) -> usize {
         self.numbers.len() + self.others.len()
@@ -222,14 +233,14 @@ impl Port {
             self.word(|cell| cell.alive.extend(slots));
         }
     }
-    /// All values of one answer at once, in their order; what there is no room for is counted as lost, and how many these are is
-    /// returned. `samples` is empty afterwards and keeps its memory.
+    /// All values of one answer at once, in their order. Taken whole where [`room`](Self::room) would say that there is room, by
+    /// which the bound is exceeded by one answer at most; else all are counted as lost, and how many these are is returned. `samples`
+    /// is empty afterwards and keeps its memory.
     pub fn put_all(&self, samples: &mut Samples) -> usize {
-        samples.numbers.retain(|number| self.owns(number.slot));
-        samples.others.retain(|other| self.owns(other.slot));
+        samples.keep(|slot| self.owns(slot));
         let mut mail = self.inbox.lock();
         let (before, count) = (mail.numbers.len(), samples.len());
-        if count == 0 || mail.len() + count > self.inbox.cap {
+        if count == 0 || mail.len() >= self.inbox.cap {
             mail.lost += count as u64;
             drop(mail);
             samples.clear();

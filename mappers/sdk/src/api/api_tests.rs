@@ -70,6 +70,21 @@ impl Bench {
             }
         });
     }
+    /// Over a connection from this machine, with these lines in its head.
+    async fn posts(&self, path: &str, lines: &str, body: &str) -> String {
+        let place = server::Places::new(self.api.clone()).take().await.reached_from("127.0.0.1".parse().unwrap());
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let open = GracefulShutdown::new();
+        server::connection(theirs, place, &open);
+        let (mut answers, mut request) = tokio::io::split(ours);
+        let length = body.len();
+        let head =
+            format!("POST {path} HTTP/1.1\r\n{lines}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        request.write_all(head.as_bytes()).await.unwrap();
+        let mut said = String::new();
+        answers.read_to_string(&mut said).await.unwrap();
+        said
+    }
     async fn listen(&self, last: Option<&str>) -> Listener {
         let headers: Vec<_> = last.map(|id| ("last-event-id", id)).into_iter().collect();
         let response = self.send(Method::GET, "/v1/events", &headers).await;
@@ -393,6 +408,17 @@ async fn a_command_is_carried_out_for_who_is_on_this_machine() {
     assert_eq!((code, why.contains("own machine")), (403, true), "{why}");
     let large = format!("{{\"text\": \"{}\"}}", "x".repeat(70_000));
     let unknown = ControlError::Unknown("BadTimeout".into());
+    let json = "Host: 127.0.0.1:8080\r\nContent-Type: application/json; charset=utf-8\r\n";
+    let page = |line: &str| format!("{json}{line}\r\n");
+    let foreign = "Host: plc.example\r\nContent-Type: application/json\r\n";
+    let (origin, fetched) = (page("Origin: http://evil.example"), page("Sec-Fetch-Site: cross-site"));
+    let text = "Host: localhost\r\nContent-Type: text/plain\r\n";
+    for (head, code) in [(foreign, 403), (&*origin, 403), (&*fetched, 403), (text, 415), ("Host: [::1]:8080\r\n", 415)]
+    {
+        let said = bench.posts(path, head, "{}").await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {code} ")), "{head}: {said}");
+    }
+    assert!(asked.try_recv().is_err(), "nothing was called");
     for (body, answer, expected) in [
         ("", Some(Ok(json!(null))), (200, "{\"result\":null}")),
         ("{\"code\": 3}", Some(Ok(json!({"done": true}))), (200, "{\"result\":{\"done\":true}}")),
@@ -403,16 +429,6 @@ async fn a_command_is_carried_out_for_who_is_on_this_machine() {
         ("{}", Some(Err(ControlError::Failed("BadInvalidState".into()))), (502, "device refused: BadInvalidState")),
         ("{}", Some(Err(unknown)), (502, "unknown whether it was done: BadTimeout")),
     ] {
-        let place = server::Places::new(bench.api.clone()).take().await.reached_from("127.0.0.1".parse().unwrap());
-        let (ours, theirs) = tokio::io::duplex(1 << 20);
-        let open = GracefulShutdown::new();
-        server::connection(theirs, place, &open);
-        let (mut answers, mut request) = tokio::io::split(ours);
-        let length = body.len();
-        let head =
-            format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-        request.write_all(head.as_bytes()).await.unwrap();
-        let mut said = String::new();
         let serve = async {
             if let Some(answer) = answer {
                 let Some(Asked::Call { uid, command, arguments, reply }) = asked.recv().await else {
@@ -424,7 +440,7 @@ async fn a_command_is_carried_out_for_who_is_on_this_machine() {
                 reply.send(answer).unwrap();
             }
         };
-        tokio::join!(serve, async { answers.read_to_string(&mut said).await.unwrap() });
+        let ((), said) = tokio::join!(serve, bench.posts(path, json, body));
         let (code, words) = expected;
         assert!(said.starts_with(&format!("HTTP/1.1 {code} ")) && said.contains(words), "{body:.20}: {said}");
     }

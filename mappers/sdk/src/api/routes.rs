@@ -5,14 +5,14 @@ use axum::{
     Extension, Json, Router,
     body::{Body, to_bytes},
     extract::{Path, Request, State, rejection::PathRejection},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, header, uri::Authority},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use kube::Resource;
 use pollux_crds::{Device, Values};
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// Most bytes of a command's arguments, and how long they may take to come.
 const BODY: usize = 64 * 1024;
@@ -81,6 +81,7 @@ async fn read(State(api): State<Api>, at: At) -> Result<Response> {
 fn refusal(view: &DeviceView, error: &ControlError) -> Problem {
     let status = match error {
         ControlError::NoSuchDevice => return Problem::no_device(&view.device.namespace, &view.device.name),
+        ControlError::NoSuchCommand(_) => StatusCode::NOT_FOUND,
         ControlError::Invalid(_) => StatusCode::BAD_REQUEST,
         ControlError::Refused(_) => StatusCode::CONFLICT,
         ControlError::NotConnected(_) | ControlError::Failed(_) | ControlError::Unknown(_) => StatusCode::BAD_GATEWAY,
@@ -103,7 +104,13 @@ async fn forget(State(api): State<Api>, local: Option<Extension<Local>>, at: At)
 }
 
 /// A command of the model: for who is on this machine, or in this Pod, as it acts on the device.
-async fn call(State(api): State<Api>, local: Option<Extension<Local>>, at: CommandAt, body: Body) -> Result<Response> {
+async fn call(
+    State(api): State<Api>,
+    local: Option<Extension<Local>>,
+    at: CommandAt,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
     let Path((namespace, name, command)) =
         at.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
     let view = api.hub.device(&namespace, &name).ok_or_else(|| Problem::no_device(&namespace, &name))?;
@@ -111,11 +118,33 @@ async fn call(State(api): State<Api>, local: Option<Extension<Local>>, at: Comma
         let text = "only from the mapper's own machine or Pod";
         return Err(Problem::new(StatusCode::FORBIDDEN, text));
     }
+    not_a_page(&headers)?;
     let arguments = arguments(body).await?;
     match api.control.call(&view.device.uid, &command, arguments).await {
         Ok(result) => Ok(Json(json!({"result": result})).into_response()),
         Err(error) => Err(refusal(&view, &error)),
     }
+}
+
+/// A browser on this machine is no reason to do what some page asks for: it says where the page is from, asks first before it sends
+/// JSON elsewhere, and a name that leads here by its owner's DNS is no name of ours.
+fn not_a_page(headers: &HeaderMap) -> Result<()> {
+    let said = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = said(header::HOST).and_then(|host| host.parse::<Authority>().ok());
+    let ours = host.is_some_and(|host| {
+        let name = host.host().trim_start_matches('[').trim_end_matches(']');
+        name == "localhost" || name.parse::<IpAddr>().is_ok()
+    });
+    let from_here = headers.get("sec-fetch-site").is_none_or(|site| site == "none");
+    if !ours || !from_here || headers.contains_key(header::ORIGIN) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "not from a web page, and only by address or as localhost"));
+    }
+    let json = said(header::CONTENT_TYPE)
+        .is_some_and(|type_| type_.split(';').next().is_some_and(|t| t.trim() == "application/json"));
+    if !json {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json"));
+    }
+    Ok(())
 }
 
 /// By name; an empty body has none.

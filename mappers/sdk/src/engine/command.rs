@@ -117,7 +117,7 @@ pub enum Command<P: Protocol> {
     },
     /// Values to be written.
     Write(Write),
-    /// Takes back the writes of a device that wait for their turn: they are answered `NotSent`.
+    /// Takes back the writes and calls of a device that wait for their turn: they are answered `NotSent`.
     Withdraw {
         /// Which device.
         device: DeviceKey,

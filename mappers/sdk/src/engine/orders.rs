@@ -85,7 +85,7 @@ impl<P: Protocol> Engine<P> {
     /// What waits to be written is not what is wanted any more.
     fn withdraw(&mut self, key: DeviceKey) {
         let Some(device) = self.find(key) else { return };
-        for order in self.arbiter.withdraw(|d, order| d == device && matches!(order.what, What::Write { .. })) {
+        for order in self.arbiter.withdraw(|d, _| d == device) {
             order.not_sent(PointFault::new(ErrorKind::Config, "the device was configured anew meanwhile"));
         }
     }

@@ -463,3 +463,27 @@ async fn commands_are_answered_while_it_dials() {
     assert!(!script.seen().iter().any(|s| matches!(s, Seen::Write(..) | Seen::Call(..))));
     run.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_device_is_taken_back_when_it_is_configured_otherwise() {
+    let (script, mut run) = start(vec![spec("a", 3_600_000, &["x"])]);
+    run.connected(0, true).await;
+    sleep(ms(500)).await; // it was read
+    *script.cost.lock().unwrap() = ms(300);
+    let (reply, read) = oneshot::channel();
+    run.tell(Command::ReadNow { device: DeviceKey(0), points: vec![0], reply }).await;
+    sleep(ms(10)).await; // it has the bus
+    let (reply, answer) = oneshot::channel();
+    let call = Call { name: "reset".into(), ..Call::default() };
+    run.tell(Command::Call { device: DeviceKey(0), call, reply }).await;
+    let written = run.ask(0, vec![(0, 1.0.into())]).await;
+    let (reply, withdrawn) = oneshot::channel();
+    run.tell(Command::Withdraw { device: DeviceKey(0), reply }).await;
+    withdrawn.await.unwrap();
+    assert!(matches!(answer.await.unwrap(), Err(CallError::NotSent(_))));
+    assert_eq!(written.await.unwrap().values, [Wrote::NotSent]);
+    assert!(read.await.unwrap().is_ok(), "what is under way goes on");
+    sleep(ms(5_000)).await;
+    assert!(!script.seen().iter().any(|seen| matches!(seen, Seen::Write(..) | Seen::Call(..))));
+    run.stop().await;
+}

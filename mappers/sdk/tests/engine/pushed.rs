@@ -1,6 +1,7 @@
 //! What a port says beside single values: keep-alives, points that are polled again, whole answers.
 use crate::bounds::scripted;
 use crate::common::*;
+use futures_util::FutureExt;
 use pollux_mapper::*;
 use std::sync::atomic::Ordering::SeqCst;
 use tokio::time::sleep;
@@ -88,11 +89,13 @@ async fn an_answer_is_handed_over_whole_and_in_its_order() {
     let text = (Ok(Value::from("text")), Quality::Good);
     let gone = (Err("BadNoCommunication".into()), Quality::Bad);
     assert_eq!(told, [good(2.0), gone, text, (Ok(Value::Float(3.0)), Quality::Uncertain), good(4.0)]);
-    // What there is no room for is lost whole, and counted.
-    (0..40_000).for_each(|_| samples.put(Slot(0), 5.0));
-    assert_eq!(port.put_all(&mut samples), 0);
-    (0..40_000).for_each(|_| samples.put(Slot(0), 6.0));
-    assert_eq!((port.put_all(&mut samples), samples.is_empty()), (40_000, true));
+    // An answer is taken whole as long as there is room, else it is lost whole, and counted.
+    for (value, lost) in [(5.0, 0), (6.0, 0), (7.0, 40_000)] {
+        let room = port.room().now_or_never().is_some();
+        assert_eq!(room, lost == 0, "who waits for room loses nothing");
+        (0..40_000).for_each(|_| samples.put(Slot(0), value));
+        assert_eq!((port.put_all(&mut samples), samples.is_empty()), (lost, true));
+    }
     sleep(ms(10)).await;
     assert_eq!(run.stop().await.stats().lost_pushes.get(), 40_000);
 }

@@ -19,6 +19,7 @@ impl<P: Protocol> Endpoint<P> {
         if self.engine.try_send(Box::new(Command::Call { device: key, call, reply: answer })).is_err() {
             return drop(reply.send(Err(ControlError::Busy)));
         }
+        let (name, command) = (self.devices.get(&key).map(|driven| driven.device.key()), command.to_owned());
         let told = async move {
             let result = match result.await {
                 Ok(Ok(Value::Json(json))) => Ok(Json::clone(&json)), // null: it gives nothing
@@ -30,6 +31,9 @@ impl<P: Protocol> Endpoint<P> {
                 Ok(Err(CallError::Unknown(why))) => Err(ControlError::Unknown(why.text.into_owned())),
                 Err(_) => Err(ControlError::Unknown("the mapper is shutting down".to_owned())),
             };
+            // What acts on a device leaves one record, as a write does (design §3.8).
+            let outcome = result.as_ref().map_or_else(ToString::to_string, |_| "done".to_owned());
+            tracing::info!(target: "pollux::audit", device = name.unwrap_or_default(), command, result = outcome, "command");
             drop::<Result<(), Result<Json, ControlError>>>(reply.send(result)); // who asked may have left
             Ended::Kept
         };
@@ -38,7 +42,9 @@ impl<P: Protocol> Endpoint<P> {
     fn allowed(&self, key: DeviceKey, command: &str, arguments: &Values) -> Result<Call, ControlError> {
         let driven = self.devices.get(&key).ok_or(ControlError::NoSuchDevice)?;
         let device = &driven.device;
-        let call = Call::of(device, command, arguments).map_err(ControlError::Invalid)?;
+        let known = device.commands.iter().any(|known| known.command.name == command);
+        let wrong = if known { ControlError::Invalid } else { ControlError::NoSuchCommand };
+        let call = Call::of(device, command, arguments).map_err(wrong)?;
         if device.mode != Mode::Control {
             let text = format!("mode is {:?}; a device is told something in mode Control only", device.mode);
             return Err(ControlError::Refused(text));

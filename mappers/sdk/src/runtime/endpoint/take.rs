@@ -79,11 +79,13 @@ impl<P: Protocol> Endpoint<P> {
         self.settle(key);
         Some(Ok(()))
     }
-    /// A write that waits for its turn in the engine is taken back before anything else is in force: once that is said,
+    /// A write or a command that waits for its turn in the engine is taken back before anything else is in force: once that is said,
     /// what was decided upon before does not leave.
     async fn withdraw(&mut self, key: DeviceKey) {
-        let Some(flight) = self.devices.get_mut(&key).and_then(|driven| driven.flight.as_mut()) else { return };
-        flight.withdrawn = true;
+        let Some(driven) = self.devices.get_mut(&key) else { return };
+        if let Some(flight) = &mut driven.flight {
+            flight.withdrawn = true;
+        }
         let (reply, withdrawn) = oneshot::channel();
         if self.engine.send(Box::new(Command::Withdraw { device: key, reply })).await.is_ok() {
             withdrawn.await.ok(); // an engine that ended sends nothing either
