@@ -2,6 +2,7 @@
 use crate::{
     error::{Code, Error, Result},
     kinds::{any, argument_types},
+    limits::may_be_done,
     link::Link,
     read::fault,
     resolve::{resolve_chains, translate},
@@ -49,7 +50,9 @@ impl Link {
         let results = match wire.call(request, until).await {
             Ok(answer) => answer.results.unwrap_or_default(),
             Err(error @ Error::Encode { .. }) => return Err(not_sent(error)),
-            Err(error @ Error::Refused { .. }) if error.kind() != ErrorKind::Timeout => return Err(not_sent(error)),
+            Err(error @ Error::Refused { .. }) if error.kind() != ErrorKind::Timeout && !may_be_done(&error) => {
+                return Err(not_sent(error));
+            }
             Err(error) => return Err(Fault::Device(error)),
         };
         match results.as_slice() {

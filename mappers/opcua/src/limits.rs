@@ -151,6 +151,22 @@ pub(crate) fn in_words(kept: &Json) -> Vec<String> {
     Operation::ALL.into_iter().filter_map(line).collect()
 }
 
+/// A server may say so after it has done what it was asked: the answer did not fit, or something failed on the way (Part 4, 7.38.2).
+pub(crate) fn may_be_done(error: &Error) -> bool {
+    use SubStatusCode as S;
+    let code = error.code().and_then(|code| SubStatusCode::from_value(code.0 & 0xFFFF_0000));
+    let late = [
+        S::BadResponseTooLarge,
+        S::BadInternalError,
+        S::BadUnexpectedError,
+        S::BadOutOfMemory,
+        S::BadEncodingError,
+        S::BadServerHalted,
+        S::BadShutdown,
+    ];
+    code.is_some_and(|code| late.contains(&code))
+}
+
 /// Refused for how much it was, so that half of it may pass.
 fn is_too_much(code: Code) -> bool {
     use SubStatusCode as S;

@@ -3,7 +3,7 @@
 use crate::{
     error::{Code, Error, Result},
     feed::is_lost,
-    limits::{Operation, in_parts},
+    limits::{Operation, in_parts, may_be_done},
     link::Link,
     places::Places,
     read::fault,
@@ -92,7 +92,8 @@ impl Link {
         };
         let unsent = matches!(error, Error::Encode { .. });
         let too_large = if unsent { Some(Code::from(StatusCode::BadRequestTooLarge)) } else { error.code() };
-        let refused = unsent || matches!(error, Error::Refused { .. }) && error.kind() != ErrorKind::Timeout;
+        let refused = unsent
+            || matches!(error, Error::Refused { .. }) && error.kind() != ErrorKind::Timeout && !may_be_done(&error);
         if !refused {
             return Err(error); // it may have been done
         }
