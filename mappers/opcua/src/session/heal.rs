@@ -1,6 +1,8 @@
 //! Mending a broken connection: the steps that `recover` decides on.
 use super::{
-    About, Line, Session, is_of_session, millis,
+    About, FAREWELL, Line, Session,
+    create::close,
+    is_of_session, millis,
     recover::{Event, Recovery, Step},
 };
 use crate::{
@@ -139,7 +141,14 @@ impl Session {
         let created = self.door.session(wire, until).await.map_err(|error| self.said(error))?;
         self.kept_for.store(millis(created.timeout), Relaxed);
         *self.created.lock().await = created;
-        let about = About::ask(wire, &self.limits, until).await?;
+        let about = match About::ask(wire, &self.limits, until).await {
+            Ok(about) => about,
+            Err(error) => {
+                // The next try creates another, and a server has few.
+                close(wire, false, Instant::now() + FAREWELL).await;
+                return Err(error);
+            }
+        };
         *wire.context().write().namespaces_mut() = about.namespaces.map();
         let same = {
             let mut known = self.about.write();

@@ -330,16 +330,21 @@ impl Session {
         };
         let told = {
             let mut book = self.book();
-            book.with(number, |one| one.replaced_by(made));
+            book.with(number, |one| {
+                one.replaced_by(made);
+                one.broken = true; // until its items are there: one that is interrupted here is made once more
+            });
             book.told(&handles)
         };
-        let codes = self.make_items(wire, number, &handles, until).await?;
+        let codes = self.make_items(wire, number, &handles, until).await;
+        self.delete(wire, vec![old], Instant::now() + PATIENCE).await;
+        let codes = codes?;
+        self.book().with(number, |one| one.broken = false);
         for ((sink, key), code) in told.into_iter().zip(codes) {
             if let Some(code) = code {
                 sink.gone(key, code);
             }
         }
-        self.delete(wire, vec![old], until).await;
         Ok(())
     }
 }

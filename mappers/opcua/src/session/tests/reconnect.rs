@@ -138,6 +138,42 @@ async fn a_session_that_is_forgotten_is_noticed_without_a_cut() {
 }
 
 #[tokio::test]
+async fn a_renewal_that_is_cut_off_is_made_once_more() {
+    let liar = Liar::honest().await;
+    let (_session, ear, _run) = watching(&liar, &json!({})).await;
+    let mut whole = false;
+    liar.script(move |heard| match heard.request.type_name() {
+        "CreateMonitoredItems" if !std::mem::replace(&mut whole, true) => vec![Say::Close],
+        _ => vec![Say::Good],
+    });
+    liar.world().forget_subscriptions();
+    liar.cut();
+    healed(&ear, true).await;
+    liar.world().set("Count", 20);
+    ear.until_value(1, 20_i32).await;
+    assert_eq!(liar.world().counts(), (1, 1), "what was made by half is deleted");
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_used_is_closed() {
+    let liar = Liar::honest().await;
+    let (_session, ear, _run) = watching(&liar, &json!({})).await;
+    let mut starting = 3;
+    liar.script(move |heard| match heard.request.type_name() {
+        "Read" if starting > 0 => {
+            starting -= 1;
+            vec![Say::Fault(StatusCode::BadServerHalted)]
+        }
+        _ => vec![Say::Good],
+    });
+    liar.world().forget_sessions();
+    liar.cut();
+    healed(&ear, false).await;
+    assert!(liar.heard_of("CreateSession").len() > 2);
+    assert_eq!(liar.world().counts().0, 1);
+}
+
+#[tokio::test]
 async fn a_server_that_is_silent_is_left() {
     let liar = Liar::honest().await;
     let (_session, ear, _run) = watching(&liar, &json!({})).await;
