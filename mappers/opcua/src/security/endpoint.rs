@@ -8,7 +8,7 @@ use crate::{
 };
 use opcua::{
     crypto::SecurityPolicy,
-    types::{EndpointDescription, GetEndpointsRequest, MessageSecurityMode, UserTokenType},
+    types::{EndpointDescription, GetEndpointsRequest, MessageSecurityMode, UserTokenPolicy, UserTokenType},
 };
 use pollux_crds::{OpcUaEndpointUrl, OpcUaMode, OpcUaPolicy, host_and_port};
 use pollux_mapper::Cx;
@@ -181,9 +181,6 @@ pub(crate) fn told(endpoint: &EndpointDescription) -> String {
 /// was chosen: then somebody took the better ones away (Part 4, 5.7.2.1). Addresses and words may differ, and a server may leave out what
 /// does not concern the address that it was asked by.
 pub(crate) fn downgraded(found: &Found, said: &[EndpointDescription]) -> Option<String> {
-    let same = |one: &EndpointDescription, other: &EndpointDescription| {
-        one.security_policy_uri == other.security_policy_uri && one.security_mode == other.security_mode
-    };
     let ours = said.iter().filter(|one| one.endpoint_url.as_ref().starts_with("opc.tcp://"));
     let new = ours.clone().find(|one| !found.offered.iter().any(|other| same(one, other)));
     if let Some(new) = new {
@@ -196,4 +193,22 @@ pub(crate) fn downgraded(found: &Found, said: &[EndpointDescription]) -> Option<
     gone.then(|| {
         format!("the server does not offer {} any more, by which this channel was opened", told(&found.endpoint))
     })
+}
+fn same(one: &EndpointDescription, other: &EndpointDescription) -> bool {
+    one.security_policy_uri == other.security_policy_uri && one.security_mode == other.security_mode
+}
+
+/// How the server takes users at the endpoint that was chosen: by what it says now that it is signed. A server may leave it out; then by
+/// what it said before.
+pub(crate) fn tokens(found: &Found, said: &[EndpointDescription]) -> Vec<UserTokenPolicy> {
+    let chosen = &found.endpoint;
+    let told = |one: &&EndpointDescription| one.user_identity_tokens.iter().flatten().next().is_some();
+    let signed = said.iter().filter(|one| same(one, chosen)).filter(told).max_by_key(|one| {
+        (one.user_identity_tokens == chosen.user_identity_tokens, one.endpoint_url == chosen.endpoint_url)
+    });
+    let counts = signed.unwrap_or(chosen);
+    if counts.user_identity_tokens != chosen.user_identity_tokens {
+        tracing::warn!("the server takes users otherwise than its endpoints said before: what it signed counts");
+    }
+    counts.user_identity_tokens.clone().unwrap_or_default()
 }

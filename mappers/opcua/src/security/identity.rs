@@ -65,6 +65,8 @@ pub(crate) struct Server {
     pub tokens: Vec<UserTokenPolicy>,
     /// Mode of the channel.
     pub mode: MessageSecurityMode,
+    /// Policies that are deprecated may be used.
+    pub insecure: bool,
 }
 
 /// The strongest first; None last. An unknown one is never taken: the crate does not expect it.
@@ -96,8 +98,16 @@ pub(crate) fn token(
         if own.is_empty() { channel } else { SecurityPolicy::from_uri(own) }
     };
     let known = |token: &&UserTokenPolicy| token.token_type == kind && policy_of(token) != SecurityPolicy::Unknown;
-    let best = server.tokens.iter().filter(known).max_by_key(|token| strength(policy_of(token)));
-    let token = best.ok_or_else(|| Error::Security(format!("the server's endpoint takes no {words}")))?;
+    let secret = kind != UserTokenType::Anonymous;
+    let strong = |token: &&UserTokenPolicy| !secret || server.insecure || !policy_of(token).is_deprecated();
+    let best = server.tokens.iter().filter(known).filter(strong).max_by_key(|token| strength(policy_of(token)));
+    let token = best.ok_or_else(|| {
+        Error::Security(if server.tokens.iter().any(|token| known(&token)) {
+            format!("the server's endpoint takes {words} by deprecated policies only, which need insecure: true")
+        } else {
+            format!("the server's endpoint takes no {words}")
+        })
+    })?;
     match identity {
         Identity::Anonymous => {
             let token = AnonymousIdentityToken { policy_id: token.policy_id.clone() };

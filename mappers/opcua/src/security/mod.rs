@@ -12,7 +12,7 @@ mod tests;
 mod trust;
 pub(crate) mod words;
 
-pub(crate) use endpoint::{Found, downgraded, find, offers, told};
+pub(crate) use endpoint::{Found, downgraded, find, offers, tokens, told};
 pub(crate) use identity::Identity;
 pub(crate) use own::own;
 pub(crate) use trust::{Expected, Trust, trusted};

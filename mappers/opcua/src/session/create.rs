@@ -5,6 +5,7 @@ use crate::{
     security::{
         Found, downgraded,
         identity::{Identity, Server, token},
+        tokens,
     },
     wire::{Own, Wire},
 };
@@ -46,13 +47,15 @@ pub(crate) struct Wanted<'a> {
     pub timeout: Duration,
     /// Bytes of one answer.
     pub message: usize,
+    /// Identities may be sent by policies that are deprecated.
+    pub insecure: bool,
 }
 
 impl Created {
     /// Creates it. The server proves by our nonce that it has the key of the endpoint's certificate.
     pub(crate) async fn new(wire: &Wire, wanted: &Wanted<'_>, until: Instant) -> Result<Self> {
         let nonce = random::byte_string(NONCE);
-        let Wanted { found, own, name, timeout, message } = *wanted;
+        let Wanted { found, own, name, timeout, message, insecure } = *wanted;
         let endpoint = &found.endpoint;
         let request = CreateSessionRequest {
             request_header: wire.header(until),
@@ -73,6 +76,7 @@ impl Created {
         };
         let answer = wire.call(request, until).await?;
         let cert = X509::from_byte_string(&endpoint.server_certificate).ok();
+        let mut users = tokens(found, &[]);
         if wire.policy() != SecurityPolicy::None {
             proven(&answer, wire.policy(), endpoint, cert.as_ref(), own, &nonce)?;
             // Now that it is signed: whoever stood in between at GetEndpoints may have taken the better ones away (5.7.2.1).
@@ -80,6 +84,7 @@ impl Created {
             if let Some(text) = downgraded(found, said) {
                 return Err(Error::Security(text));
             }
+            users = tokens(found, said);
         }
         let alive = answer.revised_session_timeout;
         let sane = alive.is_finite() && (1e3..=1e9).contains(&alive);
@@ -90,8 +95,9 @@ impl Created {
             server: Server {
                 blob: endpoint.server_certificate.clone(),
                 cert,
-                tokens: endpoint.user_identity_tokens.clone().unwrap_or_default(),
+                tokens: users,
                 mode: endpoint.security_mode,
+                insecure,
             },
         })
     }

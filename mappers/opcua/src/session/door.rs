@@ -70,6 +70,7 @@ impl Door {
             name: "Pollux",
             timeout: self.settings.session.timeout.unwrap_or(SESSION).duration(),
             message: bounds(&self.settings.limits).message,
+            insecure: self.settings.security.insecure == Some(true),
         };
         let mut created = Created::new(wire, &wanted, until).await?;
         if let Err(error) = created.activate(wire, self.own.as_ref(), &self.identity, until).await {

@@ -25,6 +25,7 @@ fn offered(tokens: &[(UserTokenType, &str)], mode: Mode) -> Server {
         cert: X509::from_der(&der).ok(),
         tokens: tokens.iter().enumerate().map(token).collect(),
         mode,
+        insecure: false,
     }
 }
 
@@ -85,6 +86,22 @@ fn the_strongest_token_policy_is_taken_and_an_unknown_one_never() {
     assert!(told.contains("takes no users with a password"), "{told}");
     let told = refusal(token(&Identity::Anonymous, &server, SecurityPolicy::None, &nonce).map(|_| ()));
     assert!(told.contains("set identity"), "{told}");
+}
+
+/// Basic128Rsa15 rests on a padding that is broken: who listens can have it decrypted.
+#[test]
+fn a_deprecated_token_policy_needs_insecure() {
+    let (policy, nonce) = (SecurityPolicy::Basic256Sha256, random::byte_string(32));
+    let user = Identity::User("alice".to_owned(), PASSWORD.to_owned());
+    for weak in [SecurityPolicy::Basic128Rsa15, SecurityPolicy::Basic256] {
+        let mut server = offered(&[(UserTokenType::UserName, weak.to_uri())], Mode::Sign);
+        let told = refusal(token(&user, &server, policy, &nonce).map(|_| ()));
+        assert!(told.contains("insecure: true"), "{told}");
+        server.insecure = true;
+        token(&user, &server, policy, &nonce).expect("it is wanted so");
+        let anonymous = offered(&[(UserTokenType::Anonymous, weak.to_uri())], Mode::Sign);
+        token(&Identity::Anonymous, &anonymous, policy, &nonce).expect("there is nothing to encrypt");
+    }
 }
 
 #[test]

@@ -8,7 +8,10 @@ use crate::{
 use opcua::{
     core::{RequestMessage, ResponseMessage, comms::tcp_types::ErrorMessage},
     crypto::SecurityPolicy,
-    types::{ByteString, EndpointDescription, MessageSecurityMode, SimpleBinaryEncodable, StatusCode, UserTokenType},
+    types::{
+        ByteString, EndpointDescription, MessageSecurityMode, SimpleBinaryEncodable, StatusCode, UserNameIdentityToken,
+        UserTokenType,
+    },
 };
 use pollux_mapper::Cx;
 use serde_json::{Value as Json, json};
@@ -33,6 +36,7 @@ async fn liar(script: impl FnMut(&Heard) -> Vec<Say> + Send + 'static) -> Liar {
 fn offers(answer: &mut ResponseMessage) -> &mut Vec<EndpointDescription> {
     match answer {
         ResponseMessage::GetEndpoints(answer) => answer.endpoints.get_or_insert_default(),
+        ResponseMessage::CreateSession(answer) => answer.server_endpoints.get_or_insert_default(),
         other => panic!("{other:?}"),
     }
 }
@@ -99,13 +103,7 @@ fn with(answer: &mut ResponseMessage, change: fn(&mut opcua::types::CreateSessio
 #[tokio::test]
 async fn a_password_is_not_sent_where_somebody_would_read_it() {
     // Offers in which a password need not be encrypted.
-    let readable = |answer: &mut ResponseMessage| {
-        for token in offers(answer).iter_mut().flat_map(|one| one.user_identity_tokens.iter_mut().flatten()) {
-            if token.token_type == UserTokenType::UserName {
-                token.security_policy_uri = SecurityPolicy::None.to_uri().into();
-            }
-        }
-    };
+    let readable = |answer: &mut ResponseMessage| users_by(answer, SecurityPolicy::None);
     // Offers in which it is encrypted for somebody else.
     let his = |answer: &mut ResponseMessage| {
         let other = crate::liar::certificate("urn:liar").0.as_byte_string();
@@ -122,10 +120,39 @@ async fn a_password_is_not_sent_where_somebody_would_read_it() {
         (his, json!({}), "is not trusted"),
     ];
     for (bend, security, words) in cases {
-        let liar = liar(bent("GetEndpoints", bend)).await;
+        // By the server's own word, signed or not.
+        let liar = liar(move |heard| match heard.request.type_name() {
+            "GetEndpoints" | "CreateSession" => vec![Say::Bent(Box::new(bend))],
+            _ => vec![Say::Good],
+        })
+        .await;
         let told = refusal(connect(&liar, security.clone(), &user).await);
         assert!(told.contains(words), "{security}: {told}");
         assert!(liar.heard_of("ActivateSession").is_empty(), "{security}");
+    }
+}
+fn users_by(answer: &mut ResponseMessage, policy: SecurityPolicy) {
+    for token in offers(answer).iter_mut().flat_map(|one| one.user_identity_tokens.iter_mut().flatten()) {
+        if token.token_type == UserTokenType::UserName {
+            token.security_policy_uri = policy.to_uri().into();
+        }
+    }
+}
+
+#[tokio::test]
+async fn how_a_password_is_encrypted_is_what_the_server_signed() {
+    let cases: [Bend; 2] =
+        [|answer| users_by(answer, SecurityPolicy::None), |answer| users_by(answer, SecurityPolicy::Basic128Rsa15)];
+    for bend in cases {
+        let liar = liar(bent("GetEndpoints", bend)).await;
+        let security = json!({"mode": "Sign", "insecure": true});
+        connect(&liar, security, &json!({"user": {"secret": "d.alice"}})).await.expect("entered");
+        let activated = liar.heard_of("ActivateSession");
+        let Some(RequestMessage::ActivateSession(sent)) = activated.first().map(|heard| &heard.request) else {
+            panic!("{activated:?}")
+        };
+        let user = sent.user_identity_token.inner_as::<UserNameIdentityToken>().unwrap();
+        assert_eq!(user.encryption_algorithm.as_ref(), "http://www.w3.org/2001/04/xmlenc#rsa-oaep");
     }
 }
 
