@@ -89,6 +89,7 @@ impl Error {
         match self {
             Self::Refused { code, .. } | Self::Ended { code, .. } => Some(*code),
             Self::TooLarge(_) => Some(Code(StatusCode::BadResponseTooLarge.bits())),
+            Self::Encode { .. } => Some(Code(StatusCode::BadRequestTooLarge.bits())),
             Self::Decode { .. } => Some(Code(StatusCode::BadDecodingError.bits())),
             _ => None,
         }

@@ -7,7 +7,7 @@ use opcua::{
     core::RequestMessage,
     types::{DataValue, DateTime, StatusCode, TimestampsToReturn},
 };
-use pollux_crds::{OpcUaBinding, OpcUaDeadband, OpcUaSampling};
+use pollux_crds::{OpcUaBinding, OpcUaDeadband, OpcUaDelivery, OpcUaDevice, OpcUaSampling, OpcUaSubscription};
 use pollux_mapper::{Interval, PointSpec, Quality, Value, Wrote};
 use rig::{Rig, at, open, point};
 
@@ -54,6 +54,28 @@ async fn values_are_pushed_with_the_sources_time_and_the_codes_name_and_nothing_
     rig.until_bad("speed", "BadSensorFailure").await;
     rig.until("the other is read on", |_| reads(&liar, "Count") > read + 2).await;
     assert_eq!(reads(&liar, "Speed"), speed, "what is pushed is not read");
+}
+
+/// Paths, items, Reads and Writes of many nodes, each more than the server's Acknowledge allows for one message.
+#[tokio::test]
+async fn what_is_larger_than_the_server_takes_is_sent_in_parts() {
+    for mode in [OpcUaDelivery::Auto, OpcUaDelivery::Poll] {
+        let liar = Liar::honest().await;
+        liar.world().most_request = 8192;
+        let name = |number: i32| format!("N{number}");
+        (0..500).for_each(|number| liar.world().add(&name(number), number));
+        let address = |number| match number % 2 {
+            0 => at(&format!("ns=2;s={}", name(number))),
+            _ => at(&format!("/2:Line/2:{}", name(number))),
+        };
+        let points = (0..500).map(|number| point(&name(number), address(number))).collect();
+        let subscription = OpcUaSubscription { mode: Some(mode), ..OpcUaSubscription::default() };
+        let rig = Rig::start(OpcUaDevice { subscription: Some(subscription), ..open(&liar.url()) }, points).await;
+        let each = |state: &rig::State| (0..500).all(|number| state.is(&name(number), &Value::Int(number.into())));
+        rig.until("all are Good", each).await;
+        let pushed = liar.heard_of("CreateMonitoredItems").len() > 1;
+        assert_eq!(pushed, mode == OpcUaDelivery::Auto, "nothing is read in cycles that can be pushed");
+    }
 }
 
 #[tokio::test]

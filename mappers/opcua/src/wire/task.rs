@@ -98,7 +98,7 @@ impl Task {
                 self.buffer.reserve(CHUNK); // or a read would be of 64 bytes
             }
             if self.send.should_encode_chunks() {
-                let failed = |code| Error::Encode { service: "frame", why: Code::from(code).to_string() };
+                let failed = |code| Error::Closed(format!("a frame cannot be secured: {}", Code::from(code)));
                 self.send.encode_next_chunk(&self.channel).map_err(failed)?;
             }
             let (sending, due) = (self.send.can_read(), self.renewal.due());
