@@ -43,12 +43,20 @@ impl Sequence {
             0 if data => Step::Take,
             0 => Step::Alive,
             1..=MOST => {
-                let all = std::iter::successors(Some(self.next), |number| Some(after(*number)));
-                let all = all.take(usize::try_from(ahead).unwrap_or(usize::MAX));
-                // A server that lists nothing may have them still: it is asked for each.
-                let (has, gone): (Vec<u32>, Vec<u32>) =
-                    all.partition(|number| available.is_empty() || available.contains(number));
-                Step::Fetch { missing: has, lost: u32::try_from(gone.len()).unwrap_or(u32::MAX) }
+                // A server that lists nothing may have them still: it is asked for each. One that lists millions costs no more than to look
+                // at each once.
+                let missing = if available.is_empty() {
+                    let all = std::iter::successors(Some(self.next), |number| Some(after(*number)));
+                    all.take(usize::try_from(ahead).unwrap_or(usize::MAX)).collect()
+                } else {
+                    let away = |number: &u32| distance(self.next, *number);
+                    let mut has: Vec<u32> = available.iter().copied().filter(|n| *n != 0 && away(n) < ahead).collect();
+                    has.sort_unstable_by_key(away);
+                    has.dedup();
+                    has
+                };
+                let lost = ahead.saturating_sub(u32::try_from(missing.len()).unwrap_or(u32::MAX));
+                Step::Fetch { missing, lost }
             }
             // Behind us: a message that was taken, or numbers that began anew, which only a new subscription may.
             _ => Step::Known,
@@ -108,6 +116,14 @@ mod tests {
         assert_eq!(sequence.heard(4, false, &[]), Step::Fetch { missing: vec![2, 3], lost: 0 });
         assert_eq!(sequence.heard(1, true, &[]), Step::Known);
         assert_eq!(sequence.acks(), [1]);
+    }
+    /// It would take minutes, if each that is missing were looked for in all that are listed.
+    #[test]
+    fn millions_that_are_listed_are_looked_at_once() {
+        let sequence = Sequence { next: u32::MAX - 9, acks: VecDeque::new() };
+        let listed: Vec<u32> = [0, 3, u32::MAX, 3].into_iter().chain(20_000..4_000_000).collect();
+        let step = sequence.heard(9_000, true, &listed);
+        assert_eq!(step, Step::Fetch { missing: vec![u32::MAX, 3], lost: 9_007 });
     }
     #[test]
     fn numbers_begin_anew_at_one() {
