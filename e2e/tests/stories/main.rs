@@ -5,8 +5,8 @@ mod b_faults;
 mod c_edits;
 mod c_serial;
 mod c_tls;
+mod c_ua;
 mod d_chart;
-mod e_opcua;
 
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Pod;

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Long: a machine with much to do.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Ends with the test, however that ends.
 #[derive(Debug)]

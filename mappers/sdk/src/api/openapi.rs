@@ -95,7 +95,8 @@ fn commands() -> Json {
                 "description": "It is sent once at most, in its turn among the device's writes. Only from the mapper's own machine \
                     or Pod, of a device in mode Control, and where writes are allowed.",
                 "requestBody": {
-                    "description": "Arguments by name; none: no body.",
+                    "description": "Arguments by name; where there are none, {}.",
+                    "required": true,
                     "content": {JSON: {"schema": {"type": "object"}}},
                 },
                 "responses": answers([

@@ -147,15 +147,12 @@ fn not_a_page(headers: &HeaderMap) -> Result<()> {
     Ok(())
 }
 
-/// By name; an empty body has none.
+/// By name.
 async fn arguments(body: Body) -> Result<Values> {
     let read = tokio::time::timeout(BODY_TIME, to_bytes(body, BODY)).await;
     let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
     let large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body must have at most {BODY} bytes"));
     let bytes = read.map_err(late)?.map_err(large)?;
-    if bytes.is_empty() {
-        return Ok(Values::new());
-    }
     serde_json::from_slice(&bytes).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, format!("the body must be a JSON object of arguments by name: {error}"))
     })

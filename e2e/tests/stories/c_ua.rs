@@ -9,8 +9,8 @@ use serde_json::json;
 fn s18_an_opc_ua_server_is_trusted_by_what_the_condition_says_and_found_again_after_a_restart() {
     story("OPC UA: trust, values, a write, a restart of the server, another password", async {
         let cluster = installed().await?;
-        cluster.install(&["--set", "secretNamespaces={ua}"]).await?;
         let mut plant = Plant::build(&cluster, "ua").await?;
+        cluster.install(&["--set", "secretNamespaces={ua}"]).await?;
         // Behind NAT: the server names a host that nobody reaches.
         let server = ["0.0.0.0", "4840", "--advertise", "plc.invalid"];
         plant.plc = Peer::start("ua", "opcua_server.py", &server).await?;
