@@ -59,6 +59,11 @@ pub(super) struct Subscription {
 }
 type Keys = Arc<[(Arc<dyn Sink>, Vec<u64>)]>;
 
+/// One and the same.
+pub(super) fn same(one: &Arc<dyn Sink>, other: &Arc<dyn Sink>) -> bool {
+    std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+}
+
 impl Subscription {
     pub(super) fn new(id: u32, wanted: Duration, publishing: Duration, keep_alive: Duration, now: Instant) -> Self {
         let (handles, sequence, keys) = Default::default();
@@ -110,6 +115,7 @@ struct Place {
 pub(super) struct Book {
     places: Vec<Place>,
     free: Vec<u32>,
+    /// With the number of their items, and of those who make some for them.
     sinks: BTreeMap<u32, (Arc<dyn Sink>, usize)>,
     /// By our number: the server's is another after a restart.
     pub(super) subscriptions: BTreeMap<u32, Subscription>,
@@ -123,20 +129,21 @@ impl Book {
         self.next = self.next.wrapping_add(1);
         self.next
     }
-    /// Somebody who is told.
+    /// Somebody who is told, with items or without, until [`part`](Self::part).
     pub(super) fn meet(&mut self, sink: Arc<dyn Sink>) -> u32 {
-        let same =
-            |(_, (one, _)): &(&u32, &(Arc<dyn Sink>, usize))| std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(&sink));
-        if let Some((number, _)) = self.sinks.iter().find(same) {
+        if let Some((number, (_, users))) = self.sinks.iter_mut().find(|(_, (one, _))| same(one, &sink)) {
+            *users += 1;
             return *number;
         }
         let number = self.number();
-        self.sinks.insert(number, (sink, 0));
+        self.sinks.insert(number, (sink, 1));
         number
     }
-    /// Forgets him, if none of his items is watched.
+    /// From here on only as long as one of his items is watched.
     pub(super) fn part(&mut self, sink: u32) {
-        if self.sinks.get(&sink).is_some_and(|(_, items)| *items == 0) {
+        let Some((_, users)) = self.sinks.get_mut(&sink) else { return };
+        *users = users.saturating_sub(1);
+        if *users == 0 {
             self.sinks.remove(&sink);
         }
     }
@@ -169,8 +176,8 @@ impl Book {
         place.watch = Some(Watch { item, sink, of, id: None, filtered: false });
         subscription.handles.insert(handle);
         subscription.keys = None;
-        if let Some((_, items)) = self.sinks.get_mut(&sink) {
-            *items += 1;
+        if let Some((_, users)) = self.sinks.get_mut(&sink) {
+            *users += 1;
         }
         Some(handle)
     }
@@ -204,12 +211,8 @@ impl Book {
             subscription.handles.remove(&handle);
             subscription.keys = None;
         }
-        let (sink, items) = self.sinks.get_mut(&watch.sink)?;
-        let sink = sink.clone();
-        *items = items.saturating_sub(1);
-        if *items == 0 {
-            self.sinks.remove(&watch.sink);
-        }
+        let sink = self.sinks.get(&watch.sink)?.0.clone();
+        self.part(watch.sink);
         Some((watch, sink))
     }
     /// All are gone, and who was told of them.
@@ -250,6 +253,11 @@ impl Book {
         if let Some(one) = self.subscriptions.get_mut(&number) {
             change(one);
         }
+    }
+    /// It is gone at the server: made anew with what it has, or forgotten.
+    pub(super) fn gone(&mut self, number: u32) {
+        self.with(number, |one| one.broken = true);
+        self.subscriptions.retain(|other, one| *other != number || !one.handles.is_empty());
     }
     /// Acknowledgements that go with this Publish.
     pub(super) fn take_acks(&mut self, publish: u64) -> Vec<(u32, u32)> {
@@ -323,10 +331,10 @@ impl Book {
         keys
     }
     /// Whom items are for, and what they are called there; those that are given back are left out.
-    pub(super) fn told(&self, handles: &[u32]) -> Vec<(Arc<dyn Sink>, u64)> {
+    pub(super) fn told(&self, handles: &[u32]) -> Vec<(u32, Arc<dyn Sink>, u64)> {
         let told = |handle: &u32| {
             let watch = self.watch(*handle)?;
-            Some((self.sinks.get(&watch.sink)?.0.clone(), watch.item.key))
+            Some((*handle, self.sinks.get(&watch.sink)?.0.clone(), watch.item.key))
         };
         handles.iter().filter_map(told).collect()
     }

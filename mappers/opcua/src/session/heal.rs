@@ -1,6 +1,7 @@
 //! Mending a broken connection: the steps that `recover` decides on.
 use super::{
     About, FAREWELL, Line, Session,
+    book::same,
     create::close,
     is_of_session, millis,
     recover::{Event, Recovery, Step},
@@ -55,7 +56,12 @@ impl Session {
                     return Ok(());
                 }
                 Step::Forget => {
-                    told = self.book().clear();
+                    // Whoever lost his last item meanwhile waits for a word too.
+                    for sink in self.book().clear() {
+                        if !told.iter().any(|known| same(known, &sink)) {
+                            told.push(sink);
+                        }
+                    }
                     Event::Forgotten
                 }
                 step => self.step(&mut mending, step).await,
@@ -101,7 +107,12 @@ impl Session {
                 let Some(wire) = mending.wire.clone() else {
                     return Event::Failed(Error::Closed("no channel".to_owned()));
                 };
-                self.step_on(mending.old.as_deref(), &wire, step, until).await.unwrap_or_else(Event::Failed)
+                match step {
+                    Step::Catch => self.catch(&wire, mending.recovery.end()).await,
+                    Step::Renew => self.renew_broken(&wire, Some(mending.recovery.end())).await.map(|_| Event::Renewed),
+                    step => self.step_on(mending.old.as_deref(), &wire, step, until).await,
+                }
+                .unwrap_or_else(Event::Failed)
             }
         }
     }
@@ -118,9 +129,7 @@ impl Session {
                 Err(error) => Err(error),
             },
             Step::Create => self.create(old, wire, until).await,
-            Step::Carry => self.carry(wire, until).await,
-            Step::Catch => self.catch(wire).await,
-            _ => self.renew_broken(wire).await.map(|_| Event::Renewed),
+            _ => self.carry(wire, until).await,
         }
     }
     /// From here on it is used. `old`: whose types are still so.
@@ -189,11 +198,16 @@ impl Session {
         }
         Ok(Event::Carried)
     }
-    /// What the server sent into the broken channel, before anything newer comes.
-    async fn catch(&self, wire: &Wire) -> Result<Event> {
+    /// What the server sent into the broken channel, before anything newer comes. What does not come by then is had by making the
+    /// subscription anew.
+    async fn catch(&self, wire: &Wire, end: Instant) -> Result<Event> {
         let numbers: Vec<u32> = self.book().subscriptions.keys().copied().collect();
         for number in numbers {
             for _ in 0..MOST {
+                if Instant::now() >= end {
+                    self.book().with(number, |one| one.broken = true);
+                    break;
+                }
                 let next = self
                     .book()
                     .subscriptions

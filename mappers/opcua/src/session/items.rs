@@ -12,8 +12,11 @@ use opcua::types::{
     ReadValueId, StatusCode, SubStatusCode, TimestampsToReturn,
 };
 use pollux_crds::OpcUaDeadband;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
+
+/// Items that the server does not watch, and why.
+pub(super) type Refusals = BTreeMap<u32, Code>;
 
 /// Kinds of dead-bands (Part 4, 7.22.2).
 const ABSOLUTE: u32 = 1;
@@ -28,24 +31,19 @@ impl Session {
         number: u32,
         handles: &[u32],
         until: Instant,
-    ) -> Result<Vec<Option<Code>>> {
-        let mut codes = self.create_items(wire, number, handles, true, until).await?;
-        let again = |code: &Option<Code>| code.is_some_and(is_of_filter);
-        let places: Vec<usize> = codes.iter().enumerate().filter(|(_, code)| again(code)).map(|(at, _)| at).collect();
-        let bare: Vec<u32> = places.iter().filter_map(|at| handles.get(*at).copied()).collect();
+    ) -> Result<Refusals> {
+        let mut refusals = self.create_items(wire, number, handles, true, until).await?;
+        let bare: Vec<u32> =
+            refusals.iter().filter(|(_, code)| is_of_filter(**code)).map(|(handle, _)| *handle).collect();
         if !bare.is_empty() {
-            let second = self.create_items(wire, number, &bare, false, until).await?;
-            for (at, code) in places.into_iter().zip(second) {
-                if let Some(first) = codes.get_mut(at) {
-                    *first = code;
-                }
-            }
+            refusals.retain(|_, code| !is_of_filter(*code));
+            refusals.extend(self.create_items(wire, number, &bare, false, until).await?);
         }
         let mut book = self.book();
-        for (handle, _) in handles.iter().zip(&codes).filter(|(_, code)| code.is_some()) {
+        for handle in refusals.keys() {
             book.remove(*handle);
         }
-        Ok(codes)
+        Ok(refusals)
     }
     async fn create_items(
         &self,
@@ -54,12 +52,12 @@ impl Session {
         handles: &[u32],
         filters: bool,
         until: Instant,
-    ) -> Result<Vec<Option<Code>>> {
-        let (mut rest, mut codes) = (handles, Vec::with_capacity(handles.len()));
+    ) -> Result<Refusals> {
+        let (mut rest, mut refusals) = (handles, Refusals::new());
         while !rest.is_empty() {
             let (part, after) = rest.split_at(self.limits.cap(Operation::Items).min(rest.len()));
-            let Some((id, requests)) = self.requests(number, part, filters) else {
-                codes.extend(rest.iter().map(|_| Some(StatusCode::BadSubscriptionIdInvalid.into())));
+            let Some((id, asked, requests)) = self.requests(number, part, filters) else {
+                refusals.extend(rest.iter().map(|handle| (*handle, StatusCode::BadSubscriptionIdInvalid.into())));
                 break;
             };
             let made = in_parts(&self.limits, Operation::Items, &requests, |items| async move {
@@ -73,23 +71,32 @@ impl Session {
             });
             match made.await {
                 Ok(made) => {
-                    codes.extend(part.iter().zip(made).map(|(handle, made)| self.made(*handle, &made, filters)));
+                    let each = asked.iter().zip(made);
+                    refusals
+                        .extend(each.filter_map(|(handle, made)| Some((*handle, self.made(*handle, &made, filters)?))));
                 }
                 Err(error) => {
                     let code = refused(error)?;
-                    codes.extend(part.iter().map(|_| Some(code)));
+                    refusals.extend(asked.iter().map(|handle| (*handle, code)));
                 }
             }
             rest = after;
         }
-        Ok(codes)
+        Ok(refusals)
     }
-    fn requests(&self, number: u32, handles: &[u32], filters: bool) -> Option<(u32, Vec<MonitoredItemCreateRequest>)> {
+    /// The server's number of the subscription, and the items that are still wanted. None: there is no such subscription.
+    fn requests(
+        &self,
+        number: u32,
+        handles: &[u32],
+        filters: bool,
+    ) -> Option<(u32, Vec<u32>, Vec<MonitoredItemCreateRequest>)> {
         let book = self.book();
         let one = book.subscriptions.get(&number)?;
-        let item = |handle: &u32| Some(request(*handle, &book.watch(*handle)?.item, one.publishing, filters));
-        let all: Option<Vec<_>> = handles.iter().map(item).collect();
-        Some((one.id, all?))
+        let item =
+            |handle: &u32| Some((*handle, request(*handle, &book.watch(*handle)?.item, one.publishing, filters)));
+        let (asked, requests) = handles.iter().filter_map(item).unzip();
+        Some((one.id, asked, requests))
     }
     fn made(&self, handle: u32, made: &MonitoredItemCreateResult, filters: bool) -> Option<Code> {
         if made.status_code.is_bad() {

@@ -194,7 +194,7 @@ impl Session {
     async fn give_up(&self, wire: &Wire, handles: &[u32], why: Code) {
         let told = self.book().told(handles);
         self.take_away(wire, handles, Instant::now() + PATIENCE).await;
-        for (sink, key) in told {
+        for (_, sink, key) in told {
             sink.gone(key, why);
         }
     }
@@ -256,7 +256,7 @@ impl Session {
             pump.heard = Instant::now();
         }
         if pump.renewed.is_none_or(|renewed| now.saturating_duration_since(renewed) >= RENEW)
-            && self.renew_broken(wire).await?
+            && self.renew_broken(wire, None).await?
         {
             pump.renewed = Some(now);
         }
@@ -298,13 +298,14 @@ impl Session {
             Err(error) => Err(error),
         }
     }
-    /// Subscriptions that are gone at the server, or of which something was lost. True: there were some.
-    pub(super) async fn renew_broken(&self, wire: &Wire) -> Result<bool> {
+    /// Subscriptions that are gone at the server, or of which something was lost. True: there were some. What is not begun by then is left
+    /// for later.
+    pub(super) async fn renew_broken(&self, wire: &Wire, end: Option<Instant>) -> Result<bool> {
         let broken: Vec<u32> = {
             let book = self.book();
             book.subscriptions.iter().filter(|(_, one)| one.broken).map(|(number, _)| *number).collect()
         };
-        for number in &broken {
+        for number in broken.iter().take_while(|_| end.is_none_or(|end| Instant::now() < end)) {
             self.renew(wire, *number).await?;
         }
         Ok(!broken.is_empty())
@@ -336,13 +337,13 @@ impl Session {
             });
             book.told(&handles)
         };
-        let codes = self.make_items(wire, number, &handles, until).await;
+        let refusals = self.make_items(wire, number, &handles, until).await;
         self.delete(wire, vec![old], Instant::now() + PATIENCE).await;
-        let codes = codes?;
+        let refusals = refusals?;
         self.book().with(number, |one| one.broken = false);
-        for ((sink, key), code) in told.into_iter().zip(codes) {
-            if let Some(code) = code {
-                sink.gone(key, code);
+        for (handle, sink, key) in told {
+            if let Some(code) = refusals.get(&handle) {
+                sink.gone(key, *code);
             }
         }
         Ok(())

@@ -83,6 +83,10 @@ impl Recovery {
     pub(super) fn until(&self, then: Instant) -> Instant {
         then.min(self.until + LONGEST)
     }
+    /// When it is over, whatever the server still does.
+    pub(super) fn end(&self) -> Instant {
+        self.until
+    }
     /// At first.
     pub(super) fn first(&self, now: Instant) -> Step {
         if now >= self.until { Step::GiveUp } else { Step::Dial(Duration::ZERO) }

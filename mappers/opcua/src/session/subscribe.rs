@@ -11,7 +11,7 @@ use crate::{
 use opcua::types::{CreateSubscriptionRequest, DeleteMonitoredItemsRequest, DeleteSubscriptionsRequest, StatusCode};
 use pollux_crds::OpcUaDelivery;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -89,6 +89,7 @@ impl Session {
         }
         let most = self.settings.subscription.items.and_then(|most| usize::try_from(most).ok()).unwrap_or(ITEMS);
         for (wanted, mut rest) in groups {
+            let mut again = true;
             while !rest.is_empty() {
                 let found = self.book().room(wanted, most);
                 let (number, room) = match found {
@@ -102,7 +103,14 @@ impl Session {
                     },
                 };
                 let more = rest.split_off(room.min(rest.len()));
-                self.watch(wire, number, sink, std::mem::replace(&mut rest, more), until, results).await?;
+                let part = std::mem::replace(&mut rest, more);
+                let gone = self.watch(wire, number, sink, &part, until, results).await?;
+                if !gone.is_empty() {
+                    // It was deleted, and nobody knew yet: another takes them. A server that says so of that one too does not watch them.
+                    self.book().gone(number);
+                    let once = std::mem::take(&mut again);
+                    rest.extend(part.into_iter().filter(|(at, _)| once && gone.contains(at)));
+                }
             }
         }
         Ok(())
@@ -138,13 +146,13 @@ impl Session {
         wire: &Wire,
         number: u32,
         sink: u32,
-        items: Vec<(usize, Item)>,
+        items: &[(usize, Item)],
         until: Instant,
         results: &mut [Watched],
-    ) -> Result<()> {
+    ) -> Result<BTreeSet<usize>> {
         let (places, handles): (Vec<usize>, Vec<Option<u32>>) = {
             let mut book = self.book();
-            items.into_iter().map(|(at, item)| (at, book.add(number, sink, item))).unzip()
+            items.iter().map(|(at, item)| (*at, book.add(number, sink, item.clone()))).unzip()
         };
         let each = || places.iter().zip(&handles);
         let known: Vec<(usize, u32)> = each().filter_map(|(at, handle)| Some((*at, (*handle)?))).collect();
@@ -154,16 +162,18 @@ impl Session {
             set(results, [*at], Watched::Yes { handle: Handle(*handle), filtered: false }); // so that an error gives it back
         }
         let all: Vec<u32> = known.iter().map(|(_, handle)| *handle).collect();
-        let codes = self.make_items(wire, number, &all, until).await?;
-        for ((at, handle), code) in known.iter().zip(codes) {
+        let refusals = self.make_items(wire, number, &all, until).await?;
+        let mut gone = BTreeSet::new();
+        for (at, handle) in &known {
             let filtered = self.book().watch(*handle).is_some_and(|watch| watch.filtered);
-            let watched = match code {
+            let watched = match refusals.get(handle) {
                 None => Watched::Yes { handle: Handle(*handle), filtered },
-                Some(code) => Watched::No(code),
+                Some(code) => Watched::No(*code),
             };
             set(results, [*at], watched);
+            gone.extend((watched == Watched::No(StatusCode::BadSubscriptionIdInvalid.into())).then_some(*at));
         }
-        Ok(())
+        Ok(gone)
     }
     /// Forgets items, and tells the server so; a subscription that is empty then goes too.
     pub(super) async fn take_away(&self, wire: &Wire, handles: &[u32], until: Instant) {

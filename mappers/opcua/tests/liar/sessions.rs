@@ -69,8 +69,8 @@ impl World {
         }
         let token = &heard.request.request_header().authentication_token;
         let Some(session) = self.active.by_token.get(token) else { return Some(StatusCode::BadSessionIdInvalid) };
-        if matches!(heard.request, RequestMessage::ActivateSession(_)) {
-            return None;
+        if matches!(heard.request, RequestMessage::ActivateSession(_) | RequestMessage::CloseSession(_)) {
+            return None; // also of one that was never activated
         }
         match &session.line {
             None => Some(StatusCode::BadSessionNotActivated),

@@ -72,6 +72,9 @@ impl Subscriptions {
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
+    pub(super) fn items(&self) -> usize {
+        self.by_id.values().map(|one| one.items.len()).sum()
+    }
     pub(super) fn clear(&mut self) {
         self.by_id.clear();
     }

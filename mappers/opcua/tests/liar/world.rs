@@ -216,6 +216,10 @@ impl World {
     pub(crate) fn forget_messages(&mut self) {
         self.subscriptions.forget_messages();
     }
+    /// How many items are watched.
+    pub(crate) fn items(&self) -> usize {
+        self.subscriptions.items()
+    }
     /// How many sessions and subscriptions are there.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.active.len(), self.subscriptions.len())

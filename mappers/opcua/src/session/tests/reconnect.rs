@@ -1,7 +1,13 @@
 //! Connections that break, and each way back.
 use super::*;
 use crate::liar::Say;
-use opcua::types::StatusCode;
+use opcua::{
+    core::RequestMessage,
+    types::{
+        DataValue, DateTime, MonitoredItemNotification, NotificationMessage, RepublishResponse, ResponseHeader,
+        StatusCode,
+    },
+};
 
 /// A session that watches Count and Speed.
 async fn watching(liar: &Liar, more: &Json) -> (Arc<Session>, Arc<Ear>, tokio::task::JoinHandle<Error>) {
@@ -277,4 +283,56 @@ async fn reconnects_leave_nothing_behind() {
     println!("{early} bytes in the middle, {grown} more at the end");
     assert!(set.is_none() || grown < 4 << 20, "{grown} bytes more than in the middle");
     assert!(!run.is_finished());
+}
+
+/// It would go on for hours.
+#[tokio::test]
+async fn messages_without_end_are_fetched_no_longer_than_it_is_mended() {
+    let liar = Liar::honest().await;
+    let (_session, ear, _run) = watching(&liar, &json!({"session": {"healWithin": "1s"}})).await;
+    liar.script(|heard| match &heard.request {
+        RequestMessage::Republish(again) => {
+            let nobody = MonitoredItemNotification { client_handle: u32::MAX, value: DataValue::value_only(1) };
+            let number = again.retransmit_sequence_number;
+            let message = NotificationMessage::data_change(number, DateTime::null(), vec![nobody], vec![]);
+            let header = ResponseHeader::new_good(&again.request_header);
+            let answer = RepublishResponse { response_header: header, notification_message: message };
+            vec![Say::Wait(Duration::from_millis(20)), Say::Answer(answer.into())]
+        }
+        _ => vec![Say::Good],
+    });
+    liar.cut();
+    healed(&ear, true).await;
+    liar.script(|_| vec![Say::Good]);
+    liar.world().set("Count", 8);
+    ear.until_value(1, 8_i32).await; // by the subscription that is made anew
+}
+
+#[tokio::test]
+async fn who_lost_his_last_item_while_it_was_mended_is_told_how_that_ended() {
+    let liar = Arc::new(Liar::honest().await);
+    let (session, ear, _run) = watching(&liar, &json!({})).await;
+    let other = Arc::new(Ear::default());
+    let slow = Item { interval: Duration::from_millis(500), ..item(7, "Name") };
+    watch(&session, &other, vec![slow]).await;
+    liar.world().remove("Count");
+    liar.world().remove("Speed");
+    // All items of the first are refused; when the second is made, the server ends, and forgets.
+    let (server, mut made) = (Arc::downgrade(&liar), 0);
+    liar.script(move |heard| match heard.request.type_name() {
+        "CreateSubscription" if made < 2 => {
+            made += 1;
+            if made == 1 {
+                return vec![Say::Good];
+            }
+            server.upgrade().iter().for_each(|liar| liar.world().forget_sessions());
+            vec![Say::Close]
+        }
+        _ => vec![Say::Good],
+    });
+    liar.world().forget_subscriptions();
+    liar.cut();
+    healed(&other, false).await;
+    healed(&ear, false).await;
+    assert!(ear.told().contains(&Told::Gone(1, StatusCode::BadNodeIdUnknown.into())));
 }

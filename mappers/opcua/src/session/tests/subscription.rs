@@ -232,3 +232,63 @@ async fn a_server_that_numbers_its_messages_anew_is_heard_again() {
     ear.until_value(1, 24_i32).await; // by the first message of another subscription
     assert_eq!(liar.heard_of("CreateSubscription").len(), 2);
 }
+
+#[tokio::test]
+async fn what_is_subscribed_while_its_subscription_is_gone_gets_another() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let (one, other) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
+    let _run = running(&session);
+    watch(&session, &one, vec![item(1, "Count")]).await;
+    one.until_value(1, 7_i32).await;
+    liar.world().forget_subscriptions();
+    let watched = watch(&session, &other, vec![item(2, "Speed")]).await;
+    assert!(matches!(watched[..], [Watched::Yes { .. }]), "{watched:?}");
+    other.until_value(2, 1.5_f64).await;
+    liar.world().set("Count", 8);
+    one.until_value(1, 8_i32).await;
+    assert_eq!(liar.world().items(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_subscription_it_made_has_its_items_read() {
+    let liar = Liar::start(|heard| match heard.request.type_name() {
+        "CreateMonitoredItems" => vec![Say::Fault(StatusCode::BadSubscriptionIdInvalid)],
+        _ => vec![Say::Good],
+    })
+    .await;
+    let session = session(&liar, &json!({})).await;
+    let watched = watch(&session, &Arc::new(Ear::default()), vec![item(1, "Count")]).await;
+    assert_eq!(watched, [Watched::No(StatusCode::BadSubscriptionIdInvalid.into())]);
+    assert_eq!(liar.heard_of("CreateSubscription").len(), 2, "one more try");
+    assert!(session.book().subscriptions.is_empty());
+}
+
+/// What is refused of somebody's first subscription does not take him off the list before his second is made.
+#[tokio::test]
+async fn who_is_refused_the_first_of_his_items_is_told_of_the_others() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    let slow = Item { interval: Duration::from_millis(500), ..item(2, "Count") };
+    watch(&session, &ear, vec![item(1, "Nothing"), slow]).await;
+    ear.until_value(2, 7_i32).await;
+}
+
+#[tokio::test]
+async fn an_item_that_was_given_back_is_not_made_and_its_neighbours_are() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let items = ["Count", "Speed", "Name"].iter().zip(1..).map(|(name, key)| item(key, name)).collect();
+    watch(&session, &Arc::new(Ear::default()), items).await;
+    let (number, handles) = {
+        let book = session.book();
+        let (number, one) = book.subscriptions.iter().next().unwrap();
+        (*number, one.handles.iter().copied().collect::<Vec<_>>())
+    };
+    session.book().remove(handles[1]);
+    let wire = session.wire(soon()).await.unwrap();
+    let refusals = session.make_items(&wire, number, &handles, soon()).await.unwrap();
+    assert_eq!((refusals.len(), liar.world().items()), (0, 3 + 2));
+}
