@@ -111,6 +111,11 @@ impl Link {
                     Flaw::Anew => self.find(&feed, until).await.map(|()| feed.is_back()),
                     Flaw::Lost(points) => self.look(&feed, &points, until).await,
                 };
+                let attached = self.feeds().get(&feed.unit.id()).is_some_and(|now| Arc::ptr_eq(now, &feed));
+                if !attached {
+                    // Its end came meanwhile, and what was subscribed since then is nobody's.
+                    self.session().unsubscribe(&feed.end(), until).await;
+                }
                 if let Err(error) = mended {
                     tracing::debug!(unit = feed.unit.id(), %error, "not mended yet");
                 }

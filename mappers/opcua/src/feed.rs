@@ -36,6 +36,8 @@ struct State {
     watched: BTreeMap<usize, Handle>,
     /// Those of them of which the server says that their device does not answer it.
     silent: BTreeSet<usize>,
+    /// When a node that is read had its device last.
+    there: Option<Instant>,
     /// Why the device is down, where the server says so.
     gone: Option<Code>,
     /// The session is being mended.
@@ -118,6 +120,14 @@ impl Feed {
     pub(crate) fn hears(&self) -> bool {
         let state = self.state();
         state.watched.keys().any(|at| !state.silent.contains(at))
+    }
+    /// Of what was read just now, some has its device, or none. True: some had it in the last round of reads.
+    pub(crate) fn answers(&self, there: bool) -> bool {
+        let (mut state, now) = (self.state(), Instant::now());
+        if there {
+            state.there = Some(now);
+        }
+        state.there.is_some_and(|last| now.saturating_duration_since(last) <= self.unit.round())
     }
     /// What is said of these points from now on; what is said of all, of both kinds.
     pub(crate) fn note(

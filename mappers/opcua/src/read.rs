@@ -12,7 +12,10 @@ use crate::{
 };
 use opcua::types::{AttributeId, QualifiedName, ReadValueId};
 use pollux_mapper::{DriverError, ErrorKind, Exchange, Instant, PointFault, Quality, Samples, Slot};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// Answers that could not be decoded, in one exchange, until the rest is not asked for.
 const SUSPECTS: usize = 16;
@@ -37,7 +40,12 @@ struct Made {
 struct Part {
     plan: ReadPlan,
     points: Vec<usize>,
+    /// Some of them are of a read group: what came of it is handed on when it is whole.
+    grouped: bool,
 }
+
+/// Requests, and points for which there can be none.
+type Parts = (Vec<Arc<Part>>, Vec<(Slot, PointFault)>);
 
 impl Part {
     fn new(places: &Places, unit: &Unit, points: Vec<usize>, wire: &Wire) -> Result<Arc<Self>> {
@@ -51,9 +59,45 @@ impl Part {
             })
         });
         let nodes: Vec<ReadValueId> = nodes.collect();
+        let grouped = points.iter().any(|at| unit.group(*at).is_some());
         // What a write is verified by must come from the device: maxAge is 0.
-        Ok(Arc::new(Self { plan: ReadPlan::new(&nodes, 0.0, wire)?, points }))
+        Ok(Arc::new(Self { plan: ReadPlan::new(&nodes, 0.0, wire)?, points, grouped }))
     }
+    /// One for each of these; a read group of more than the server takes is refused.
+    fn all(places: &Places, unit: &Unit, plan: Vec<Vec<usize>>, cap: usize, wire: &Wire) -> Result<Parts> {
+        let (mut parts, mut faults) = (vec![], vec![]);
+        for points in plan {
+            if points.len() <= cap {
+                parts.push(Self::new(places, unit, points, wire)?);
+                continue;
+            }
+            let text = format!("a read group of {} nodes, and the server takes {cap} in one Read", points.len());
+            let fault = PointFault::new(ErrorKind::Config, text);
+            faults.extend(points.iter().filter_map(|at| Some((unit.items().get(*at)?.slot, fault.clone()))));
+        }
+        Ok((parts, faults))
+    }
+    /// What of it cannot be told one from the other: this point, and all of its read group.
+    fn block(&self, unit: &Unit, at: usize) -> Vec<usize> {
+        let group = unit.group(at);
+        let of_it = |point: &usize| *point == at || group.is_some() && unit.group(*point) == group;
+        self.points.iter().copied().filter(of_it).collect()
+    }
+    /// Where so many of its values came: the points without one, and those of their read groups.
+    fn missing(&self, unit: &Unit, given: usize) -> BTreeSet<usize> {
+        let rest = self.points.get(given..).unwrap_or_default();
+        if !self.grouped {
+            return rest.iter().copied().collect();
+        }
+        let groups: BTreeSet<&str> = rest.iter().filter_map(|at| unit.group(*at)).collect();
+        let torn = |at: &usize| rest.contains(at) || unit.group(*at).is_some_and(|group| groups.contains(group));
+        self.points.iter().copied().filter(torn).collect()
+    }
+}
+
+/// Points and their read groups.
+fn due(unit: &Unit, points: impl IntoIterator<Item = usize>) -> Vec<Due<'_>> {
+    points.into_iter().map(|point| Due { point, group: unit.group(point) }).collect()
 }
 
 impl Request {
@@ -71,25 +115,23 @@ impl Request {
 
 impl Made {
     fn new(unit: &Unit, places: &Arc<Places>, points: &[usize], cap: usize, wire: &Wire) -> Result<Self> {
-        let (mut due, mut alone, mut faults) = (vec![], vec![], vec![]);
+        let (mut known, mut faults) = (vec![], vec![]);
         for at in points {
-            let (Some(place), Some(item)) = (places.points.get(*at), unit.items().get(*at)) else { continue };
+            let Some((slot, place)) = point(unit, places, *at) else { continue };
             match place.known() {
-                Err(fault) => faults.push((item.slot, fault.clone())),
-                Ok(_) if place.alone => alone.push(vec![*at]),
-                Ok(_) => due.push(Due { point: *at, group: item.group.as_deref() }),
+                Err(fault) => faults.push((slot, fault.clone())),
+                Ok(_) => known.push(*at),
             }
         }
-        let mut parts = vec![];
-        for points in plan(&due, cap).into_iter().chain(alone) {
-            if points.len() <= cap {
-                parts.push(Part::new(places, unit, points, wire)?);
-                continue;
-            }
-            let text = format!("a read group of {} nodes, and the server takes {cap} in one Read", points.len());
-            let fault = PointFault::new(ErrorKind::Config, text);
-            faults.extend(points.iter().filter_map(|at| Some((unit.items().get(*at)?.slot, fault.clone()))));
-        }
+        let is_alone = |at: &usize| places.points.get(*at).is_some_and(|place| place.alone);
+        let groups: BTreeSet<&str> = known.iter().filter(|at| is_alone(at)).filter_map(|at| unit.group(*at)).collect();
+        let (alone, together): (Vec<usize>, Vec<usize>) = known
+            .into_iter()
+            .partition(|at| is_alone(at) || unit.group(*at).is_some_and(|group| groups.contains(group)));
+        // With 1 each stands by itself, and each group.
+        let planned = plan(&due(unit, together), cap).into_iter().chain(plan(&due(unit, alone), 1)).collect();
+        let (parts, refused) = Part::all(places, unit, planned, cap, wire)?;
+        faults.extend(refused);
         Ok(Self { places: places.clone(), cap, parts, faults })
     }
 }
@@ -108,7 +150,7 @@ struct Heard {
 }
 
 impl Link {
-    /// One exchange. A code: not one of its nodes has a device, by what the server says.
+    /// One exchange. A code: not one of its nodes has a device, by what the server says, and none that is read has said otherwise lately.
     pub(crate) async fn fetch(
         &self,
         unit: &Unit,
@@ -130,7 +172,9 @@ impl Link {
             open.extend(smaller.into_iter().rev());
         }
         self.lose(unit, &heard.lost);
-        Ok(heard.gone.filter(|_| heard.there == 0 && made.faults.is_empty()))
+        let there = heard.there > 0 || !made.faults.is_empty();
+        let lately = self.feeds().get(&unit.id()).is_some_and(|feed| feed.answers(there));
+        Ok(heard.gone.filter(|_| !there && !lately))
     }
     /// One request; what of it is to be asked in smaller ones.
     async fn part(
@@ -143,52 +187,84 @@ impl Link {
         out: &mut Samples,
     ) -> Result<Vec<Arc<Part>>> {
         let wire = self.session().wire_of(places.epoch, until).await?;
-        let mut given = 0;
+        let (mut given, mut kept) = (0, Vec::with_capacity(if part.grouped { part.points.len() } else { 0 }));
         let each = |place: usize, sample: Sample| {
             given = place + 1;
             let Some(at) = part.points.get(place) else { return };
-            if let Some((slot, place)) = point(unit, places, *at) {
-                heard.of(*at, Code(sample.status));
-                deliver(out, slot, place, &sample);
+            if part.grouped {
+                kept.push((*at, sample));
+            } else {
+                heard.take(unit, places, *at, &sample, out);
             }
         };
-        let Err(error) = part.plan.read(&wire, until, each).await else { return Ok(vec![]) };
-        let make = |points: &[usize]| Part::new(places, unit, points.to_vec(), &wire);
+        let Err(error) = part.plan.read(&wire, until, each).await else {
+            for (at, sample) in &kept {
+                heard.take(unit, places, *at, sample, out);
+            }
+            return Ok(vec![]);
+        };
         let limits = self.session().limits();
-        if error.code().is_some_and(|code| limits.refused(Operation::Read, part.points.len(), code)) && given == 0 {
+        let (smaller, faults) = if given == 0
+            && error.code().is_some_and(|code| limits.refused(Operation::Read, part.points.len(), code))
+        {
             unit.learn(limits);
-            return part.points.chunks(limits.cap(Operation::Read)).map(make).collect();
-        }
-        if !matches!(error, Error::Decode { .. } | Error::Miscounted { .. } | Error::TooLarge(_)) {
+            let cap = limits.cap(Operation::Read);
+            let planned = plan(&due(unit, part.points.iter().copied()), cap);
+            Part::all(places, unit, planned, cap, &wire)?
+        } else if matches!(error, Error::Decode { .. } | Error::Miscounted { .. } | Error::TooLarge(_)) {
+            heard.suspects += 1;
+            let missing = part.missing(unit, given);
+            for (at, sample) in kept.iter().filter(|(at, _)| !missing.contains(at)) {
+                heard.take(unit, places, *at, sample, out);
+            }
+            let suspect = part.points.get(given).filter(|_| matches!(error, Error::Decode { .. })).copied();
+            Self::doubted(&Doubt { unit, places, part, missing, suspect, error }, heard, &wire)?
+        } else {
             return Err(error);
+        };
+        heard.there += usize::from(!faults.is_empty());
+        for (slot, fault) in faults {
+            out.fault(slot, fault);
         }
-        heard.suspects += 1;
-        let rest = part.points.get(given..).unwrap_or_default();
-        match rest.split_first() {
-            // All before it could be decoded: it is asked by itself, and those after it without it.
-            Some((suspect, others))
-                if heard.suspects <= SUSPECTS && part.points.len() > 1 && matches!(error, Error::Decode { .. }) =>
-            {
-                let others = (!others.is_empty()).then_some(others);
-                std::iter::once(std::slice::from_ref(suspect)).chain(others).map(make).collect()
-            }
-            _ => {
-                for at in rest {
-                    if let Some((slot, _)) = point(unit, places, *at) {
-                        out.fault(slot, fault(&error));
-                    }
-                }
-                if let ([one], Error::Decode { .. }) = (rest, &error) {
-                    unit.change_place(places, *one, |place| place.alone = true);
-                }
-                heard.there += 1;
-                Ok(vec![])
-            }
+        Ok(smaller)
+    }
+    /// Values that did not come with their request. All before one that cannot be decoded could be: it is asked by itself, with its read
+    /// group, and those after it without it.
+    fn doubted(doubt: &Doubt<'_>, heard: &Heard, wire: &Wire) -> Result<Parts> {
+        let Doubt { unit, places, part, missing, suspect, error } = doubt;
+        let block = suspect.map(|at| part.block(unit, at)).unwrap_or_default();
+        if heard.suspects <= SUSPECTS && !block.is_empty() && block.len() < part.points.len() {
+            let others: Vec<usize> = missing.iter().copied().filter(|at| !block.contains(at)).collect();
+            let planned = [block, others].into_iter().filter(|points| !points.is_empty());
+            let made = planned.map(|points| Part::new(places, unit, points, wire)).collect::<Result<_>>()?;
+            return Ok((made, vec![]));
         }
+        if let Some(suspect) = suspect.filter(|_| block.len() == part.points.len()) {
+            unit.change_place(places, suspect, |place| place.alone = true);
+        }
+        let why = fault(error);
+        Ok((vec![], missing.iter().filter_map(|at| Some((unit.items().get(*at)?.slot, why.clone()))).collect()))
     }
 }
 
+/// What did not come with its request.
+struct Doubt<'a> {
+    unit: &'a Unit,
+    places: &'a Arc<Places>,
+    part: &'a Part,
+    missing: BTreeSet<usize>,
+    /// The first of which nothing could be decoded.
+    suspect: Option<usize>,
+    error: Error,
+}
+
 impl Heard {
+    fn take(&mut self, unit: &Unit, places: &Places, at: usize, sample: &Sample, out: &mut Samples) {
+        if let Some((slot, place)) = point(unit, places, at) {
+            self.of(at, Code(sample.status));
+            deliver(out, slot, place, sample);
+        }
+    }
     fn of(&mut self, at: usize, code: Code) {
         if code.is_bad() && is_lost(code) {
             self.lost.push(at);

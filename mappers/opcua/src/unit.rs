@@ -19,6 +19,8 @@ use std::{
 
 /// Sampling of what is read once: so seldom that it is a keep-alive at most.
 const SELDOM: Duration = Duration::from_hours(1);
+/// How long a node that answered is proof at most that its device is there.
+const LONGEST: Duration = Duration::from_mins(1);
 /// The Objects folder.
 const OBJECTS: &str = "i=85";
 /// Nodes of one Read or Write until a session says what the server takes.
@@ -29,6 +31,7 @@ const MANY: usize = 1000;
 pub struct Unit {
     root: OpcUaNode,
     items: Vec<Item>,
+    round: Duration,
     /// Tells one from another, whatever their names.
     id: u64,
     read: AtomicUsize,
@@ -96,6 +99,7 @@ impl Unit {
         match root {
             Ok(root) if errors.is_empty() => Ok(Self {
                 root,
+                round: round(&items),
                 items,
                 id: UNITS.fetch_add(1, Relaxed),
                 read: read.into(),
@@ -115,6 +119,14 @@ impl Unit {
     /// By position in `points` of `prepare`.
     pub fn items(&self) -> &[Item] {
         &self.items
+    }
+    /// The read group of one of them.
+    pub(crate) fn group(&self, at: usize) -> Option<&str> {
+        self.items.get(at)?.group.as_deref()
+    }
+    /// In this time each that is read in cycles was read.
+    pub(crate) fn round(&self) -> Duration {
+        self.round
     }
     /// Another for each unit of this process.
     pub(crate) fn id(&self) -> u64 {
@@ -209,6 +221,12 @@ fn too_large(items: &[Item], cap: usize) -> Vec<ConfigError> {
             ConfigError::point(at, format!("readGroup {group} has {size} nodes, one Read takes {cap} (limits.read)"))
         })
         .collect()
+}
+
+/// Twice the longest cycle, for one that is late.
+fn round(items: &[Item]) -> Duration {
+    let cycles = items.iter().filter(|item| item.readable && item.interval != SELDOM).map(|item| item.interval);
+    cycles.max().unwrap_or_default().saturating_mul(2).min(LONGEST)
 }
 
 fn item(point: &Point<'_, OpcUaBinding>, reads: bool) -> Result<Item, String> {

@@ -8,8 +8,9 @@ use opcua::{
     types::{AttributeId, DataValue, NodeId, StatusCode, Variant, WriteValue},
 };
 use pollux_crds::{OpcUaBinding, OpcUaDelivery, OpcUaDevice, OpcUaSubscription};
-use pollux_mapper::{PointSpec, Value, Wrote};
+use pollux_mapper::{Interval, PointSpec, Value, Wrote};
 use rig::{Rig, at, open, point};
+use std::time::Duration;
 
 /// Read in cycles.
 fn polled(url: &str) -> OpcUaDevice {
@@ -367,4 +368,99 @@ async fn what_is_polled_is_registered_and_asked_by_its_alias() {
     });
     let rig = Rig::start(polled(&liar.url()), vec![point("speed", at("ns=2;s=Speed"))]).await;
     rig.until_is("speed", 9.5).await;
+}
+
+/// Numbers of the points of each Read since then, of those that are called N….
+fn read_together(liar: &Liar) -> Vec<Vec<i32>> {
+    let number = |node: opcua::types::ReadValueId| match node.node_id.identifier {
+        opcua::types::Identifier::String(name) if node.attribute_id == AttributeId::Value as u32 => {
+            name.as_ref().strip_prefix('N')?.parse().ok()
+        }
+        _ => None,
+    };
+    let reads = liar.heard_of("Read").into_iter().filter_map(|heard| match heard.request {
+        RequestMessage::Read(read) => read.nodes_to_read,
+        _ => None,
+    });
+    reads.map(|nodes| nodes.into_iter().filter_map(number).collect()).collect()
+}
+/// Every third is of one read group.
+fn grouped(mut points: Vec<PointSpec<OpcUaBinding>>) -> Vec<PointSpec<OpcUaBinding>> {
+    points.iter_mut().step_by(3).for_each(|point| point.read_group = Some("together".into()));
+    points
+}
+fn is_whole(read: &[i32], count: i32) -> bool {
+    let of_it = read.iter().filter(|number| *number % 3 == 0).count();
+    of_it == 0 || of_it == (0..count).step_by(3).count()
+}
+
+#[tokio::test]
+async fn a_read_group_stands_in_one_request_also_while_limits_are_learned() {
+    let liar = Liar::honest().await;
+    let points = grouped(many(&mut liar.world(), 20)); // 7 of them together
+    liar.world().limits.insert("Read", (9, StatusCode::BadTooManyOperations));
+    let rig = Rig::start(polled(&liar.url()), points).await;
+    rig.until("all are Good", |state| ints(20).all(|(name, value)| state.is(&name, &value))).await;
+    let torn: Vec<_> = read_together(&liar).into_iter().filter(|read| !is_whole(read, 20)).collect();
+    assert!(torn.is_empty(), "{torn:?}");
+    // One that is larger than what the server takes has no values, and says why; the others have.
+    liar.world().limits.insert("Read", (3, StatusCode::BadTooManyOperations));
+    rig.until_bad("n18", "a read group of 7 nodes").await;
+    liar.world().set("N19", 119_i32);
+    rig.until_is("n19", 119_i64).await;
+}
+
+#[tokio::test]
+async fn a_read_group_with_a_value_that_cannot_be_decoded_is_bad_as_a_whole_and_by_itself() {
+    let liar = Liar::honest().await;
+    let points = grouped(many(&mut liar.world(), 20));
+    let rig = Rig::start(polled(&liar.url()), points).await;
+    rig.until("all are Good", |state| ints(20).all(|(name, value)| state.is(&name, &value))).await;
+    liar.script(|heard| match &heard.request {
+        RequestMessage::Read(_) => vec![Say::Bytes(Box::new(|mut bytes| {
+            let value = [6, 12, 0, 0, 0];
+            if let Some(at) = bytes.windows(5).position(|window| window == value) {
+                bytes[at] = 0x3F;
+            }
+            bytes
+        }))],
+        _ => vec![Say::Good],
+    });
+    for member in ["n0", "n12", "n18"] {
+        rig.until_bad(member, "BadDecodingError").await;
+    }
+    liar.clear();
+    liar.world().set("N13", 113_i32);
+    liar.world().set("N1", 101_i32);
+    rig.until_is("n13", 113_i64).await;
+    rig.until_is("n1", 101_i64).await;
+    for (name, value) in ints(20).enumerate().filter(|(at, _)| at % 3 != 0 && *at != 13 && *at != 1).map(|(_, one)| one)
+    {
+        assert!(rig.state().is(&name, &value), "{name}");
+    }
+    assert!((0..20).step_by(3).all(|at| rig.state().is_bad(&format!("n{at}"), "BadDecodingError")));
+    let torn: Vec<_> = read_together(&liar).into_iter().filter(|read| !is_whole(read, 20)).collect();
+    assert!(torn.is_empty(), "{torn:?}");
+    liar.script(|_| vec![Say::Good]);
+    rig.until("the group is Good", |state| {
+        ints(20).enumerate().all(|(at, (name, value))| at % 3 != 0 || state.is(&name, &value))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_polled_device_is_judged_by_all_of_its_nodes() {
+    let liar = Liar::honest().await;
+    let slow = PointSpec { interval: Interval::Every(Duration::from_secs(1)), ..point("count", at("ns=2;s=Count")) };
+    let rig = Rig::start(polled(&liar.url()), vec![point("speed", at("ns=2;s=Speed")), slow]).await;
+    rig.until("it is up", |state| state.is_up() && state.is("count", &Value::Int(7))).await;
+    let gone = DataValue { status: Some(StatusCode::BadNoCommunication), ..DataValue::null() };
+    liar.world().put(&World::id("Speed"), &gone);
+    rig.until_bad("speed", "BadNoCommunication").await;
+    let before = rig.state().downs;
+    liar.clear();
+    rig.until("it is read on", |_| liar.heard_of("Read").len() > 20).await;
+    assert_eq!(rig.state().downs, before, "it was never down");
+    liar.world().put(&World::id("Count"), &gone);
+    rig.until("it is down", |state| state.is_down("BadNoCommunication")).await;
 }

@@ -10,7 +10,7 @@ use opcua::{
 use pollux_crds::{OpcUaBinding, OpcUaDelivery, OpcUaDevice, OpcUaLimits, OpcUaSubscription};
 use pollux_mapper::{CallError, PointSpec, Value, Wrote};
 use rig::{Rig, at, open, point};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Soon looked after.
 fn brisk(liar: &Liar, mode: OpcUaDelivery) -> OpcUaDevice {
@@ -245,4 +245,28 @@ async fn a_write_over_a_cut_is_sent_once() {
     rig.until("it is mended", |_| liar.heard_of("ActivateSession").len() > 1).await;
     rig.until("it is up", rig::State::is_up).await;
     assert_eq!(liar.heard_of("Write").len(), 1);
+}
+
+#[tokio::test]
+async fn a_device_that_is_configured_anew_while_it_is_found_again_leaves_nothing_subscribed() {
+    let liar = Liar::honest().await;
+    let points = vec![point("speed", at("nsu=urn:plant;s=Speed")), point("count", at("nsu=urn:plant;s=Count"))];
+    let rig = Rig::start(brisk(&liar, OpcUaDelivery::Auto), points.clone()).await;
+    rig.until_is("count", 7_i64).await;
+    liar.clear();
+    let mut first = true;
+    liar.script(move |heard| match &heard.request {
+        RequestMessage::CreateMonitoredItems(_) if std::mem::take(&mut first) => {
+            vec![Say::Wait(Duration::from_secs(1)), Say::Good]
+        }
+        _ => vec![Say::Good],
+    });
+    restart(&liar);
+    liar.cut();
+    liar.wait_for("it is subscribed anew", |heard| matches!(heard.request, RequestMessage::CreateMonitoredItems(_)))
+        .await;
+    rig.apply(brisk(&liar, OpcUaDelivery::Auto), points.into_iter().take(1).collect(), 2).await;
+    liar.world().put(&NodeId::new(3, "Speed"), &DataValue::value_only(7.5));
+    rig.until_is("speed", 7.5).await;
+    rig.until("only that is watched", |_| liar.world().items() == 1).await;
 }

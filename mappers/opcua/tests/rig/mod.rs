@@ -30,6 +30,8 @@ pub(crate) struct State {
     /// How often each was told.
     pub(crate) told: BTreeMap<String, usize>,
     pub(crate) connected: Option<Connected>,
+    /// How often it was said to be down.
+    pub(crate) downs: usize,
     pub(crate) link: Option<LinkState>,
     pub(crate) known: Option<Knowledge>,
 }
@@ -111,20 +113,24 @@ impl Rig {
         let running = engine.run(told, Arc::new(Cx::default()), cancel.clone());
         let running = tokio::spawn(async move { drop(running.await) });
         let rig = Self { commands, seen, names, cancel, tasks: vec![listening, running] };
+        rig.apply(device, points, 1).await;
+        rig
+    }
+    /// Another configuration of it, of points that it had at first.
+    pub(crate) async fn apply(&self, device: OpcUaDevice, points: Vec<PointSpec<OpcUaBinding>>, wiring: u64) {
         let timeout = device.timeout.map_or(Duration::from_secs(5), pollux_crds::Span::duration);
         let spec = DeviceSpec {
             key: KEY,
             name: "line".into(),
-            wiring: 1,
+            wiring,
             config: device,
             points: points.into(),
             timeout,
             offline_after: OFFLINE_AFTER,
         };
         let (reply, applied) = oneshot::channel();
-        rig.send(Command::Apply { spec: Box::new(spec), reply }).await;
+        self.send(Command::Apply { spec: Box::new(spec), reply }).await;
         applied.await.expect("answered").expect("valid");
-        rig
     }
     async fn send(&self, command: Command<OpcUa>) {
         self.commands.send(Box::new(command)).await.expect("it runs");
@@ -194,6 +200,7 @@ async fn listen(mut status: Status, seen: Arc<Seen>, names: Vec<String>) {
             state.points.insert(name, change);
         }
         state.link = link.or(state.link.take());
+        state.downs += connected.iter().filter(|word| !word.up).count();
         state.connected = connected.into_iter().next_back().or(state.connected.take());
         state.known = known.into_iter().next_back().map(|known| known.knowledge).or(state.known.take());
         drop(state);
