@@ -36,6 +36,15 @@ pub(crate) struct Found {
     pub port: u16,
     /// What the server is told that we dialled.
     pub url: String,
+    /// Its certificate is the first that it shows, and is trusted for that: to be kept once it has proven that the key is its own.
+    pub first_use: bool,
+}
+
+impl Found {
+    /// It has proven it.
+    pub(crate) async fn keep(&self, settings: &Settings, cx: &Cx) -> Result<()> {
+        if self.first_use { Trust::keep(settings, cx, &self.endpoint.server_certificate).await } else { Ok(()) }
+    }
 }
 
 /// What the server at this address offers. Asked without security: nothing of it is believed until a session confirms it.
@@ -69,7 +78,7 @@ pub(crate) async fn find(settings: &Settings, cx: &Cx, until: Instant) -> Result
     let trust = Trust::of(settings, cx).await?; // what is missing in a Secret is said before anybody is asked
     let Settings { host, port, url, .. } = settings;
     let offered = offers(host, *port, url, Limits::default(), until).await?;
-    let found = choose(settings, offered)?;
+    let mut found = choose(settings, offered)?;
     if must_be_trusted(settings, &found.endpoint) {
         let uri = found.endpoint.server.application_uri.as_ref();
         let check = settings.security.check_host_name != Some(false);
@@ -77,9 +86,7 @@ pub(crate) async fn find(settings: &Settings, cx: &Cx, until: Instant) -> Result
         let policy = if policy == SecurityPolicy::None { SecurityPolicy::Basic256Sha256 } else { policy };
         let of = Expected { host: check.then_some(found.host.as_str()), uri, url, policy };
         let shown = &found.endpoint.server_certificate;
-        if trusted(shown, &of, &trust, jiff::Timestamp::now())? == Pin::First {
-            Trust::keep(settings, cx, shown).await?;
-        }
+        found.first_use = trusted(shown, &of, &trust, jiff::Timestamp::now())? == Pin::First;
     }
     Ok(found)
 }
@@ -116,7 +123,7 @@ pub(super) fn choose(settings: &Settings, offered: Vec<EndpointDescription>) -> 
     };
     tracing::debug!(endpoint = told(endpoint), %url, "endpoint chosen");
     let endpoint = endpoint.clone();
-    Ok(Found { endpoint, offered, host, port, url })
+    Ok(Found { endpoint, offered, host, port, url, first_use: false })
 }
 
 /// Policies in the order in which they are taken, and the mode.

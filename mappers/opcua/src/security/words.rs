@@ -5,6 +5,7 @@ use crate::{
     wire::Own,
 };
 use opcua::types::SubStatusCode as S;
+use pollux_crds::{CERTIFICATE, OpcUaIdentity, OpcUaSecret, PASSWORD, USER_NAME};
 use std::path::Path;
 
 /// We do not trust the server.
@@ -53,6 +54,39 @@ pub(crate) fn while_opening(error: Error, own: Option<&Own>) -> Error {
         own.cert.thumbprint().as_hex_string(),
         own.uri,
     ))
+}
+
+/// The server does not take who we are: in which Secret that stands, and what is to be done. Any other error as it is.
+pub(crate) fn of_identity(error: Error, identity: Option<&OpcUaIdentity>) -> Error {
+    if !matches!(&error, Error::Refused { service: "ActivateSession", code } if is_of_identity(*code)) {
+        return error;
+    }
+    let secret = |of: &OpcUaSecret| of.secret.replacen('.', "/", 1);
+    let (user, certificate) = identity.map(|who| (who.user.as_ref(), who.certificate.as_ref())).unwrap_or_default();
+    let what = match (user, certificate) {
+        (Some(user), _) => format!(
+            "the server does not let this user in: put the name and password that it knows in {USER_NAME} and {PASSWORD} of Secret {}, or \
+             allow the user there",
+            secret(user)
+        ),
+        (None, Some(own)) => format!(
+            "the server does not let this user in: have it trust the certificate in {CERTIFICATE} of Secret {} as a user's",
+            secret(own)
+        ),
+        (None, None) => "the server lets nobody in without a name: set identity".to_owned(),
+    };
+    Error::Security(format!("{error}: {what}"))
+}
+fn is_of_identity(code: Code) -> bool {
+    matches!(
+        S::from_value(code.0 & 0xFFFF_0000),
+        Some(
+            S::BadUserAccessDenied
+                | S::BadIdentityTokenRejected
+                | S::BadIdentityTokenInvalid
+                | S::BadUserSignatureInvalid
+        )
+    )
 }
 
 fn is_of_trust(code: Code) -> bool {

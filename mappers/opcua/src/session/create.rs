@@ -14,7 +14,7 @@ use opcua::{
     types::{
         ActivateSessionRequest, ApplicationDescription, ApplicationType, ByteString, CloseSessionRequest,
         CreateSessionRequest, CreateSessionResponse, EndpointDescription, LocalizedText, NodeId, SignatureData,
-        UAString,
+        UAString, UserTokenPolicy,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -76,16 +76,14 @@ impl Created {
         };
         let answer = wire.call(request, until).await?;
         let cert = X509::from_byte_string(&endpoint.server_certificate).ok();
-        let mut users = tokens(found, &[]);
-        if wire.policy() != SecurityPolicy::None {
-            proven(&answer, wire.policy(), endpoint, cert.as_ref(), own, &nonce)?;
-            // Now that it is signed: whoever stood in between at GetEndpoints may have taken the better ones away (5.7.2.1).
-            let said = answer.server_endpoints.as_deref().unwrap_or_default();
-            if let Some(text) = downgraded(found, said) {
-                return Err(Error::Security(text));
+        let users = match users(&answer, wire.policy(), found, cert.as_ref(), own, &nonce) {
+            Ok(users) => users,
+            Err(error) => {
+                wire.set_token(&answer.authentication_token);
+                close(wire, true, until).await; // or it would count against the server's sessions
+                return Err(error);
             }
-            users = tokens(found, said);
-        }
+        };
         let alive = answer.revised_session_timeout;
         let sane = alive.is_finite() && (1e3..=1e9).contains(&alive);
         Ok(Self {
@@ -136,6 +134,27 @@ pub(super) async fn close(wire: &Wire, delete: bool, until: Instant) {
     let request = CloseSessionRequest { request_header: wire.header(until), delete_subscriptions: delete };
     wire.call(request, until).await.ok(); // it ends by its time-out too
     wire.close(until).await;
+}
+
+/// How the server takes users, once it is proven who it is.
+fn users(
+    answer: &CreateSessionResponse,
+    policy: SecurityPolicy,
+    found: &Found,
+    cert: Option<&X509>,
+    own: Option<&Arc<Own>>,
+    nonce: &ByteString,
+) -> Result<Vec<UserTokenPolicy>> {
+    if policy == SecurityPolicy::None {
+        return Ok(tokens(found, &[]));
+    }
+    proven(answer, policy, &found.endpoint, cert, own, nonce)?;
+    // Now that it is signed: whoever stood in between at GetEndpoints may have taken the better ones away (5.7.2.1).
+    let said = answer.server_endpoints.as_deref().unwrap_or_default();
+    match downgraded(found, said) {
+        Some(text) => Err(Error::Security(text)),
+        None => Ok(tokens(found, said)),
+    }
 }
 
 fn proven(

@@ -64,8 +64,9 @@ impl Door {
     }
     /// A session of its own on it, activated.
     pub(super) async fn session(&self, wire: &Wire, until: Instant) -> Result<Created> {
+        let found = self.found();
         let wanted = Wanted {
-            found: &self.found(),
+            found: &found,
             own: self.own.as_ref(),
             name: "Pollux",
             timeout: self.settings.session.timeout.unwrap_or(SESSION).duration(),
@@ -73,19 +74,35 @@ impl Door {
             insecure: self.settings.security.insecure == Some(true),
         };
         let mut created = Created::new(wire, &wanted, until).await?;
-        if let Err(error) = created.activate(wire, self.own.as_ref(), &self.identity, until).await {
+        let entered = match self.keep(&found).await {
+            Ok(()) => created.activate(wire, self.own.as_ref(), &self.identity, until).await,
+            error => error,
+        };
+        if let Err(error) = entered {
             close(wire, true, until).await; // or it would count against the server's sessions
             return Err(error);
         }
         Ok(created)
     }
+    /// The certificate that was trusted for it is the first, once.
+    async fn keep(&self, found: &Arc<Found>) -> Result<()> {
+        if !found.first_use {
+            return Ok(());
+        }
+        found.keep(&self.settings, &self.cx).await?;
+        let mut now = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&now, found) {
+            *now = Arc::new(Found { first_use: false, ..(**found).clone() });
+        }
+        Ok(())
+    }
     /// The session that was there, on a new channel.
     pub(super) async fn activate(&self, wire: &Wire, created: &mut Created, until: Instant) -> Result<()> {
         created.activate(wire, self.own.as_ref(), &self.identity, until).await
     }
-    /// An error of entering, in words that say what is to be done where it is a matter of trust.
+    /// An error of entering, in words that say what is to be done where it is a matter of trust, or of who we are.
     pub(super) fn in_words(&self, error: crate::Error) -> crate::Error {
-        words::while_opening(error, self.own.as_deref())
+        words::of_identity(words::while_opening(error, self.own.as_deref()), self.settings.identity.as_ref())
     }
 }
 

@@ -91,6 +91,51 @@ async fn who_cannot_prove_that_the_key_is_his_is_left() {
         let told = refusal(connect(&liar, json!({}), &json!({"user": {"secret": "d.alice"}})).await);
         assert!(told.contains(words), "{words}: {told}");
         assert!(liar.heard_of("ActivateSession").is_empty(), "{words}: it is not told who we are");
+        assert_eq!(liar.world().counts().0, 0, "{words}: what it made is closed");
+    }
+}
+
+/// Whoever answers once, with any certificate, would keep the true one out.
+#[tokio::test]
+async fn what_is_trusted_at_first_use_is_kept_once_it_is_proven() {
+    let forged: Bend = |answer| with(answer, |created| created.server_signature.signature = ByteString::null());
+    for (bend, enters) in [(forged, false), (|_| (), true)] as [(Bend, bool); 2] {
+        let liar = liar(bent("CreateSession", bend)).await;
+        let folder = tempfile::tempdir().unwrap();
+        let cx = Cx { state_dir: Some(folder.path().to_owned()), ..Cx::default() };
+        let settings = settings(&liar.url(), &json!({"security": {"trust": {"onFirstUse": true}}}));
+        let session = Session::connect(Arc::new(settings), &cx).await;
+        assert_eq!(session.is_ok(), enters, "{session:?}");
+        let kept = std::fs::read_dir(folder.path().join("opcua-servers")).map_or(0, Iterator::count);
+        assert_eq!(kept, usize::from(enters));
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_told_which_secret_says_who_he_is() {
+    let pem = String::from_utf8(super::super::own::make().unwrap()).unwrap();
+    let (cert, key) = pem.split_at(pem.find("-----BEGIN PRIVATE KEY").unwrap());
+    for code in
+        [StatusCode::BadUserAccessDenied, StatusCode::BadIdentityTokenRejected, StatusCode::BadIdentityTokenInvalid]
+    {
+        for (identity, words) in [
+            (json!({"user": {"secret": "d.alice"}}), "username and password of Secret d/alice"),
+            (json!({"certificate": {"secret": "d.x509"}}), "tls.crt of Secret d/x509"),
+            (json!(null), "set identity"),
+        ] {
+            let liar = liar(move |heard| match heard.request.type_name() {
+                "ActivateSession" => vec![Say::Fault(code)],
+                _ => vec![Say::Good],
+            })
+            .await;
+            let security = json!({"trust": {"thumbprints": [identity_print()]}});
+            let settings = settings(&liar.url(), &json!({"security": security, "identity": identity}));
+            let mut cx = alice();
+            cx.secrets.insert("d.x509.tls.crt".to_owned(), cert.as_bytes().to_vec());
+            cx.secrets.insert("d.x509.tls.key".to_owned(), key.as_bytes().to_vec());
+            let told = refusal(Session::connect(Arc::new(settings), &cx).await);
+            assert!(told.contains(words) && told.contains(&format!("ActivateSession: {code}")), "{told}");
+        }
     }
 }
 fn with(answer: &mut ResponseMessage, change: fn(&mut opcua::types::CreateSessionResponse)) {
