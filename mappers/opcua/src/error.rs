@@ -94,10 +94,6 @@ impl Error {
             _ => None,
         }
     }
-    /// The link is of no use any more.
-    pub fn is_of_link(&self) -> bool {
-        matches!(self, Self::Dial { .. } | Self::Closed(_) | Self::Ended { .. } | Self::Nonsense(_))
-    }
 }
 
 impl DriverError for Error {

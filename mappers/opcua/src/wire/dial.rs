@@ -10,14 +10,18 @@ use opcua::{
     core::comms::tcp_types::{HelloMessage, MIN_CHUNK_SIZE},
     types::SimpleBinaryEncodable,
 };
+use std::{io, net::SocketAddr};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpStream,
+        TcpStream, lookup_host,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    time::timeout_at,
+    time::{Instant, timeout, timeout_at},
 };
+
+/// Addresses of one name that are tried.
+const ADDRESSES: usize = 8;
 
 /// A connection, and what the server takes.
 pub(super) struct Dialled {
@@ -41,14 +45,27 @@ pub(super) async fn dial(dial: &Dial<'_>) -> Result<Dialled> {
         format!("{}:{}", dial.host, dial.port)
     };
     let failed = |why: String| Error::Dial { place: place.clone(), why };
-    let stream = match timeout_at(dial.until, TcpStream::connect((dial.host, dial.port))).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(failed(error.to_string())),
-        Err(_) => return Err(failed("no answer in time".to_owned())),
-    };
+    let named = timeout_at(dial.until, lookup_host((dial.host, dial.port))).await;
+    let named = named.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let addresses: Vec<SocketAddr> = named.map_err(|error| failed(error.to_string()))?.take(ADDRESSES).collect();
+    let stream = connect(&addresses, dial.until).await.map_err(|error| failed(error.to_string()))?;
     stream.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
     let answered = timeout_at(dial.until, hello(stream, dial)).await;
     answered.unwrap_or(Err(Error::Silent("Hello")))
+}
+
+/// One after the other, each for its share of the time that is left: one that swallows what is sent to it is no reason not to try the next.
+pub(super) async fn connect(addresses: &[SocketAddr], until: Instant) -> io::Result<TcpStream> {
+    let mut why = io::Error::other("the name has no address");
+    for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
+        let share = until.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => why = error,
+            Err(_) => why = io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
+        }
+    }
+    Err(why)
 }
 
 async fn hello(stream: TcpStream, dial: &Dial<'_>) -> Result<Dialled> {

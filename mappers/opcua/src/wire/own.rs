@@ -11,7 +11,7 @@ pub(crate) struct Own {
     pub cert: X509,
     /// Its key.
     pub key: PrivateKey,
-    /// Leaf and chain, as they are sent.
+    /// The leaf, as it is sent: the crate's channel sends no chain, and both must be the same.
     pub blob: ByteString,
     /// The ApplicationUri, which is the URI of its subjectAltName.
     pub uri: String,

@@ -116,3 +116,22 @@ pub(super) fn long(liar: &Liar, bytes: usize) -> NodeId {
     liar.world().add("Long", "x".repeat(bytes));
     World::id("Long")
 }
+
+/// A name of two addresses, of which the first answers nothing.
+#[tokio::test]
+async fn an_address_that_swallows_everything_leaves_time_for_the_next() {
+    let hole = tokio::net::TcpSocket::new_v4().expect("a socket");
+    hole.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let hole = hole.listen(1).expect("it listens, and takes nobody");
+    let nowhere = hole.local_addr().expect("bound");
+    let mut waiting = vec![]; // until there is no room for more
+    while let Ok(connected) =
+        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(nowhere)).await
+    {
+        waiting.push(connected.expect("it waits to be taken"));
+    }
+    let liar = liar(|_| vec![Say::Good]).await;
+    let stream = super::dial::connect(&[nowhere, liar.address], Instant::now() + Duration::from_secs(2)).await;
+    assert_eq!(stream.expect("connected").peer_addr().expect("connected"), liar.address);
+    assert!(super::dial::connect(&[], until()).await.is_err());
+}
