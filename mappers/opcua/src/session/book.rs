@@ -54,6 +54,8 @@ pub(super) struct Subscription {
     pub(super) again: u32,
     /// It is to be made anew: it is gone at the server, or something of it was lost.
     pub(super) broken: bool,
+    /// The server's number of the one whose place it took.
+    before: Option<u32>,
     /// Keys by sink, for `alive`; made when they are asked for.
     keys: Option<Keys>,
 }
@@ -78,6 +80,7 @@ impl Subscription {
             carried: false,
             again: 0,
             broken: false,
+            before: None,
             keys,
         }
     }
@@ -87,7 +90,7 @@ impl Subscription {
     /// Another takes its place, with the same items.
     pub(super) fn replaced_by(&mut self, made: Self) {
         let (handles, keys) = (std::mem::take(&mut self.handles), self.keys.take());
-        *self = Self { handles, keys, ..made };
+        *self = Self { handles, keys, before: Some(self.id), ..made };
     }
 }
 
@@ -224,12 +227,16 @@ impl Book {
         self.subscriptions.clear();
         sinks
     }
-    fn handles(&self) -> Vec<u32> {
+    pub(super) fn handles(&self) -> Vec<u32> {
         self.subscriptions.values().flat_map(|one| one.handles.iter().copied()).collect()
     }
     /// Our number of one that the server names.
     pub(super) fn of(&self, id: u32) -> Option<u32> {
         self.subscriptions.iter().find(|(_, one)| one.id == id).map(|(number, _)| *number)
+    }
+    /// Another took the place of the one of that number.
+    pub(super) fn was(&self, id: u32) -> bool {
+        self.subscriptions.values().any(|one| one.before == Some(id))
     }
     /// It spoke. None: there is none of this number, or no longer.
     pub(super) fn heard(&mut self, told: &Published, now: Instant) -> Option<(u32, Step)> {

@@ -149,6 +149,8 @@ impl Session {
     async fn create(&self, old: Option<&Wire>, wire: &Arc<Wire>, until: Instant) -> Result<Event> {
         let created = self.door.session(wire, until).await.map_err(|error| self.said(error))?;
         self.kept_for.store(millis(created.timeout), Relaxed);
+        self.refusals.store(0, Relaxed);
+        self.unpublished.store(0, Relaxed);
         *self.created.lock().await = created;
         let about = match About::ask(wire, &self.limits, until).await {
             Ok(about) => about,

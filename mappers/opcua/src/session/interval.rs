@@ -9,6 +9,8 @@ const PUBLISHING: Span = Span::from_millis(100);
 const KEEP_ALIVE: Span = Span::from_secs(5);
 const SESSION: Span = Span::from_secs(60);
 const HEAL: Span = Span::from_secs(30);
+/// How much more seldom than asked for a server may speak.
+const SELDOM: u32 = 10;
 /// Longest queue that is asked for.
 const QUEUE: u64 = 10_000;
 
@@ -47,6 +49,11 @@ impl Intervals {
     /// Publishing intervals without news until the server says that it is there.
     pub(super) fn keep_alive_count(&self, publishing: Duration) -> u32 {
         times(self.keep_alive, publishing)
+    }
+    /// How often a subscription speaks at least, by the numbers that the server made of ours. Where that is ever so seldom, it is not waited
+    /// for: nobody would notice that it is gone.
+    pub(super) fn speaks(&self, publishing: Duration, count: u32) -> Duration {
+        publishing.saturating_mul(count.max(1)).min(self.keep_alive.saturating_mul(SELDOM))
     }
     /// Publishing intervals without a Publish until the server gives the subscription up: it outlives the session and its mending.
     pub(super) fn lifetime_count(&self, publishing: Duration) -> u32 {

@@ -84,6 +84,10 @@ pub(crate) struct Session {
     changed: Notify,
     /// Who makes subscriptions or items; one at a time.
     turn: Mutex<()>,
+    /// How often in a row a connection was given up because its server refused to publish.
+    refusals: AtomicU32,
+    /// The code by which it refuses it for good; 0: it does not.
+    unpublished: AtomicU32,
     /// Values that one message may hold: fewer, where messages were too large.
     notifications: AtomicU32,
     /// How long the server keeps the session, in ms.
@@ -124,6 +128,8 @@ impl Session {
             book: std::sync::Mutex::default(),
             changed: Notify::new(),
             turn: Mutex::new(()),
+            refusals: AtomicU32::new(0),
+            unpublished: AtomicU32::new(0),
             notifications: AtomicU32::new(NOTIFICATIONS),
             kept_for,
             healed: AtomicU64::new(0),
@@ -172,6 +178,10 @@ impl Session {
     pub(crate) fn late(&self) -> u64 {
         let now = if let Line::Up(wire) = &*self.line.borrow() { wire.late() } else { 0 };
         self.late.load(Relaxed) + now
+    }
+    /// Why nothing is pushed in this session.
+    fn unpublished(&self) -> Option<Code> {
+        Some(Code(self.unpublished.load(Relaxed))).filter(|code| code.is_bad())
     }
     /// What it counted so far.
     pub(crate) fn counters(&self) -> LinkCounters {

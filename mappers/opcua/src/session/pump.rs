@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SLACK: Duration = Duration::from_mins(1);
 /// Refusals of Publish in a row, until the connection is made anew.
 const REFUSALS: u32 = 10;
+/// Answers in a row that brought nothing, until no more are asked for than once a second.
+const NOTHING: u32 = 3;
 /// How often at most a subscription is made anew for what was lost of it.
 const RENEW: Duration = Duration::from_secs(10);
 
@@ -30,6 +32,8 @@ struct Pump {
     most: usize,
     publish: u64,
     refused: u32,
+    /// Answers in a row that brought nothing and are no refusal.
+    nothing: u32,
     /// None is sent before.
     resume: Option<Instant>,
     /// When the server spoke last.
@@ -37,11 +41,21 @@ struct Pump {
     renewed: Option<Instant>,
 }
 
+impl Pump {
+    /// Some in a row may; who answers so for ever is not asked as fast as the line goes.
+    fn brought_nothing(&mut self) {
+        self.nothing += 1;
+        if self.nothing > NOTHING {
+            self.resume = Some(Instant::now() + LOOK);
+        }
+    }
+}
+
 impl Session {
     /// Until the connection is of no use any more.
     pub(super) async fn pump(&self, wire: &Wire) -> Error {
         let now = Instant::now();
-        let mut pump = Pump { most: 64, publish: 0, refused: 0, resume: None, heard: now, renewed: None };
+        let mut pump = Pump { most: 64, publish: 0, refused: 0, nothing: 0, resume: None, heard: now, renewed: None };
         let why = self.pumped(wire, &mut pump).await;
         self.book().all_lost();
         why
@@ -49,6 +63,10 @@ impl Session {
     async fn pumped(&self, wire: &Wire, pump: &mut Pump) -> Error {
         let mut asked = FuturesUnordered::new();
         let mut ended = pin!(wire.ended());
+        if let Some(code) = self.unpublished() {
+            let all = self.book().handles();
+            self.give_up(wire, &all, code).await; // they are read from now on
+        }
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -103,7 +121,8 @@ impl Session {
         self.book().landed(number, matches!(told, Ok(_) | Err(Error::Decode { .. })));
         match told {
             Ok(told) => {
-                (pump.heard, pump.refused) = (Instant::now(), 0);
+                (pump.heard, pump.refused, pump.nothing) = (Instant::now(), 0, 0);
+                self.refusals.store(0, Relaxed);
                 self.message(wire, told, samples).await
             }
             Err(error) => self.refused(pump, error),
@@ -117,33 +136,58 @@ impl Session {
             Error::TooLarge(_) => {
                 // Fewer values fit into the next; the one that is missing is noticed by its number, and the subscription made anew.
                 self.notifications.fetch_update(Relaxed, Relaxed, |most| Some((most / 2).max(1))).ok();
+                pump.brought_nothing();
                 return Ok(());
             }
             // A message that is no use: the next one shows that it is missing.
-            Error::Decode { .. } | Error::Silent(_) => return Ok(()),
+            Error::Decode { .. } | Error::Silent(_) => {
+                pump.brought_nothing();
+                return Ok(());
+            }
             error => return Err(error),
         };
         match S::from_value(code.0 & 0xFFFF_0000) {
-            Some(S::BadTimeout) => return Ok(()), // it waited as long as it was to
+            Some(S::BadTimeout) => pump.brought_nothing(), // it waited as long as it was to
             Some(S::BadTooManyPublishRequests) => {
-                pump.most = self.book().flying().max(1);
-                return Ok(());
+                let most = self.book().flying().max(1);
+                if most < pump.most {
+                    pump.most = most;
+                } else {
+                    pump.brought_nothing(); // as few as can be, and it takes none
+                }
             }
-            Some(S::BadNoSubscription) => self.book().subscriptions.values_mut().for_each(|one| one.broken = true),
-            _ => {}
+            other => {
+                if other == Some(S::BadNoSubscription) {
+                    self.book().subscriptions.values_mut().for_each(|one| one.broken = true);
+                }
+                return self.denied(pump, code);
+            }
         }
-        pump.refused += 1;
-        if pump.refused >= REFUSALS {
-            return Err(error_of(code));
-        }
-        pump.resume = Some(Instant::now() + LOOK);
         Ok(())
+    }
+    /// The service itself is refused. Not for the connection's sake, if it is so on the next one too: then all is read, as long as there is
+    /// no other session.
+    fn denied(&self, pump: &mut Pump, code: Code) -> Result<()> {
+        pump.refused += 1;
+        pump.resume = Some(Instant::now() + LOOK);
+        if pump.refused < REFUSALS {
+            return Ok(());
+        }
+        if self.refusals.fetch_add(1, Relaxed) > 0 {
+            tracing::info!(endpoint = %self.settings, %code, "the server refuses to publish; its nodes are read");
+            self.unpublished.store(code.0, Relaxed);
+        }
+        Err(error_of(code))
     }
 
     async fn message(&self, wire: &Wire, told: Published, samples: Vec<Sample>) -> Result<()> {
         let heard = self.book().heard(&told, Instant::now());
         let Some((number, step)) = heard else {
-            // Of one that was given up. One that is being made at this moment is not known yet.
+            // Of one that was given up, or that another took the place of: then it is somebody's, and never comes. One that is being made
+            // at this moment is not known yet.
+            if self.book().was(told.subscription) {
+                self.lost.fetch_add(samples.len() as u64, Relaxed);
+            }
             if let Ok(_turn) = self.turn.try_lock() {
                 self.delete(wire, vec![told.subscription], Instant::now() + PATIENCE).await;
             }

@@ -39,6 +39,9 @@ impl Session {
         if items.is_empty() || self.settings.subscription.mode == Some(OpcUaDelivery::Poll) {
             return Ok(results);
         }
+        if let Some(code) = self.unpublished() {
+            return Ok(vec![Watched::No(code); items.len()]);
+        }
         let late = |_| Error::Silent("CreateMonitoredItems");
         let (wire, _turn) = loop {
             let wire = self.wire(until).await?;
@@ -138,7 +141,7 @@ impl Session {
         let revised = made.revised_publishing_interval;
         let sane = revised.is_finite() && (1.0..=1e8).contains(&revised);
         let publishing = if sane { Duration::from_secs_f64(revised / 1e3) } else { wanted };
-        let keep_alive = publishing.saturating_mul(made.revised_max_keep_alive_count.max(1));
+        let keep_alive = self.intervals.speaks(publishing, made.revised_max_keep_alive_count);
         Ok(Ok(Subscription::new(made.subscription_id, wanted, publishing, keep_alive, Instant::now())))
     }
     async fn watch(

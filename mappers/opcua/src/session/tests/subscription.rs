@@ -1,7 +1,10 @@
 //! Values that are pushed.
 use super::*;
 use crate::liar::Say;
-use opcua::{core::ResponseMessage, types::StatusCode};
+use opcua::{
+    core::ResponseMessage,
+    types::{DataValue, DateTime, MonitoredItemNotification, NotificationMessage, StatusCode},
+};
 
 #[tokio::test]
 async fn values_come_in_their_order_and_each_to_whom_it_is_for() {
@@ -291,4 +294,97 @@ async fn an_item_that_was_given_back_is_not_made_and_its_neighbours_are() {
     let wire = session.wire(soon()).await.unwrap();
     let refusals = session.make_items(&wire, number, &handles, soon()).await.unwrap();
     assert_eq!((refusals.len(), liar.world().items()), (0, 3 + 2));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_to_publish_has_its_items_read() {
+    let liar = Liar::start(|heard| match heard.request.type_name() {
+        "Publish" => vec![Say::Fault(StatusCode::BadServiceUnsupported)],
+        _ => vec![Say::Good],
+    })
+    .await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Count")]).await;
+    let code: Code = StatusCode::BadServiceUnsupported.into();
+    ear.until("gone", |told| told.contains(&Told::Gone(1, code))).await;
+    assert_eq!(watch(&session, &ear, vec![item(1, "Count")]).await, [Watched::No(code)]);
+    assert_eq!(liar.heard_of("CreateSession").len(), 1);
+    // Another session may be at another server.
+    liar.script(|_| vec![Say::Good]);
+    liar.world().forget_sessions();
+    liar.cut();
+    while session.epoch().session == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    watch(&session, &ear, vec![item(1, "Count")]).await;
+    ear.until_value(1, 7_i32).await;
+}
+
+/// At once, as often as it is asked: that would be thousands in a second.
+#[tokio::test]
+async fn a_server_that_answers_with_nothing_is_not_asked_as_fast_as_the_line_goes() {
+    for code in [StatusCode::BadTimeout, StatusCode::BadTooManyPublishRequests] {
+        let liar = Liar::start(move |heard| match heard.request.type_name() {
+            "Publish" => vec![Say::Fault(code)],
+            _ => vec![Say::Good],
+        })
+        .await;
+        let session = session(&liar, &json!({"subscription": {"keepAlive": "10s"}})).await;
+        let ear = Arc::new(Ear::default());
+        let _run = running(&session);
+        watch(&session, &ear, vec![item(1, "Count")]).await;
+        let alive = |told: &[Told]| told.iter().filter(|one| matches!(one, Told::Alive(_))).count();
+        ear.until("alive", |told| alive(told) >= 3).await;
+        let asked = liar.heard_of("Publish").len();
+        assert!((4..100).contains(&asked), "{code}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_would_never_speak_is_not_waited_for() {
+    let liar = Liar::start(|heard| match heard.request.type_name() {
+        "CreateSubscription" => vec![Say::Bent(Box::new(|answer| {
+            if let ResponseMessage::CreateSubscription(made) = answer {
+                made.revised_max_keep_alive_count = u32::MAX;
+            }
+        }))],
+        _ => vec![Say::Good],
+    })
+    .await;
+    let session = session(&liar, &json!({})).await;
+    watch(&session, &Arc::new(Ear::default()), vec![item(1, "Count")]).await;
+    let keep_alive = session.book().subscriptions.values().map(|one| one.keep_alive).max();
+    assert_eq!(keep_alive, Some(Duration::from_secs(10)), "ten times what was asked for");
+}
+
+#[tokio::test]
+async fn what_still_comes_of_a_subscription_that_was_made_anew_is_counted() {
+    let liar = Liar::honest().await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Count")]).await;
+    ear.until_value(1, 7_i32).await;
+    liar.world().forget_subscriptions();
+    liar.publish(|_| vec![Say::Fault(StatusCode::BadNoSubscription)]).await;
+    ear.until("again", |told| told.iter().filter(|one| matches!(one, Told::Value(1, ..))).count() == 2).await;
+    liar.publish(|_| {
+        vec![Say::Bent(Box::new(|answer| {
+            if let ResponseMessage::Publish(answer) = answer {
+                let old = MonitoredItemNotification { client_handle: 0, value: DataValue::value_only(6) };
+                answer.subscription_id = 1;
+                answer.notification_message = NotificationMessage::data_change(2, DateTime::null(), vec![old], vec![]);
+            }
+        }))]
+    })
+    .await;
+    let counted = async {
+        while session.counters().samples_lost != 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, counted).await.expect("it is counted");
+    assert_eq!(ear.values(1).len(), 2, "and told nobody, for it is older than what is there");
 }
