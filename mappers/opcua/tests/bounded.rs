@@ -80,7 +80,8 @@ async fn what_a_server_sends_takes_no_more_memory_than_it_may() {
     .await;
     liar.world().add("Lie", Variant::from(ByteString::from(HONEST.as_slice())));
     let subscription = OpcUaSubscription { mode: Some(OpcUaDelivery::Poll), ..OpcUaSubscription::default() };
-    let device = OpcUaDevice { subscription: Some(subscription), ..open(&liar.url()) };
+    // Long: all of it is decoded by code that is not optimized.
+    let device = OpcUaDevice { subscription: Some(subscription), timeout: "15s".parse().ok(), ..open(&liar.url()) };
     let points = vec![point("lie", at("ns=2;s=Lie")), point("speed", at("ns=2;s=Speed"))];
     let rig = Rig::start(device, points).await;
     rig.until("honest", |state| state.points.get("lie").is_some_and(|change| change.value.is_ok())).await;

@@ -5,7 +5,10 @@ mod rig;
 use liar::{Liar, Say, World};
 use opcua::{
     core::RequestMessage,
-    types::{DataValue, DateTime, StatusCode, TimestampsToReturn},
+    types::{
+        Argument, Array, DataValue, DateTime, ExtensionObject, StatusCode, TimestampsToReturn, Variant,
+        VariantScalarTypeId,
+    },
 };
 use pollux_crds::{OpcUaBinding, OpcUaDeadband, OpcUaDelivery, OpcUaDevice, OpcUaSampling, OpcUaSubscription};
 use pollux_mapper::{Interval, PointSpec, Quality, Value, Wrote};
@@ -283,4 +286,23 @@ async fn what_is_said_of_one_node_stands_while_another_is_looked_for() {
     liar.world().set("Speed", 2.5);
     rig.until_is("speed", 2.5).await;
     assert!(is_said(&rig.state()));
+}
+
+/// More than is decoded of values of values at once.
+#[tokio::test]
+async fn a_list_of_structures_is_decoded_whatever_stands_behind_it() {
+    let liar = Liar::honest().await;
+    let structure = || Variant::from(ExtensionObject::from_message(Argument::default()));
+    let list = Array::new(VariantScalarTypeId::ExtensionObject, vec![structure(), structure()]).expect("a list");
+    liar.world().add("List", Variant::from(list));
+    let mut points = vec![point("list", at("ns=2;s=List"))];
+    for number in 0..3 {
+        liar.world().add(&format!("Large{number}"), "x".repeat(900_000));
+        points.push(point(&format!("large{number}"), at(&format!("ns=2;s=Large{number}"))));
+    }
+    let rig = Rig::start(open(&liar.url()), points).await;
+    let told = |state: &rig::State| (0..3).all(|number| state.told.contains_key(&format!("large{number}")));
+    rig.until("all are told", |state| state.points.contains_key("list") && told(state)).await;
+    assert!(rig.state().points["list"].value.is_ok(), "{:?}", rig.state().points["list"]);
+    assert_eq!(liar.heard_of("CreateMonitoredItems").len(), 1, "nothing was given up");
 }

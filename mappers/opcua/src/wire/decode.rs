@@ -4,8 +4,11 @@ use crate::error::{Code, Error, Result};
 use opcua::types::{BinaryDecodable, Context, NodeId, ObjectId, ResponseHeader, Variant};
 use std::ops::RangeInclusive;
 
-/// ExtensionObject (Part 6, 5.1.2), alone.
+/// ExtensionObject (Part 6, 5.1.2).
 const OBJECT: u8 = 22;
+/// In the first byte of a Variant (5.2.2.16): its type, and that it is an array.
+const TYPE: u8 = 0x3F;
+const ARRAY: u8 = 0x80;
 /// ExtensionObject, DataValue, Variant and DiagnosticInfo.
 const COMPOUNDS: RangeInclusive<u8> = 22..=25;
 
@@ -128,8 +131,8 @@ impl<'a> Cursor<'a> {
         let kind = match self.rest.first() {
             Some(kind @ (1 | 4..=7 | 10 | 11)) => *kind,
             // Of a type that is none the crate takes nothing, and would read its bytes as what follows.
-            Some(kind) if kind & 0x3F > LAST_TYPE => return Err(self.wrong(format!("a value of type {}", kind & 0x3F))),
-            Some(kind) if COMPOUNDS.contains(&(kind & 0x3F)) => return self.compound(*kind),
+            Some(kind) if kind & TYPE > LAST_TYPE => return Err(self.wrong(format!("a value of type {}", kind & TYPE))),
+            Some(kind) if COMPOUNDS.contains(&(kind & TYPE)) => return self.compound(*kind),
             _ => return self.decode(),
         };
         self.skip::<1>()?;
@@ -143,18 +146,31 @@ impl<'a> Cursor<'a> {
             _ => Variant::Double(f64::from_le_bytes(self.take()?)),
         })
     }
-    /// What holds others: a byte of it may be a hundred once it is decoded, and an object says how long it is before it is there.
+    /// What holds others: a byte of it may be a hundred once it is decoded, and an object says how long it is before it is there. Objects
+    /// are measured; of all else it is not known where it ends.
     fn compound(&mut self, kind: u8) -> Result<Variant> {
-        let mut size = self.rest.len();
-        if kind == OBJECT {
-            let mut object = self.clone();
-            object.skip::<1>()?;
-            object.decode::<NodeId>()?;
-            size = if object.u8()? == 0 { 0 } else { object.count()? };
-        }
+        let mut inside = self.clone();
+        inside.skip::<1>()?;
+        let size = match kind & TYPE {
+            OBJECT => {
+                let count = if kind & ARRAY == 0 { 1 } else { inside.count()? };
+                let whole = inside.rest.len();
+                for _ in 0..count {
+                    inside.object()?;
+                }
+                whole - inside.rest.len()
+            }
+            _ => self.rest.len(),
+        };
         if size > COMPOUND {
             return Err(self.wrong(format!("values of values within {size} bytes, {COMPOUND} are the most")));
         }
         self.decode()
+    }
+    /// Steps over an object (Part 6, 5.2.2.15): its type, and what it holds, by the length that it says.
+    fn object(&mut self) -> Result<()> {
+        self.decode::<NodeId>()?;
+        let size = if self.u8()? == 0 { 0 } else { self.count()? };
+        self.part(size).map(|_| ())
     }
 }
