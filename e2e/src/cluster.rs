@@ -107,6 +107,10 @@ impl Cluster {
     pub async fn apply(&self, yaml: &str) -> Result<String> {
         run("kubectl", &["apply", "-f", "-"], Some(yaml)).await
     }
+    /// The same into a namespace.
+    pub async fn apply_in(&self, namespace: &str, yaml: &str) -> Result<String> {
+        run("kubectl", &["apply", "-n", namespace, "-f", "-"], Some(yaml)).await
+    }
     /// What the API server, with the chart's policies, says to an object; nothing is changed.
     pub async fn dry_run(&self, yaml: &str) -> Result<String> {
         run("kubectl", &["apply", "--dry-run=server", "-f", "-"], Some(yaml)).await

@@ -5,6 +5,7 @@
 NEEDS="containerd:containerd runc:runc /usr/lib/cni/bridge:containernetworking-plugins iptables:iptables nft:nftables
 ip:iproute2 nsenter:util-linux setsid:util-linux flock:util-linux gcc:gcc"
 IMAGE_NEEDS="buildah:buildah strip:binutils"
+PLANT_NEEDS="gcc:gcc cmake:cmake python3:python3 openssl:openssl"
 
 missing_packages() {
   local need have
@@ -17,15 +18,17 @@ missing_packages() {
 # What has no program of its own.
 missing_files() {
   python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
-  [ -e /usr/include/stdlib.h ] || echo libc6-dev
+  missing_headers
 }
+missing_headers() { [ -e /usr/include/stdlib.h ] || echo libc6-dev; }
 
-# install_deps [images]
+# install_deps [images|plant]
 install_deps() {
   local missing log
   # shellcheck disable=SC2086 # words
   case ${1:-} in
     images) mapfile -t missing < <(missing_packages $IMAGE_NEEDS) ;;
+    plant) mapfile -t missing < <(missing_packages $IMAGE_NEEDS $PLANT_NEEDS; missing_headers) ;;
     *) mapfile -t missing < <(missing_packages $NEEDS $IMAGE_NEEDS; missing_files) ;;
   esac
   [ ${#missing[@]} -gt 0 ] || return 0

@@ -8,8 +8,8 @@
  *   token=MS session=MS   longest lifetime of a channel's token, of a session      deprecated=1   Basic128Rsa15 and Basic256 too
  *   key=FILE cert=FILE    instead of a certificate made at each start              pad=1          another namespace before urn:test
  *   hidden=1              no OperationLimits node says the limits                  trust=none     as the command, from the start
- *   stay=1                go on when stdin ends
- *   tick=MS               how often Counter counts (50)
+ *   stay=1                go on when stdin ends, and say on stderr which certificate a client shows: as a Pod
+ *   tick=MS               how often Counter counts (50)      play=1   with each tick Speed comes nearer to Setpoint
  *
  * Commands on stdin, each answered by one line of JSON; the first line says {"ready": true, "port": …, "pid": …, "thumbprint": …}.
  * NAME is a string identifier or the number of a float; a deleted node stays in its monitored items, and they hear of it again.
@@ -35,7 +35,7 @@ void *getSessionById(UA_Server *server, const UA_NodeId *id);
 void Service_DeleteSubscriptions(UA_Server *server, void *session, const UA_DeleteSubscriptionsRequest *request, UA_DeleteSubscriptionsResponse *response);
 
 static volatile UA_Boolean running = true;
-static UA_Boolean trusting = true, stay = false;
+static UA_Boolean trusting = true, stay = false, play = false;
 static void stop(int signal) { running = false; }
 
 /* --- floats -------------------------------------------------------------------------------------------------------------- */
@@ -66,6 +66,15 @@ static void tick(UA_Server *s, void *data) {
     static double n = 0; n += 1;
     UA_Variant v; UA_Variant_setScalar(&v, &n, &UA_TYPES[UA_TYPES_DOUBLE]);
     UA_Server_writeValue(s, named("Counter"), v);
+    if(!play) return;
+    UA_Variant speed, setpoint; UA_Variant_init(&speed); UA_Variant_init(&setpoint);
+    UA_Server_readValue(s, named("Speed"), &speed); UA_Server_readValue(s, named("Setpoint"), &setpoint);
+    if(UA_Variant_hasScalarType(&speed, v.type) && UA_Variant_hasScalarType(&setpoint, v.type)) {
+        double now = *(double *)speed.data, far = *(double *)setpoint.data - now, to = far > -0.1 && far < 0.1 ? now + far : now + far / 4;
+        UA_Variant_setScalar(&v, &to, &UA_TYPES[UA_TYPES_DOUBLE]);
+        UA_Server_writeValue(s, named("Speed"), v);
+    }
+    UA_Variant_clear(&speed); UA_Variant_clear(&setpoint);
 }
 
 /* --- what is going on: sessions, subscriptions, requests ----------------------------------------------------------------------- */
@@ -152,7 +161,14 @@ static UA_Boolean limit(UA_ServerConfig *c, const char *key, UA_UInt32 value) {
     else return false;
     return true;
 }
+/* SHA-1 in hexadecimal digits. */
+static void print_of(const UA_ByteString *certificate, char text[41]) {
+    unsigned char sum[20]; mbedtls_sha1(certificate->data, certificate->length, sum);
+    for(int i = 0; i < 20; i++) snprintf(&text[2 * i], 3, "%02x", sum[i]);
+}
 static UA_StatusCode verify(UA_CertificateGroup *group, const UA_ByteString *certificate) {
+    static char last[41]; char now[41]; print_of(certificate, now);
+    if(stay && strcmp(now, last)) { memcpy(last, now, sizeof last); fprintf(stderr, "client %s\n", now); }
     return trusting ? UA_STATUSCODE_GOOD : UA_STATUSCODE_BADCERTIFICATEUNTRUSTED;
 }
 static UA_Boolean any_transfer(UA_Server *s, UA_AccessControl *ac, const UA_NodeId *a, void *x, const UA_NodeId *b, void *y) { return true; }
@@ -337,6 +353,7 @@ int main(int argc, char **argv) {
         else if(value && !strcmp(argv[i], "hidden")) hidden = atoi(value) != 0;
         else if(value && !strcmp(argv[i], "trust")) trusting = strcmp(value, "none") != 0;
         else if(value && !strcmp(argv[i], "stay")) stay = atoi(value) != 0;
+        else if(value && !strcmp(argv[i], "play")) play = atoi(value) != 0;
         else if(!value || !limit(&c, argv[i], (UA_UInt32)strtoul(value, NULL, 10))) { fprintf(stderr, "no option %s\n", argv[i]); return 2; }
     }
     UA_ByteString key, certificate;
@@ -356,8 +373,7 @@ int main(int argc, char **argv) {
     must(UA_Server_run_startup(s), "start");
     const UA_ServerConfig *made = UA_Server_getConfig(s); /* in DER, also where the file was PEM */
     UA_ByteString der = made->securityPolicies[made->securityPoliciesSize - 1].localCertificate;
-    unsigned char sum[20]; char thumbprint[41]; mbedtls_sha1(der.data, der.length, sum);
-    for(int i = 0; i < 20; i++) snprintf(&thumbprint[2 * i], 3, "%02x", sum[i]);
+    char thumbprint[41]; print_of(&der, thumbprint);
     printf("{\"ready\": true, \"port\": %u, \"pid\": %d, \"thumbprint\": \"%s\"}\n", port, getpid(), thumbprint); fflush(stdout);
     while(running) UA_Server_run_iterate(s, true);
     UA_Server_run_shutdown(s);

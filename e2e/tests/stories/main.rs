@@ -6,6 +6,7 @@ mod c_edits;
 mod c_serial;
 mod c_tls;
 mod c_ua;
+mod c_ua_pod;
 mod d_chart;
 
 use anyhow::Result;

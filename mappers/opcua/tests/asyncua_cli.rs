@@ -112,3 +112,39 @@ fn discovered_yaml_is_checked_and_works_at_once_at_open62541() {
     let bad: Vec<&str> = lines().filter(|line| !line.contains("  Good")).collect();
     assert!(lines().count() > 60 && bad.iter().all(|line| line.contains("Null")), "{bad:?}\n{out}");
 }
+
+/// As it runs in a Pod, where nothing can be kept and both streams are one log: what comes out is applied as it stands.
+#[test]
+#[ignore = "needs open62541"]
+fn the_log_of_a_discovery_in_a_pod_is_yaml_at_open62541() {
+    let peer = Peer::open62541(&[]);
+    let thumbprint = peer.hello["thumbprint"].as_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pollux-opcua"));
+    // No folder can be made there, not even by root.
+    command.env_remove("XDG_STATE_HOME").env("HOME", "/sys");
+    command.args(["discover", &peer.url(), "--path", "/2:Line7", "--trust", thumbprint, "--user", "alice"]);
+    command.args(["--node", "edge-1", "--certificate", "plant-app"]).env("POLLUX_OPCUA_PASSWORD", "secret");
+    let output = command.output().unwrap();
+    let log = String::from_utf8([output.stderr, output.stdout].concat()).unwrap();
+    assert!(output.status.success(), "{log}");
+    for part in [
+        "# the Devices need the Secret plant-app: kubectl create secret tls plant-app ",
+        "# the Devices need the Secret opcua-user: ",
+        "# 1 devices, ",
+        "  nodeName: edge-1\n",
+        "identity: {user: {secret: opcua-user}}",
+        "certificate: {secret: plant-app}",
+    ] {
+        assert!(log.contains(part), "{part}\n{log}");
+    }
+    let file = folder.path().join("log.yaml");
+    let secret = |name: &str, contents: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, labels: {{pollux.rs/for: mappers}}}}\nstringData: {{{contents}}}\n"
+        )
+    };
+    let secrets = secret("opcua-user", "username: a, password: b") + &secret("plant-app", "tls.crt: c, tls.key: d");
+    std::fs::write(&file, log + &secrets).unwrap();
+    told(&["check", file.to_str().unwrap()]);
+}

@@ -7,7 +7,7 @@ use pollux_crds::{
 };
 use pollux_mapper::Cx;
 use serde::de::DeserializeOwned;
-use std::{env, fs, path::PathBuf, sync::Arc};
+use std::{env, fs, io, path::PathBuf, sync::Arc};
 
 /// Where a password may stand, so that it need not be an argument, which others on the machine see.
 const PASSWORD_VARIABLE: &str = "POLLUX_OPCUA_PASSWORD";
@@ -63,8 +63,8 @@ fn thumbprint(text: &str) -> Result<String, String> {
 }
 
 impl Access {
-    /// As a Device or a Channel has it; the user's Secret by the name that it is to have.
-    pub(super) fn device(&self, secret: &str) -> OpcUaDevice {
+    /// As a Device or a Channel has it; the Secrets of user and certificate by the names that they are to have.
+    pub(super) fn device(&self, secret: &str, certificate: Option<&str>) -> OpcUaDevice {
         let policy = self.policy.or(self.insecure.then_some(OpcUaPolicy::None));
         let trust = OpcUaTrust {
             thumbprints: self.trust.iter().cloned().map(OpcUaThumbprint).collect(),
@@ -76,7 +76,7 @@ impl Access {
             insecure: self.insecure.then_some(true),
             trust: (!self.trust.is_empty()).then_some(trust),
             check_host_name: self.any_host.then_some(false),
-            ..OpcUaSecurity::default()
+            certificate: certificate.map(|secret| OpcUaSecret { secret: secret.to_owned() }),
         };
         let user = self.user.as_ref().map(|_| OpcUaSecret { secret: secret.to_owned() });
         OpcUaDevice {
@@ -92,7 +92,7 @@ impl Access {
     }
     /// A session there.
     pub(super) async fn open(&self) -> Result<Session, Error> {
-        let device = OpcUaDevice { connect_timeout: Some(self.timeout), ..self.device(SECRET) };
+        let device = OpcUaDevice { connect_timeout: Some(self.timeout), ..self.device(SECRET, None) };
         if let Some((policy, OpcUaSecurity { insecure: None, .. })) =
             device.security.as_ref().and_then(|security| Some((security.policy?, security.clone())))
             && matches!(policy, OpcUaPolicy::None | OpcUaPolicy::Basic256 | OpcUaPolicy::Basic128Rsa15)
@@ -117,15 +117,23 @@ impl Access {
         }
         Ok(cx)
     }
-    /// A folder for our certificate, made where it is not there; None: there is no home, and the certificate is this run's alone.
+    /// A folder for our certificate, made where it is not there. None: there is no home, or nothing can be kept in it, as in a Pod, and the
+    /// certificate is this run's alone.
     fn state_dir(&self) -> Result<Option<PathBuf>, Error> {
         let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
         let state = state.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")));
         let Some(folder) = self.state_dir.clone().or_else(|| Some(state?.join("pollux/opcua"))) else {
             return Ok(None);
         };
-        let made = fs::create_dir_all(&folder);
-        made.map_err(|error| Error::Config(format!("{}: {error}; see --state-dir", folder.display())))?;
-        Ok(Some(folder))
+        match fs::create_dir_all(&folder) {
+            Ok(()) => Ok(Some(folder)),
+            Err(error) if self.state_dir.is_none() && is_closed(&error) => Ok(None),
+            Err(error) => Err(Error::Config(format!("{}: {error}; see --state-dir", folder.display()))),
+        }
     }
+}
+
+/// Nobody meant us to write there.
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }

@@ -2,7 +2,8 @@
 use super::{
     access::Access,
     end,
-    model::{Found, Method, Variable, made},
+    lasting::{lasting, steps},
+    model::{Found, Method, Server, Variable, made},
     print,
     tree::{Node, Tree, walk},
 };
@@ -11,16 +12,15 @@ use crate::{
     browse::{attribute, read},
     kinds::{argument_types, node_types},
     resolve::resolve,
-    session::{Namespaces, Session},
+    session::Session,
     types::NodeType,
-    values::{named, string},
+    values::string,
 };
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use opcua::types::{
-    Argument, AttributeId, DataValue, EUInformation, NodeClass, NodeId, ObjectId, QualifiedName, Range, ReadValueId,
-    Variant,
+    Argument, AttributeId, DataValue, EUInformation, NodeClass, NodeId, ObjectId, Range, ReadValueId, Variant,
 };
-use pollux_crds::{Interval, OpcUaNamespace, OpcUaNode, OpcUaPath, OpcUaStep, Span};
+use pollux_crds::{Interval, OpcUaNode, OpcUaPath, Span};
 use pollux_mapper::{Exit, Instant, Out, PointFault, printable};
 use std::collections::HashMap;
 
@@ -30,10 +30,11 @@ const EXAMPLES: &str = "\
 Examples:
   pollux-opcua discover opc.tcp://plc-1 --trust 3F:78:… > plc-1.yaml
   pollux-opcua discover opc.tcp://plc-1 --path /2:Line7 --interval 500ms
-  pollux-opcua discover opc.tcp://plc-1 --insecure | kubectl apply -f -
+  pollux-opcua discover opc.tcp://plc-1 --insecure --node edge-1 | kubectl apply -f -
 
 Objects of one type become one DeviceModel and a Device each; all else becomes one Device. The Devices are of mode Monitor: they
-write nothing until that is changed. Nothing is written to the server, and no method is called.";
+write nothing until that is changed. Nothing is written to the server, and no method is called. What is said beside the YAML goes to
+standard error, as remarks of YAML: the log of a Pod that ran this can be applied as it is.";
 
 /// Write DeviceModels and Devices of what a server shows
 #[derive(Debug, Args)]
@@ -52,6 +53,12 @@ struct Options {
     /// With --user: name of the Secret (username, password) that the Devices are to use
     #[arg(long, default_value = "opcua-user")]
     secret: String,
+    /// Name of the Secret (tls.crt, tls.key) of the certificate that the mapper is to show [default: each node makes its own]
+    #[arg(long, value_name = "SECRET")]
+    certificate: Option<String>,
+    /// Node from which the Devices are to be reached: in a cluster of several they need one
+    #[arg(long)]
+    node: Option<String>,
     /// What the server is to be called [default: of its host]
     #[arg(long)]
     name: Option<String>,
@@ -82,26 +89,46 @@ impl Options {
         found
     }
     fn write(&self, found: &[Found], out: &mut Out) -> Exit {
-        let server = self.access.device(&self.secret);
         let host = pollux_crds::host_and_port(&self.access.url).map(|(host, ..)| host).unwrap_or_default();
-        let name = self.name.clone().unwrap_or(host);
-        let made = made(found, &server, &name, Interval::Every(self.interval));
+        let server = Server {
+            device: self.access.device(&self.secret, self.certificate.as_deref()),
+            name: self.name.clone().unwrap_or(host),
+            node: self.node.clone(),
+        };
+        let made = made(found, &server, Interval::Every(self.interval));
         for remark in &made.remarks {
-            out.remark(&printable(remark));
+            note(out, remark);
         }
         if made.devices == 0 {
             return end(out, Exit::Fault, "no variable that may be read or written was found; see --path and --user");
         }
         if self.access.user().is_some() {
             let secret = &self.secret;
-            out.remark(&format!(
-                "the Devices need the Secret {secret}: kubectl create secret generic {secret} --type=kubernetes.io/basic-auth \
-                 --from-literal=username=… --from-file=password=…; kubectl label secret {secret} pollux.rs/for=mappers"
-            ));
+            note(
+                out,
+                &format!(
+                    "the Devices need the Secret {secret}: kubectl create secret generic {secret} --type=kubernetes.io/basic-auth \
+                     --from-literal=username=… --from-file=password=…; kubectl label secret {secret} pollux.rs/for=mappers"
+                ),
+            );
         }
-        out.remark(&format!("{} devices, {} properties", made.devices, made.properties));
+        if let Some(secret) = &self.certificate {
+            note(
+                out,
+                &format!(
+                    "the Devices need the Secret {secret}: kubectl create secret tls {secret} --cert=… --key=…; \
+                     kubectl label secret {secret} pollux.rs/for=mappers"
+                ),
+            );
+        }
+        note(out, &format!("{} devices, {} properties", made.devices, made.properties));
         print(out, &made.documents.join("---\n"))
     }
+}
+
+/// A remark that may stand among the YAML, on a line of its own.
+fn note(out: &mut Out, text: &str) {
+    out.remark(&format!("# {}", printable(text)));
 }
 
 struct Search<'a> {
@@ -122,13 +149,11 @@ impl Search<'_> {
         })
         .await?;
         if tree.cut {
-            out.remark(&format!(
-                "there is more than {} nodes: the rest is left out; see --path and --most",
-                tree.nodes.len()
-            ));
+            let looked = tree.nodes.len();
+            note(out, &format!("there is more than {looked} nodes: the rest is left out; see --path and --most"));
         }
         if tree.hidden > 0 {
-            out.remark(&format!("the server does not show us what is below {} nodes", tree.hidden));
+            note(out, &format!("the server does not show us what is below {} nodes", tree.hidden));
         }
         let devices = tree.devices();
         let (variables, methods) = (self.variables(&tree, &devices, out).await?, self.methods(&tree, &devices).await?);
@@ -371,24 +396,4 @@ fn words(said: &DataValue) -> String {
 fn description(said: &DataValue, node: &Node) -> String {
     let says_more = |words: &String| !words.is_empty() && *words != string(&node.name.name);
     [words(said), node.shown.clone()].into_iter().find(says_more).unwrap_or_default()
-}
-
-/// By URI, which stays when the server numbers its namespaces anew.
-fn space(index: u16, namespaces: &Namespaces) -> OpcUaNamespace {
-    match namespaces.uri(index).filter(|uri| index != 0 && !uri.is_empty()) {
-        Some(uri) => OpcUaNamespace::Uri(uri.to_owned()),
-        None => OpcUaNamespace::Index(index),
-    }
-}
-fn steps(names: &[&QualifiedName], namespaces: &Namespaces) -> Vec<OpcUaStep> {
-    let step = |name: &&QualifiedName| OpcUaStep {
-        namespace: space(name.namespace_index, namespaces),
-        name: string(&name.name).to_owned(),
-    };
-    names.iter().map(step).collect()
-}
-fn lasting(id: &NodeId, namespaces: &Namespaces) -> String {
-    let mut named = named(id);
-    named.namespace = space(id.namespace, namespaces);
-    named.to_string()
 }

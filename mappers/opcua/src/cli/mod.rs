@@ -1,6 +1,7 @@
 //! The command line for the person with a URL and no YAML: `read` of a URL, `discover` and `trust`. Nothing here writes to a server.
 mod access;
 mod discover;
+mod lasting;
 mod model;
 mod names;
 mod read;

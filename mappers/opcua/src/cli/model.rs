@@ -60,6 +60,17 @@ pub(super) struct Found {
     pub(super) methods: Vec<Method>,
 }
 
+/// Where it was found.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    /// How it is reached.
+    pub(super) device: OpcUaDevice,
+    /// What it is to be called.
+    pub(super) name: String,
+    /// From which node; None: the only one that there is.
+    pub(super) node: Option<String>,
+}
+
 /// What is made, and what is to be said of it.
 #[derive(Debug, Default)]
 pub(super) struct Made {
@@ -69,8 +80,8 @@ pub(super) struct Made {
     pub(super) properties: usize,
 }
 
-/// Everything. `server` is how it is reached; `name` what the server is to be called.
-pub(super) fn made(found: &[Found], server: &OpcUaDevice, name: &str, interval: Interval) -> Made {
+/// Everything.
+pub(super) fn made(found: &[Found], server: &Server, interval: Interval) -> Made {
     let mut made = Made::default();
     let mut groups: BTreeMap<(usize, &str), Vec<&Found>> = BTreeMap::new();
     for (at, one) in found.iter().enumerate() {
@@ -79,9 +90,9 @@ pub(super) fn made(found: &[Found], server: &OpcUaDevice, name: &str, interval: 
         groups.entry(key).or_default().push(one);
     }
     let shared = found.len() > 1;
-    let channel = object(name, NAME).unwrap_or_else(|| "server".to_owned());
+    let channel = object(&server.name, NAME).unwrap_or_else(|| "server".to_owned());
     if shared {
-        let block = json!({"protocol": {"opcua": server}});
+        let block = json!({"protocol": {"opcua": server.device}});
         made.documents.push(document("Channel", &channel, &block));
     }
     let (mut models, mut devices) = (BTreeSet::new(), BTreeSet::new());
@@ -99,14 +110,15 @@ pub(super) fn made(found: &[Found], server: &OpcUaDevice, name: &str, interval: 
         for instance in instances {
             let name = object(&instance.name, NAME).unwrap_or_else(|| channel.clone());
             let name = unique(&name, '-', &mut devices);
-            let mut block = if shared { json!({"channel": channel}) } else { json!(server) };
+            let mut block = if shared { json!({"channel": channel}) } else { json!(server.device) };
             if let (Some(root), Json::Object(block)) = (&instance.root, &mut block) {
                 block.insert("root".into(), root.as_str().into());
             }
             let mut spec = json!({"model": named, "mode": "Monitor", "protocol": {"opcua": block}});
             let own = model.differences(instance);
-            if let (false, Json::Object(spec)) = (own.is_empty(), &mut spec) {
-                spec.insert("properties".into(), Json::Array(own));
+            if let Json::Object(spec) = &mut spec {
+                spec.extend(server.node.as_deref().map(|node| ("nodeName".into(), node.into())));
+                spec.extend((!own.is_empty()).then(|| ("properties".into(), Json::Array(own))));
             }
             last.push(document("Device", &name, &spec));
             made.devices += 1;

@@ -7,9 +7,9 @@ use std::{fmt::Write as _, net::Ipv4Addr};
 /// Fields whose content stands in lines of its own.
 const BLOCKS: [&str; 5] = ["metadata", "spec", "protocol", "properties", "commands"];
 /// What is not here comes last.
-const ORDER: &str = "apiVersion kind metadata spec value name manufacturer model mode type access enum unit description range minimum maximum \
+const ORDER: &str = "apiVersion kind metadata spec value name manufacturer model nodeName mode type access enum unit description range minimum maximum \
     interval binding arguments opcua summary defaults protocol properties commands channel url root security identity policy insecure \
-    trust object method nodeId browsePath low high";
+    certificate trust object method nodeId browsePath low high";
 
 /// One document. What cannot be serialised is empty: our own types always can.
 pub(super) fn document(object: &impl Serialize) -> String {

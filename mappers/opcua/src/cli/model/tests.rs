@@ -54,11 +54,12 @@ fn boiler(name: &str) -> Found {
         }],
     }
 }
-fn server() -> OpcUaDevice {
-    OpcUaDevice { url: Some("opc.tcp://plc-1:4840".into()), ..OpcUaDevice::default() }
+fn server() -> Server {
+    let device = OpcUaDevice { url: Some("opc.tcp://plc-1:4840".into()), ..OpcUaDevice::default() };
+    Server { device, name: "plc-1".into(), node: None }
 }
 fn all(found: &[Found]) -> Made {
-    made(found, &server(), "plc-1", Interval::Every(Span::from_secs(1)))
+    made(found, &server(), Interval::Every(Span::from_secs(1)))
 }
 /// Golden: what two instances of one type, the second with less and in another unit, become.
 #[test]
@@ -82,6 +83,14 @@ fn one_device_has_its_server_in_itself() {
     let [model, device] = made.documents.as_slice() else { panic!("{:?}", made.documents) };
     assert!(model.contains("kind: DeviceModel\nmetadata:\n  name: plc-1\n"), "{model}");
     assert!(device.contains("    opcua: {url: \"opc.tcp://plc-1:4840\"}\n"), "{device}");
+}
+
+/// What a cluster of several nodes, and servers that trust one certificate, ask for: no hand need write it.
+#[test]
+fn a_device_is_of_the_node_that_was_asked_for() {
+    let made = made(&[boiler("a")], &Server { node: Some("edge-1".into()), ..server() }, Interval::OnConnect);
+    let [_, device] = made.documents.as_slice() else { panic!("{:?}", made.documents) };
+    assert!(device.contains("  model: boiler-type\n  nodeName: edge-1\n  mode: Monitor\n"), "{device}");
 }
 
 #[test]
