@@ -2,7 +2,7 @@
 use crate::tls::Secure;
 use pollux_crds::{ModbusDevice, ModbusPacing, ModbusRtu, Span};
 use pollux_mapper::ConfigError;
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most that `pipeline` may be.
@@ -35,7 +35,8 @@ pub enum Transport {
 /// A listener on TCP.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Host {
-    pub name: String,
+    /// Shared: each part that has to do with the endpoint has one.
+    pub name: Arc<str>,
     pub port: u16,
 }
 
@@ -97,7 +98,7 @@ impl Host {
     pub(crate) fn new(field: &str, name: &str, port: i32) -> Result<Self, ConfigError> {
         let number = u16::try_from(port).ok().filter(|port| *port != 0);
         let port = number.ok_or_else(|| ConfigError::device(format!("{field}.port is {port}, must be 1..=65535")))?;
-        Ok(Self { name: name.to_ascii_lowercase(), port })
+        Ok(Self { name: name.to_ascii_lowercase().into(), port })
     }
 }
 

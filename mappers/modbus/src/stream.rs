@@ -53,7 +53,7 @@ async fn within<T>(limit: Duration, dialling: impl Future<Output = Result<T, Err
 
 /// A connection as all transports above TCP want it, and the address that answered.
 pub(crate) async fn tcp(host: &Host) -> Result<(TcpStream, Option<String>), Error> {
-    let stream = TcpStream::connect((host.name.as_str(), host.port)).await.and_then(configured);
+    let stream = TcpStream::connect((&*host.name, host.port)).await.and_then(configured);
     let stream = stream.map_err(|error| Error::Connect(error.to_string()))?;
     let peer = stream.peer_addr().ok().map(|address| format!("tcp://{address}"));
     Ok((stream, peer))

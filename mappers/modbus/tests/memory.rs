@@ -59,9 +59,9 @@ const LEAST: usize = 40;
 /// And for each device, whatever it has.
 const MOST_DEVICE: usize = 16 * 1024;
 /// For a connection with one device of 30 properties, its object in the file among it. An unoptimised build has larger futures.
-const MOST_CONNECTION: usize = 30 * 1024;
+const MOST_CONNECTION: usize = 23 * 1024;
 /// Of these for the device.
-const MOST_OF_30: usize = 17 * 1024;
+const MOST_OF_30: usize = 11 * 1024;
 
 /// Answers each read of registers with other values than before.
 fn answer(mut stream: TcpStream, answered: &AtomicUsize) {

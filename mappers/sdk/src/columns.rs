@@ -1,7 +1,7 @@
 //! The newest value of each point, one row per slot. One writer: the endpoint's task. Dead-bands are not here: the twin
 //! must see every change, and sinks have their own.
 use crate::{
-    DeviceKey, ErrorKind, Instant, PointFault, Quality, Slot, Value,
+    DeviceKey, ErrorKind, Instant, PointFault, Quality, Slot, Value, few,
     figures::Figures,
     port::{Number, Other},
     value::{Kind, join, split},
@@ -111,7 +111,7 @@ impl Columns {
         let id = u32::try_from(number).ok()?;
         match self.blocks.get_mut(number) {
             Some(place) => *place = Some(block),
-            None => self.blocks.push(Some(block)),
+            None => few::push(&mut self.blocks, Some(block)),
         }
         for (row, event) in self.rows.iter_mut().skip(base as usize).zip(events) {
             *row = Row { block: id, flags: if event { EVENT } else { 0 }, ..VACANT };

@@ -1,6 +1,7 @@
 //! A stream of bytes to frames: transaction id, protocol id (0), length, unit id, PDU.
 //! Memory is one frame, whatever comes in; what is not Modbus TCP is told by its first six bytes.
 use super::{IllegalRequest, ProtocolError, Request, hex, request};
+use std::mem;
 
 /// Six bytes that are not counted, and at most 254 that are.
 pub const MAX_FRAME: usize = 260;
@@ -31,64 +32,68 @@ pub fn encode(transaction: u16, unit: u8, request: &Request<'_>, out: &mut Vec<u
 /// Where the PDU begins in a frame.
 pub const PDU: usize = PREFIX + 1;
 
-/// Collects one frame at a time.
-#[derive(Debug)]
+/// Tells frames in a stream. Most come whole, and then nothing is kept: there are many connections.
+#[derive(Debug, Default)]
 pub struct Decoder {
-    buffer: [u8; MAX_FRAME],
-    filled: usize,
-}
-
-impl Default for Decoder {
-    fn default() -> Self {
-        Self { buffer: [0; MAX_FRAME], filled: 0 }
-    }
+    /// A frame that came in parts.
+    part: Vec<u8>,
+    /// It is whole, and was told.
+    told: bool,
 }
 
 impl Decoder {
     /// Takes from `input` no more than completes the frame at hand. `None`: `input` is used up, more is needed.
     /// After an error the position in the stream is unknown, and the stream is of no more use.
-    pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Frame<'_>>, ProtocolError> {
-        if self.filled < PREFIX {
-            self.take(PREFIX, input);
+    pub fn feed<'a, 'b: 'a>(&'a mut self, input: &mut &'b [u8]) -> Result<Option<Frame<'a>>, ProtocolError> {
+        if mem::take(&mut self.told) {
+            self.part = vec![];
         }
-        if self.filled < PREFIX {
-            return Ok(None);
+        if self.part.is_empty()
+            && let Some(whole) = whole(input)?
+            && let Some((taken, rest)) = input.split_at_checked(whole)
+        {
+            *input = rest;
+            return Ok(frame(taken));
         }
-        let whole = PREFIX + self.length()?;
+        self.take(PREFIX, input);
+        let Some(whole) = whole(&self.part)? else { return Ok(None) };
         self.take(whole, input);
-        if self.filled < whole {
+        if self.part.len() < whole {
             return Ok(None);
         }
-        self.filled = 0;
-        let [high, low, _, _, _, _, unit, pdu @ ..] = &self.buffer[..whole] else { return Ok(None) };
-        Ok(Some(Frame { transaction: u16::from_be_bytes([*high, *low]), unit: *unit, pdu }))
+        self.told = true;
+        Ok(frame(&self.part))
     }
 
     /// Bytes of a frame that is not whole yet.
     pub fn pending(&self) -> usize {
-        self.filled
+        if self.told { 0 } else { self.part.len() }
     }
 
     fn take(&mut self, upto: usize, input: &mut &[u8]) {
-        let count = upto.saturating_sub(self.filled).min(input.len());
+        let count = upto.saturating_sub(self.part.len()).min(input.len());
         let (taken, rest) = input.split_at(count);
-        self.buffer[self.filled..self.filled + count].copy_from_slice(taken);
-        self.filled += count;
+        self.part.extend_from_slice(taken);
         *input = rest;
     }
+}
 
-    fn length(&self) -> Result<usize, ProtocolError> {
-        let [_, _, p0, p1, l0, l1, ..] = self.buffer;
-        let (id, length) = (u16::from_be_bytes([p0, p1]), u16::from_be_bytes([l0, l1]));
-        let seen = || hex(&self.buffer[..self.filled]);
-        if id != 0 {
-            return Err(ProtocolError::ProtocolId { id, seen: seen() });
-        }
-        if !(2..=254).contains(&length) {
-            return Err(ProtocolError::FrameLength { length, seen: seen() });
-        }
-        Ok(usize::from(length))
+/// How long the frame is that begins here. None: too little is there to tell.
+fn whole(bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
+    let Some(prefix @ [_, _, p0, p1, l0, l1]) = bytes.first_chunk::<PREFIX>() else { return Ok(None) };
+    let (id, length) = (u16::from_be_bytes([*p0, *p1]), u16::from_be_bytes([*l0, *l1]));
+    if id != 0 {
+        return Err(ProtocolError::ProtocolId { id, seen: hex(prefix) });
     }
+    if !(2..=254).contains(&length) {
+        return Err(ProtocolError::FrameLength { length, seen: hex(prefix) });
+    }
+    Ok(Some(PREFIX + usize::from(length)))
+}
+
+fn frame(bytes: &[u8]) -> Option<Frame<'_>> {
+    let [high, low, _, _, _, _, unit, pdu @ ..] = bytes else { return None };
+    Some(Frame { transaction: u16::from_be_bytes([*high, *low]), unit: *unit, pdu })
 }
 
 #[cfg(test)]

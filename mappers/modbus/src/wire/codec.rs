@@ -18,7 +18,7 @@ pub(super) type Told = (u16, Result<Answer, Error>);
 #[derive(Debug)]
 pub(super) enum Codec {
     Mbap { decoder: Decoder, table: Transactions<Option<Waker>> },
-    Rtu(Line),
+    Rtu(Box<Line>),
 }
 
 /// What came of bytes.
@@ -34,7 +34,7 @@ impl Codec {
     pub(super) fn new(framing: Framing, depth: usize) -> Self {
         match framing {
             Framing::Mbap => Self::Mbap { decoder: Decoder::default(), table: Transactions::new(depth) },
-            Framing::Rtu(timing) => Self::Rtu(Line::new(timing)),
+            Framing::Rtu(timing) => Self::Rtu(Box::new(Line::new(timing))),
         }
     }
 

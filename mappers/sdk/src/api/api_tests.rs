@@ -157,7 +157,7 @@ async fn with_files_a_device_is_shown_as_its_file_has_it() {
     let spec = json!({"model": "boiler", "protocol": {"modbus": {"channel": "line", "unitId": 1}}, "mode": "Control"});
     let mut own = pollux_crds::Device::new("device-a", serde_json::from_value(spec.clone()).unwrap());
     own.metadata.generation = Some(5); // refused, so that the mapper goes on by the one before
-    let (specs, shown) = watch::channel(Arc::new([("a".to_owned(), Arc::new(own))].into()));
+    let (specs, shown) = watch::channel(Arc::new([("a".to_owned(), Arc::new(json!(own).into()))].into()));
     bench.api.specs = Specs::Files(shown);
     let one = bench.json("/v1/devices/plant/device-a").await;
     assert_eq!((&one["spec"], &one["metadata"]["generation"]), (&spec, &json!(5)));

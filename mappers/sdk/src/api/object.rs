@@ -2,7 +2,7 @@
 use crate::DeviceView;
 use kube::Resource;
 use pollux_crds::{
-    Deadband, Device, EffectiveDevice, EffectiveProperty, EffectiveReport, EffectiveVerify, Property, Report,
+    Deadband, Device, EffectiveDevice, EffectiveProperty, EffectiveReport, EffectiveVerify, JsonText, Property, Report,
     ReportWhen, Source, Verify, VerifyBy, WriteOptions,
 };
 use serde_json::{Value as Json, json};
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub enum Specs {
     /// The files: each Device as it stands there, by uid.
-    Files(watch::Receiver<Arc<BTreeMap<String, Arc<Device>>>>),
+    Files(watch::Receiver<Arc<BTreeMap<String, Arc<JsonText>>>>),
     /// The slices of a class on a node. They hold no Device, but what the operator made of one and its model.
     Slices {
         /// The MapperClass.
@@ -30,8 +30,10 @@ impl Specs {
             Self::Files(devices) => devices.borrow().get(&device.uid).cloned(),
             Self::Slices { .. } => None,
         };
-        let generation = own.as_ref().and_then(|own| own.metadata.generation).unwrap_or(device.generation);
-        let spec = own.map_or_else(|| self.compiled(device), |own| json!(own.spec));
+        let own = own.map(|own| own.value());
+        let told = own.as_ref().and_then(|own| own.pointer("/metadata/generation")?.as_i64());
+        let generation = told.unwrap_or(device.generation);
+        let spec = own.and_then(|mut own| Some(own.get_mut("spec")?.take())).unwrap_or_else(|| self.compiled(device));
         json!({
             "apiVersion": Device::api_version(&()),
             "kind": Device::kind(&()),

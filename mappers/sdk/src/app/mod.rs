@@ -144,12 +144,13 @@ impl<P: Protocol> App<P> {
             Err(error) => return say(&error.to_string(), Exit::Usage),
         };
         log::init(options.log_format);
-        if let Some((name, own)) = matches.subcommand()
-            && let Some(handler) = extra.take(name, with_url)
-        {
-            return extra::until_stopped(handler(protocol, own.clone(), out)).await;
+        let own = matches.subcommand().and_then(|(name, own)| Some((extra.take(name, with_url)?, own.clone())));
+        if let Some((handler, own)) = own {
+            return extra::until_stopped(handler(protocol, own, out)).await;
         }
-        match Commands::from_arg_matches(&matches) {
+        let command = Commands::from_arg_matches(&matches);
+        drop(matches); // what it says was taken, and a mapper runs for long
+        match command {
             Ok(Commands::Check { paths }) => check::run(&*protocol, paths, &mut out),
             Ok(Commands::Read { targets }) => read::run(protocol, &targets).await,
             Ok(Commands::Write { targets, yes }) => write::run(protocol, &targets, yes).await,

@@ -4,12 +4,11 @@ mod group;
 mod unit;
 mod work;
 
-use crate::{Exchange, Instant, Limits, few};
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-    time::Duration,
+use crate::{
+    Exchange, Instant, Limits,
+    few::{self, Few},
 };
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 pub use unit::Plan;
 use unit::{Phase, Unit};
 pub use work::{Outcome, Work};
@@ -24,9 +23,9 @@ pub struct Arbiter<R, W> {
     start: Instant,
     units: Vec<Unit<R>>,
     /// Units about which there is something to decide.
-    active: BTreeSet<usize>,
+    active: Few<usize, ()>,
     /// Attached units by when they are due.
-    due: BTreeSet<(Instant, usize)>,
+    due: Few<(Instant, usize), ()>,
     writes: VecDeque<(usize, W)>,
     in_flight: usize,
     streak: u32,
@@ -157,7 +156,7 @@ impl<R, W> Arbiter<R, W> {
     /// were missed, and are skipped.
     pub fn due(&mut self, now: Instant, groups: &mut Vec<u32>) -> Option<(usize, Option<Instant>, u64)> {
         groups.clear();
-        let (_, unit) = *self.due.first().filter(|(at, _)| *at <= now)?;
+        let (_, unit) = *self.due.keys().next().filter(|(at, _)| *at <= now)?;
         let (deadline, missed) = self.units[unit].due(now, groups);
         self.touch(unit);
         Some((unit, deadline, missed))
@@ -244,7 +243,7 @@ impl<R, W> Arbiter<R, W> {
         if u.vacant || (self.slots.is_none() && u.rests()) {
             self.active.remove(&unit);
         } else {
-            self.active.insert(unit);
+            self.active.insert(unit, ());
         }
         let next = u.next_poll();
         if next == u.listed {
@@ -253,10 +252,12 @@ impl<R, W> Arbiter<R, W> {
         if let Some(at) = std::mem::replace(&mut u.listed, next) {
             self.due.remove(&(at, unit));
         }
-        self.due.extend(next.map(|at| (at, unit)));
+        if let Some(at) = next {
+            self.due.insert((at, unit), ());
+        }
     }
     fn actives(&self) -> impl Iterator<Item = (usize, &Unit<R>)> {
-        self.active.iter().map(|unit| (*unit, &self.units[*unit]))
+        self.active.keys().map(|unit| (*unit, &self.units[*unit]))
     }
     /// A unit that leaves goes first (others wait for its place), then writes, then attach or read by deadline.
     fn choose(&mut self, now: Instant, per_unit: usize) -> Option<Work<R, W>> {
@@ -383,7 +384,7 @@ impl<R, W> Arbiter<R, W> {
     pub fn wake(&self, now: Instant) -> Option<Instant> {
         let hold = self.slots.is_some().then_some(MIN_HOLD);
         let decisions = self.actives().flat_map(|(_, u)| u.wakes(self.probe_after, hold)).flatten();
-        let due = self.due.first().map(|(at, _)| *at);
+        let due = self.due.keys().next().map(|(at, _)| *at);
         decisions.chain(due).filter(|t| *t > now).min()
     }
 }

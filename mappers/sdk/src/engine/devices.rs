@@ -5,7 +5,9 @@ use super::{
     held::{Health, Held, Next, Successor},
     plans::Plans,
 };
-use crate::{ConfigError, ErrorKind, Instant, Interval, Point, PointFault, Protocol, Slot, arbiter::Plan, load::Pace};
+use crate::{
+    ConfigError, ErrorKind, Instant, Interval, Point, PointFault, Protocol, Slot, arbiter::Plan, few, load::Pace,
+};
 use std::{
     collections::{BTreeMap, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
@@ -55,8 +57,8 @@ impl<P: Protocol> Engine<P> {
         let Successor { held, plan } = self.prepare(spec)?;
         let layout = held.layout();
         let device = self.arbiter.add(plan, Instant::now());
-        if self.devices.len() <= device {
-            self.devices.resize_with(device + 1, || None);
+        while self.devices.len() <= device {
+            few::push(&mut self.devices, None);
         }
         if let Some(place) = self.devices.get_mut(device) {
             *place = Some(Box::new(held));

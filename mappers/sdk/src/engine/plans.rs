@@ -1,5 +1,5 @@
 //! Plans by the set of groups due: as many as the commonest sets, however many intervals a user writes.
-use crate::Exchange;
+use crate::{Exchange, few};
 use std::sync::Arc;
 
 const MOST: usize = 8;
@@ -41,7 +41,7 @@ impl<R> Plans<R> {
     fn insert(&mut self, due: &[u32], exchanges: Vec<Exchange<R>>) -> usize {
         let new = Entry { due: due.into(), used: 0, exchanges: exchanges.into_iter().map(Arc::new).collect() };
         if self.entries.len() < MOST {
-            self.entries.push(new);
+            few::push(&mut self.entries, new);
             return self.entries.len() - 1;
         }
         let oldest = self.entries.iter_mut().enumerate().min_by_key(|(_, e)| e.used);

@@ -3,6 +3,7 @@ use super::{point::bounded, write::Verdict};
 use crate::snapshot::timestamp;
 use pollux_crds::{CONNECTED, Condition, HEALTHY, IN_SYNC};
 use std::{
+    borrow::Cow,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,14 +23,23 @@ static SAID: Mutex<Vec<Arc<[Condition]>>> = Mutex::new(vec![]);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) status: &'static str,
-    pub(super) reason: String,
-    pub(super) message: String,
+    pub(super) reason: Cow<'static, str>,
+    pub(super) message: Cow<'static, str>,
 }
 
 impl Word {
-    pub(super) fn new(status: &'static str, reason: &str, message: &str) -> Self {
-        Self { status, reason: bounded(reason, REASON), message: bounded(message, MESSAGE) }
+    /// What is said as it stands in the program is kept once.
+    pub(super) fn new(
+        status: &'static str,
+        reason: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, reason: short(reason.into(), REASON), message: short(message.into(), MESSAGE) }
     }
+}
+
+fn short(text: Cow<'static, str>, characters: usize) -> Cow<'static, str> {
+    if text.len() <= characters { text } else { bounded(&text, characters).into() }
 }
 
 #[derive(Debug, Clone)]
@@ -93,8 +103,8 @@ impl Conditions {
         let condition = |(type_, tracked): (&str, &Tracked)| Condition {
             type_: type_.into(),
             status: tracked.word.status.into(),
-            reason: tracked.word.reason.clone(),
-            message: tracked.word.message.clone(),
+            reason: tracked.word.reason.to_string(),
+            message: tracked.word.message.to_string(),
             observed_generation: generation,
             last_transition_time: seconds(tracked.since_ms),
         };

@@ -241,14 +241,14 @@ impl Twin {
     pub(super) fn say_connected(&mut self, now: Now) {
         let urgent = matches!(self.link, Link::Refused { .. });
         let word = match (&self.link, self.device.mode) {
-            (Link::Refused { reason, message }, _) => Word::new("False", reason, message),
+            (Link::Refused { reason, message }, _) => Word::new("False", reason.clone(), message.clone()),
             (_, Mode::Off) => Word::new("Unknown", "Off", "mode is Off: the device is not asked"),
             (Link::Unknown, _) => Word::new("Unknown", "Starting", "nothing was heard of the device yet"),
             (Link::Up, _) => match &self.overload {
                 None => Word::new("True", "Answers", "the device answers"),
-                Some(why) => Word::new("True", OVERLOADED, &format!("the device answers, but its line is {why}")),
+                Some(why) => Word::new("True", OVERLOADED, format!("the device answers, but its line is {why}")),
             },
-            (Link::Down { kind, message }, _) => Word::new("False", kind.as_str(), message),
+            (Link::Down { kind, message }, _) => Word::new("False", kind.as_str(), message.clone()),
         };
         self.conditions.connected(word, urgent, now);
     }
@@ -260,7 +260,7 @@ impl Twin {
         let word = if self.device.mode == Mode::Off {
             Word::new("Unknown", "Off", "mode is Off: the device is not asked")
         } else if bad == 0 {
-            Word::new("True", "Good", &format!("{all} properties are Good"))
+            Word::new("True", "Good", format!("{all} properties are Good"))
         } else if starting && poor().all(|(_, point)| point.reason().ends_with("NotRead")) {
             Word::new("Unknown", "NotRead", "not every property was read yet")
         } else {
@@ -271,13 +271,13 @@ impl Twin {
             let list: Vec<String> = poor().take(NAMES).map(item).collect();
             let more = if bad > NAMES { ", …" } else { "" };
             let text = format!("{bad} of {all} properties are not Good: {}{more}", list.join(", "));
-            Word::new("False", if one { "NotConnected" } else { "NotGood" }, &text)
+            Word::new("False", if one { "NotConnected" } else { "NotGood" }, text)
         };
         self.conditions.healthy(word, now.unix_ms);
     }
     pub(super) fn say_in_sync(&mut self, now: Now) {
         let word = if let Some(why) = &self.edit_refused {
-            Word::new("False", "ConfigError", why)
+            Word::new("False", "ConfigError", why.clone())
         } else if self.device.mode == Mode::Off {
             Word::new("Unknown", "Off", "mode is Off: the device is not asked")
         } else if self.wanted.is_empty() {
@@ -288,7 +288,7 @@ impl Twin {
             let names = if worst == Verdict::Confirmed { String::new() } else { format!(" {}", self.names_of(worst)) };
             let lost = |why: &String| format!("; a restart may forget it, its record cannot be saved: {why}");
             let not_saved = self.not_saved.as_ref().map(lost).unwrap_or_default();
-            Word::new(status, reason, &format!("{text}{names}{not_saved}"))
+            Word::new(status, reason, format!("{text}{names}{not_saved}"))
         };
         self.conditions.in_sync(word, now.unix_ms);
     }

@@ -1,32 +1,36 @@
 //! What the API server would do: each object is taken or refused as a whole. One that is refused leaves what was taken before.
-use super::{Problem, Report, Text};
+use super::{
+    Problem, Report, Text,
+    kept::{Kept, word},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use pollux_crds::{
-    JsonText, SECRET_LABEL, SECRET_LABEL_VALUE, SecretKeys, hash, is_for_mappers, no_secret,
-    offline::{self, Object, yaml},
+    SECRET_LABEL, SECRET_LABEL_VALUE, SecretKeys, hash, is_for_mappers, no_secret,
+    offline::{self, yaml},
     secret_key,
 };
 use serde_json::{Value as Json, json};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
 };
 
-const DEFAULT_NAMESPACE: &str = "default";
+pub(super) const DEFAULT_NAMESPACE: &str = "default";
 
 /// Kind, namespace, name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
-    pub(crate) kind: String,
-    pub(crate) namespace: String,
+    pub(crate) kind: Cow<'static, str>,
+    pub(crate) namespace: Cow<'static, str>,
     pub(crate) name: String,
 }
 /// `Device boiler-1`, with its namespace where that is not the default one.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.namespace.as_str() {
+        match &*self.namespace {
             DEFAULT_NAMESPACE | "" => write!(f, "{} {}", self.kind, self.name),
             namespace => write!(f, "{} {namespace}/{}", self.kind, self.name),
         }
@@ -36,14 +40,10 @@ impl fmt::Display for Key {
 /// An object that is in force.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
-    pub(crate) file: PathBuf,
+    pub(crate) file: Arc<Path>,
     /// Its position among all documents.
     pub(crate) order: usize,
-    pub(crate) object: Object,
-    /// Grows with each edit of its spec.
-    pub(crate) generation: i64,
-    /// As it stands in the file.
-    spec: JsonText,
+    pub(crate) object: Kept,
 }
 
 /// All objects that are in force.
@@ -54,7 +54,7 @@ pub(crate) struct World {
 }
 /// A Secret of the files.
 struct Secret {
-    file: PathBuf,
+    file: Arc<Path>,
     /// Its labels let mappers have it.
     for_mappers: bool,
     data: BTreeMap<String, Vec<u8>>,
@@ -69,7 +69,7 @@ impl fmt::Debug for World {
 
 /// One document of a file.
 struct Found<'a> {
-    file: &'a Path,
+    file: &'a Arc<Path>,
     line: u64,
     key: Key,
     json: Json,
@@ -79,8 +79,8 @@ impl World {
     pub(crate) fn objects(&self) -> impl Iterator<Item = (&Key, &Accepted)> {
         self.objects.iter()
     }
-    pub(crate) fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<&Accepted> {
-        self.objects.get(&Key { kind: kind.into(), namespace: namespace.into(), name: name.into() })
+    pub(crate) fn get(&self, kind: &'static str, namespace: &str, name: &str) -> Option<&Accepted> {
+        self.objects.get(&Key { kind: kind.into(), namespace: namespace.to_owned().into(), name: name.into() })
     }
     /// Contents of the Secrets that mappers may have.
     pub(crate) fn secrets(&self) -> HashMap<String, Vec<u8>> {
@@ -92,7 +92,7 @@ impl World {
     }
     /// Bytes of each key of a Secret, or why mappers do not get it.
     pub(crate) fn secret(&self, namespace: &str, name: &str) -> Result<SecretKeys, String> {
-        let key = Key { kind: "Secret".into(), namespace: namespace.into(), name: name.into() };
+        let key = Key { kind: "Secret".into(), namespace: namespace.to_owned().into(), name: name.into() };
         let found = self.secrets.get(&key).filter(|secret| secret.for_mappers);
         let secret = found.ok_or_else(|| no_secret(namespace, name))?;
         Ok(secret.data.iter().map(|(key, value)| (key.clone(), value.len())).collect())
@@ -139,7 +139,7 @@ impl World {
                     let label = format!("{SECRET_LABEL}={SECRET_LABEL_VALUE}");
                     report.notes.push(format!("{}: {key}: not for mappers, it has no label {label}", file.display()));
                 }
-                self.secrets.insert(key.clone(), Secret { file: file.to_path_buf(), for_mappers, data });
+                self.secrets.insert(key.clone(), Secret { file: (*file).clone(), for_mappers, data });
             }
             Err(message) => {
                 report.problems.push(Problem::new(file, key.to_string(), message));
@@ -155,20 +155,9 @@ impl World {
             return;
         }
         match offline::load(json) {
-            Ok(mut object) => {
-                let spec = json.get("spec").map(JsonText::from).unwrap_or_default();
-                let generation = match &old {
-                    Some((_, before)) if before.spec == spec => before.generation,
-                    Some((_, before)) => before.generation.saturating_add(1),
-                    None => 1,
-                };
-                if let Object::Device(device) = &mut object {
-                    // What an API server would have added.
-                    let metadata = &mut Arc::make_mut(device).metadata;
-                    (metadata.uid, metadata.generation) = (Some(uid(key)), Some(generation));
-                }
-                let accepted = Accepted { file: file.to_path_buf(), order, object, generation, spec };
-                self.objects.insert(key.clone(), accepted);
+            Ok(object) => {
+                let object = Kept::new(object, || uid(key), old.as_ref().map(|(_, before)| &before.object));
+                self.objects.insert(key.clone(), Accepted { file: (*file).clone(), order, object });
             }
             Err(errors) => {
                 report.problems.extend(errors.iter().map(|error| Problem::at(file, &key.to_string(), error)));
@@ -179,7 +168,7 @@ impl World {
 }
 
 /// Stays the same for a device of the same name, whatever file it is in.
-fn uid(key: &Key) -> String {
+pub(super) fn uid(key: &Key) -> String {
     const LENGTH: usize = 32;
     let hash: String = hash(&(&key.namespace, &key.name)).chars().take(LENGTH).collect();
     format!("file-{hash}")
@@ -202,7 +191,7 @@ fn documents(text: &Text) -> Result<Vec<Found<'_>>, String> {
     Ok(found)
 }
 
-fn one(file: &Path, line: u64, mut json: Json) -> Found<'_> {
+fn one(file: &Arc<Path>, line: u64, mut json: Json) -> Found<'_> {
     let text = |pointer: &str| json.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
     let (kind, name, mut namespace) = (text("/kind"), text("/metadata/name"), text("/metadata/namespace"));
     let cluster = kind == "MapperClass";
@@ -212,7 +201,7 @@ fn one(file: &Path, line: u64, mut json: Json) -> Found<'_> {
             metadata.entry("namespace").or_insert_with(|| json!(DEFAULT_NAMESPACE));
         }
     }
-    Found { file, line, key: Key { kind, namespace, name }, json }
+    Found { file, line, key: Key { kind: word(kind), namespace: word(namespace), name }, json }
 }
 
 /// Objects that stand in the files more than once: none of them is taken, for nobody knows which is meant.

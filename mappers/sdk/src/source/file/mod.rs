@@ -1,16 +1,17 @@
 //! No cluster: the same YAML from files. What the API server and the operator would do to it is done here, and edits are
 //! picked up while it runs. An invalid edit is told by name; what was valid last stays in force.
 mod accept;
+mod kept;
 mod place;
 mod text;
 mod watch;
 
 pub(crate) use accept::World;
 pub(crate) use place::Placed;
-pub(crate) use text::{Text, read};
+pub(crate) use text::{Digest, Text, digest, read};
 
 use crate::{NodeConfig, Secrets};
-use pollux_crds::{Device, EffectiveDevice, Writes};
+use pollux_crds::{EffectiveDevice, JsonText, Writes};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -69,10 +70,11 @@ pub struct Report {
 #[derive(Debug)]
 pub struct FileSource {
     paths: Vec<PathBuf>,
-    texts: Vec<Text>,
+    /// Of what was read last.
+    seen: Option<Digest>,
     world: World,
     placed: Placed,
-    devices: Sender<Arc<BTreeMap<String, Arc<Device>>>>,
+    devices: Sender<Arc<BTreeMap<String, Arc<JsonText>>>>,
     config: Sender<Arc<NodeConfig>>,
     secrets: Sender<Secrets>,
 }
@@ -83,7 +85,7 @@ impl FileSource {
         let ((config, _), (secrets, _)) = (channel(Arc::default()), channel(Secrets::default()));
         let placed = Placed::new(protocol, writes);
         let devices = Sender::new(Arc::default());
-        let mut source = Self { paths, texts: vec![], world: World::default(), placed, devices, config, secrets };
+        let mut source = Self { paths, seen: None, world: World::default(), placed, devices, config, secrets };
         let report = source.reread().unwrap_or_default();
         (source, report)
     }
@@ -93,7 +95,7 @@ impl FileSource {
     }
     /// Each Device as it stands in the files, by uid: the newest that an API server would take, also where its mapper goes
     /// on by an older one.
-    pub fn devices(&self) -> Receiver<Arc<BTreeMap<String, Arc<Device>>>> {
+    pub fn devices(&self) -> Receiver<Arc<BTreeMap<String, Arc<JsonText>>>> {
         self.devices.subscribe()
     }
     /// Contents of the Secrets, by `namespace.name.key`, now and after each edit.
@@ -103,17 +105,18 @@ impl FileSource {
     /// The file that a device comes from.
     pub fn file_of(&self, device: &EffectiveDevice) -> PathBuf {
         let found = self.world.get("Device", &device.namespace, &device.name);
-        found.map(|accepted| accepted.file.clone()).unwrap_or_default()
+        found.map(|accepted| accepted.file.to_path_buf()).unwrap_or_default()
     }
     /// None: nothing has changed since the files were read last.
     fn reread(&mut self) -> Option<Report> {
         let texts = read(&self.paths);
-        if texts == self.texts && !texts.is_empty() {
+        let seen = digest(&texts);
+        if self.seen.replace(seen) == Some(seen) && !texts.is_empty() {
             return None;
         }
         let mut report = self.world.update(&texts);
         let config = Arc::new(self.placed.update(&self.world, &mut report));
-        self.texts = texts;
+        drop(texts);
         self.devices.send_replace(Arc::new(self.world.devices()));
         Secrets::renew(&self.secrets, self.world.secrets());
         self.config.send_if_modified(|current| {

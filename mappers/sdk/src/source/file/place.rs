@@ -2,12 +2,13 @@
 //! valid entry in force.
 use super::{
     Problem, Report,
-    accept::{Accepted, Key, World},
+    accept::{Accepted, Key, World, uid},
+    kept::Kept,
 };
 use crate::NodeConfig;
 use pollux_crds::{
-    Device, EffectiveDevice, MapperClass, Opening, Resolved, SecretRef, SharedProperties, Writes, check_secrets,
-    conflicts, judge_model, offline::Object, resolve, speaks,
+    Channel, Device, EffectiveDevice, JsonText, MapperClass, Opening, Resolved, SecretRef, SharedProperties, Writes,
+    check_secrets, conflicts, judge_model, resolve, speaks,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -58,20 +59,20 @@ impl Placed {
         let mut told = BTreeSet::new();
         let mut named = BTreeSet::new();
         for (key, accepted) in world.objects() {
-            let Object::Device(device) = &accepted.object else {
-                report.models += usize::from(matches!(accepted.object, Object::DeviceModel(_)));
-                report.channels += usize::from(matches!(accepted.object, Object::Channel(_)));
+            let Some(device) = accepted.object.device() else {
+                report.models += usize::from(matches!(accepted.object, Kept::DeviceModel(_)));
+                report.channels += usize::from(matches!(accepted.object, Kept::Channel(_)));
                 continue;
             };
-            named.extend(device.spec.model.as_deref().map(|model| (key.namespace.as_str(), model)));
-            if let Some(protocol) = other_protocol(device, world, self.protocol) {
+            named.extend(device.spec.model.clone().map(|model| (&*key.namespace, model)));
+            if let Some(protocol) = other_protocol(&device, world, self.protocol) {
                 report.notes.push(format!("{}: {key}: ignored, its protocol is {protocol}", accepted.file.display()));
                 continue;
             }
-            let outcome = judge((key, accepted), device, world, &mut told);
+            let outcome = judge((key, accepted), &device, world, &mut told);
             // What is not shared goes before the next one is judged.
             let outcome = outcome.map(|resolved| {
-                openings.extend(opening((key, accepted), device, &resolved, world));
+                openings.extend(opening((key, accepted), &device, &resolved, world));
                 let properties = self.properties.share(resolved.effective.properties);
                 EffectiveDevice { properties, ..resolved.effective }
             });
@@ -84,8 +85,8 @@ impl Placed {
             }
         }
         for (key, accepted) in world.objects() {
-            if let Object::DeviceModel(model) = &accepted.object
-                && !named.contains(&(key.namespace.as_str(), key.name.as_str()))
+            if let Kept::DeviceModel(model) = &accepted.object
+                && !named.contains(&(&*key.namespace, key.name.clone()))
             {
                 let wrong = judge_model(model).into_iter();
                 report.problems.extend(wrong.map(|error| Problem::at(&accepted.file, &key.to_string(), &error)));
@@ -109,7 +110,7 @@ fn judge(
     world: &World,
     told: &mut BTreeSet<String>,
 ) -> Result<Resolved, Vec<Problem>> {
-    let resolved = resolve(device, model(device, key, world), channel(device, key, world));
+    let resolved = resolve(device, model(device, key, world), channel(device, key, world).as_ref());
     let spoken = class(device, world).map_or(Ok(()), |class| speaks(class, device));
     let find = |named: &SecretRef| world.secret(&key.namespace, &named.name);
     let secrets = resolved.as_ref().map(|resolved| check_secrets(&resolved.device, find)).unwrap_or_default();
@@ -137,9 +138,9 @@ fn opening<'a>(
 
 impl World {
     /// Every Device, by uid.
-    pub(crate) fn devices(&self) -> BTreeMap<String, Arc<Device>> {
-        let devices = self.objects().filter_map(|(_, accepted)| match &accepted.object {
-            Object::Device(device) => Some((device.metadata.uid.clone()?, device.clone())),
+    pub(crate) fn devices(&self) -> BTreeMap<String, Arc<JsonText>> {
+        let devices = self.objects().filter_map(|(key, accepted)| match &accepted.object {
+            Kept::Device(device) => Some((uid(key), device.clone())),
             _ => None,
         });
         devices.collect()
@@ -149,23 +150,20 @@ impl World {
 fn model<'a>(device: &Device, key: &Key, world: &'a World) -> Option<&'a pollux_crds::DeviceModel> {
     let name = device.spec.model.as_ref()?;
     match &world.get("DeviceModel", &key.namespace, name)?.object {
-        Object::DeviceModel(model) => Some(model),
+        Kept::DeviceModel(model) => Some(model),
         _ => None,
     }
 }
-fn channel<'a>(device: &Device, key: &Key, world: &'a World) -> Option<&'a pollux_crds::Channel> {
+fn channel(device: &Device, key: &Key, world: &World) -> Option<Channel> {
     let name = device.spec.protocol.channel()?;
-    match &world.get("Channel", &key.namespace, name)?.object {
-        Object::Channel(channel) => Some(channel),
-        _ => None,
-    }
+    world.get("Channel", &key.namespace, name)?.object.channel()
 }
 
 /// The class that drives the device, where it is in the files.
 fn class<'a>(device: &Device, world: &'a World) -> Option<&'a MapperClass> {
     let name = device.spec.mapper_class.as_deref().or(device.spec.protocol.name())?;
     match &world.get("MapperClass", "", name)?.object {
-        Object::MapperClass(class) => Some(class),
+        Kept::MapperClass(class) => Some(class),
         _ => None,
     }
 }
