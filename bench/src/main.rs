@@ -1,4 +1,4 @@
-//! Measurements, work counted by the far end. `rows`: Modbus beside other clients, on this machine alone. `cluster`:
+//! Measurements, work counted by the far end. `rows`: Modbus and OPC UA beside other clients, on this machine alone. `cluster`:
 //! Pollux on a real cluster. `client`: what `rows` starts as processes of their own. `bench/run` is the way in.
 mod client;
 mod cluster;
@@ -10,6 +10,7 @@ mod plot;
 mod process;
 mod readme;
 mod rows;
+mod servers;
 mod table;
 
 use clap::{Parser, Subcommand};
@@ -24,7 +25,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Modbus, on this machine alone
+    /// Modbus and OPC UA, on this machine alone
     Rows(Choice),
     /// On the cluster of POLLUX_CLUSTER
     Cluster {
@@ -57,6 +58,9 @@ pub(crate) struct Choice {
     /// Folder of the compiled peers
     #[arg(long, env = "POLLUX_BENCH_PEERS")]
     peers: PathBuf,
+    /// Folder of the programs on open62541; without it the rows of OPC UA are skipped
+    #[arg(long, env = "POLLUX_OPEN62541")]
+    open62541: Option<PathBuf>,
     /// How long the soak lasts
     #[arg(long, default_value_t = 30)]
     soak_minutes: u32,

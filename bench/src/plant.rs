@@ -63,7 +63,7 @@ impl Plant {
     }
     /// The mapper on the far end of that port.
     pub(crate) fn start(&self, port: u16) -> Result<Mapper> {
-        Mapper::start(&self.yaml(|at| format!("tcp: {{host: {}, port: {port}}}", host(at)))?)
+        Mapper::start("pollux-modbus", &self.yaml(|at| format!("tcp: {{host: {}, port: {port}}}", host(at)))?)
     }
     /// Every value as the local API shows it is the one that stands at its place; how many they are.
     pub(crate) fn verify(&self, mapper: &Mapper) -> Result<usize> {
@@ -84,7 +84,7 @@ impl Plant {
     }
 }
 
-/// A `pollux-modbus --file` at work.
+/// A mapper at work, as `pollux-modbus --file`.
 #[derive(Debug)]
 pub(crate) struct Mapper {
     pub(crate) process: Process,
@@ -93,15 +93,15 @@ pub(crate) struct Mapper {
 }
 
 impl Mapper {
-    pub(crate) fn start(yaml: &str) -> Result<Self> {
+    pub(crate) fn start(program: &str, yaml: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name);
         fs::write(at("plant.yaml"), yaml)?;
-        let mut command = process::on_core(process::CLIENT, beside("pollux-modbus")?);
+        let mut command = process::on_core(process::CLIENT, beside(program)?);
         command.arg("--file").arg(at("plant.yaml")).arg("--state-dir").arg(at("state"));
         command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]).stdout(Stdio::piped());
         command.stderr(fs::File::create(at("log"))?);
-        let mut process = Process::start("pollux-modbus", command)?;
+        let mut process = Process::start(program, command)?;
         let out = process.child().stdout.take().context("piped")?;
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
@@ -112,7 +112,7 @@ impl Mapper {
             }
         });
         let Ok(api) = told.recv_timeout(Duration::from_mins(1)) else {
-            bail!("pollux-modbus did not start: {}", fs::read_to_string(at("log")).unwrap_or_default())
+            bail!("{program} did not start: {}", fs::read_to_string(at("log")).unwrap_or_default())
         };
         Ok(Self { process, api: api.parse()?, folder })
     }

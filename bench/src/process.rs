@@ -3,6 +3,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::{
     ffi::OsStr,
     fs,
+    io::Read as _,
     process::{Child, Command},
     time::Duration,
 };
@@ -63,6 +64,14 @@ impl Process {
             Some(status) => bail!("{} ended: {status}", self.what),
             None => Ok(()),
         }
+    }
+    /// What it says until it ends by itself, which must be well. Its output is piped.
+    pub(crate) fn output(mut self) -> Result<String> {
+        let mut out = String::new();
+        self.child.stdout.take().context("piped")?.read_to_string(&mut out)?;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "{} ended: {status}", self.what);
+        Ok(out)
     }
     /// SIGTERM, and so long until it must have ended.
     pub(crate) fn end(mut self, within: Duration) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Clients that run as processes of their own until they are ended, or for ten minutes. Each checks what it reads.
 mod engine;
+mod opcua;
 mod tokio_modbus;
 mod wire;
 
@@ -22,6 +23,8 @@ pub(crate) enum Client {
     TokioModbus { port: u16 },
     /// Ours, the engine without configuration, twin and API
     Engine(Load),
+    /// Ours, the engine with the driver of OPC UA
+    Opcua(opcua::Load),
 }
 
 /// Connections to one host each, with so many units of so many float32, each read so often.
@@ -45,6 +48,7 @@ impl Client {
                 Self::Wire { port, depth } => wire::run(port, depth).await,
                 Self::TokioModbus { port } => tokio_modbus::run(port).await,
                 Self::Engine(load) => engine::run(load).await,
+                Self::Opcua(load) => opcua::run(load).await,
             }
         };
         runtime.block_on(async {

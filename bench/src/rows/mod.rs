@@ -1,5 +1,10 @@
 //! The rows: each measures into its own CSV file, and can say in a table of the README what is in there.
 mod depth;
+mod opcua;
+mod opcua_read;
+mod opcua_restart;
+mod opcua_subscribe;
+mod opcua_write;
 mod planner;
 mod roundtrip;
 mod rtu;
@@ -29,15 +34,28 @@ pub(crate) struct Kind {
     pub(crate) plot: fn(&Table) -> String,
 }
 
-pub(crate) const ROWS: &[Kind] =
-    &[roundtrip::ROW, depth::ROW, tags::ROW, planner::ROW, rtu::ROW, write::ROW, soak::ROW];
+pub(crate) const ROWS: &[Kind] = &[
+    roundtrip::ROW,
+    depth::ROW,
+    tags::ROW,
+    planner::ROW,
+    rtu::ROW,
+    write::ROW,
+    soak::ROW,
+    opcua_read::ROW,
+    opcua_subscribe::ROW,
+    opcua_write::ROW,
+    opcua_restart::ROW,
+];
 
 /// What all rows share.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) quick: bool,
     pub(crate) peers: PathBuf,
-    /// Python with pymodbus, where it is there.
+    /// Server and client on open62541, where they are there.
+    pub(crate) open62541: Option<PathBuf>,
+    /// Python with pymodbus and asyncua, where it is there.
     pub(crate) python: Option<PathBuf>,
     pub(crate) soak_minutes: u32,
     results: PathBuf,
@@ -62,7 +80,7 @@ impl Context {
 }
 
 pub(crate) fn run(choice: Choice) -> Result<()> {
-    let Choice { rows, quick, resume, results, peers, soak_minutes } = choice;
+    let Choice { rows, quick, resume, results, peers, open62541, soak_minutes } = choice;
     for row in &rows {
         let names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
         ensure!(names.contains(&row.as_str()), "no row {row}; there are: {}", names.join(", "));
@@ -75,7 +93,8 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
     };
     std::fs::create_dir_all(&results)?;
     let python = std::env::var_os("POLLUX_PYTHON").map(PathBuf::from).filter(|path| path.exists());
-    let context = Context { quick, peers, python, soak_minutes, results };
+    let open62541 = open62541.filter(|folder| folder.join("server").exists());
+    let context = Context { quick, peers, open62541, python, soak_minutes, results };
     ensure!(context.peer("far").exists(), "{} is not compiled: bench/run does it", context.peer("far").display());
     let mut failed = vec![];
     for row in ROWS.iter().filter(|row| rows.is_empty() || rows.iter().any(|name| name == row.name)) {

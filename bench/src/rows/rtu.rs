@@ -46,7 +46,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
         let mut bus = Bus::start(context, *baud)?;
         let path = bus.path.clone();
         let yaml = PLANT.yaml(|_| format!("rtu: {{path: {path}, baudRate: {baud}, parity: None, stopBits: 2}}"))?;
-        let mut mapper = Mapper::start(&yaml)?;
+        let mut mapper = Mapper::start("pollux-modbus", &yaml)?;
         thread::sleep(context.seconds(12.0, 3.0));
         let (first, cpu, began) = (bus.counted()?, mapper.process.cpu()?, Instant::now());
         thread::sleep(context.seconds(25.0, 2.0));

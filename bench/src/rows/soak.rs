@@ -57,7 +57,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
         let port = if at == 0 { proxy.port } else { far.port };
         format!("tcp: {{host: {}, port: {port}}}, timeout: 500ms", host(at))
     })?;
-    let mut mapper = Mapper::start(&yaml)?;
+    let mut mapper = Mapper::start("pollux-modbus", &yaml)?;
     back(&mut far, &mapper).context("before the first fault")?;
     let start = Instant::now();
     for (n, fault) in (0..faults).zip(FAULTS.iter().cycle()) {

@@ -1,21 +1,26 @@
 /* client URL none|sign|encrypt read COUNT SECONDS [PER_CALL]
- * client URL none|sign|encrypt subscribe SUBSCRIPTIONS ITEMS INTERVAL_MS SECONDS
- * An OPC UA client by open62541 for the rows of bench/: reads or subscribes to the floats i=1… of `server`, and says one line of JSON:
+ * client URL none|sign|encrypt write COUNT SECONDS
+ * client URL[,URL…] none|sign|encrypt subscribe SUBSCRIPTIONS ITEMS INTERVAL_MS SECONDS
+ * An OPC UA client by open62541 for the rows of bench/: reads or subscribes to the floats i=1… of `server`, or writes its memory, all in
+ * one request; and says one line of JSON:
  * values, calls, seconds, CPU seconds of this process (getrusage), largest resident memory in KiB, and how often a float did not go up by one.
- * `subscribe`: a session of its own for each subscription, on neighbouring floats. Ends with an error in words and status 1. */
+ * `subscribe`: a session of its own for each subscription, on neighbouring floats, on the servers in turn. Ends with an error in words and status 1. */
 #include <open62541/client.h>
 #include <open62541/client_config_default.h>
 #include <open62541/client_subscriptions.h>
 #include <open62541/plugin/certificategroup_default.h>
 #include <open62541/plugin/create_certificate.h>
 #include <open62541/plugin/log_stdout.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
-static unsigned long long values = 0, jumps = 0;
+/* Of one thread; `subscribe` adds them up. */
+static _Thread_local unsigned long long values = 0, jumps = 0;
 
 static void must(UA_StatusCode code, const char *what) {
     if(code == UA_STATUSCODE_GOOD) return;
@@ -93,6 +98,29 @@ static void read_floats(const char *url, const char *mode, size_t n, double seco
     UA_Client_disconnect(c); UA_Client_delete(c);
 }
 
+static void write_memory(const char *url, const char *mode, size_t n, double seconds) {
+    UA_Client *c = connected(url, mode);
+    UA_UInt16 ns = index_of_test(c);
+    UA_WriteValue *nodes = calloc(n, sizeof *nodes); float value = 0; /* the same one everywhere */
+    for(size_t i = 0; i < n; i++) {
+        nodes[i] = (UA_WriteValue){.nodeId = UA_NODEID_NUMERIC(ns, 1000001 + (UA_UInt32)i), .attributeId = UA_ATTRIBUTEID_VALUE, .value.hasValue = true};
+        UA_Variant_setScalar(&nodes[i].value.value, &value, &UA_TYPES[UA_TYPES_FLOAT]);
+    }
+    double from = now(), spent = cpu(); unsigned long long calls = 0;
+    for(; now() - from < seconds; calls++) {
+        value += 1;
+        UA_WriteRequest q; UA_WriteRequest_init(&q); q.nodesToWrite = nodes; q.nodesToWriteSize = n;
+        UA_WriteResponse a = UA_Client_Service_write(c, q);
+        must(a.responseHeader.serviceResult, "write");
+        for(size_t i = 0; i < a.resultsSize; i++) must(a.results[i], "write of a node");
+        values += a.resultsSize;
+        UA_WriteResponse_clear(&a);
+    }
+    say("write", calls, now() - from, cpu() - spent);
+    free(nodes);
+    UA_Client_disconnect(c); UA_Client_delete(c);
+}
+
 static void create_items(UA_Client *c, UA_UInt16 ns, UA_UInt32 first, size_t n, double interval) {
     UA_CreateSubscriptionRequest q = UA_CreateSubscriptionRequest_default();
     q.requestedPublishingInterval = interval; q.maxNotificationsPerPublish = 0;
@@ -113,22 +141,37 @@ static void create_items(UA_Client *c, UA_UInt16 ns, UA_UInt32 first, size_t n, 
     for(size_t i = 0; i < a.resultsSize; i++) must(a.results[i].statusCode, "item");
     UA_CreateMonitoredItemsResponse_clear(&a); free(items); free(calls);
 }
-static void iterate(UA_Client **all, size_t n, double seconds) {
-    for(double from = now(); now() - from < seconds;)
-        for(size_t i = 0; i < n; i++) must(UA_Client_run_iterate(all[i], 1), "subscription");
-}
-static void subscribe(const char *url, const char *mode, size_t n, size_t items, double interval, double seconds) {
-    UA_Client **all = calloc(n, sizeof *all);
-    for(size_t i = 0; i < n; i++) {
-        all[i] = connected(url, mode);
-        create_items(all[i], index_of_test(all[i]), (UA_UInt32)(i * items) + 1, items, interval);
+/* A thread for each session, so that each sleeps until something comes. Values count from the end of the warming on, jumps from the first. */
+#define WARM 2.0
+typedef struct { UA_Client *client; double seconds; unsigned long long values, jumps; pthread_t thread; } Session;
+static void *iterate(void *of) {
+    Session *s = of;
+    double from = now(), left; UA_Boolean warm = false;
+    while((left = WARM + s->seconds - (now() - from)) > 0) {
+        if(!warm && now() - from >= WARM) { warm = true; values = 0; }
+        must(UA_Client_run_iterate(s->client, (UA_UInt32)(left < 0.5 ? left * 1000 + 1 : 500)), "subscription");
     }
-    iterate(all, n, 2); /* until all of them flow */
-    values = 0; /* jumps are counted from the first value on */
+    s->values = values; s->jumps = jumps;
+    return NULL;
+}
+static void subscribe(char *urls, const char *mode, size_t n, size_t items, double interval, double seconds) {
+    char *url[64]; size_t servers = 0;
+    for(char *one = strtok(urls, ","); one && servers < sizeof url / sizeof *url; one = strtok(NULL, ",")) url[servers++] = one;
+    if(!servers) { fprintf(stderr, "no URL\n"); exit(2); }
+    Session *all = calloc(n, sizeof *all);
+    for(size_t i = 0; i < n; i++) {
+        all[i].client = connected(url[i % servers], mode);
+        create_items(all[i].client, index_of_test(all[i].client), (UA_UInt32)(i / servers * items) + 1, items, interval);
+    }
+    for(size_t i = 0; i < n; i++) {
+        all[i].seconds = seconds;
+        if(pthread_create(&all[i].thread, NULL, iterate, &all[i])) { perror("thread"); exit(1); }
+    }
+    usleep((useconds_t)(WARM * 1e6));
     double from = now(), spent = cpu();
-    iterate(all, n, seconds);
+    for(size_t i = 0; i < n; i++) { pthread_join(all[i].thread, NULL); values += all[i].values; jumps += all[i].jumps; }
     say("subscribe", 0, now() - from, cpu() - spent);
-    for(size_t i = 0; i < n; i++) { UA_Client_disconnect(all[i]); UA_Client_delete(all[i]); }
+    for(size_t i = 0; i < n; i++) { UA_Client_disconnect(all[i].client); UA_Client_delete(all[i].client); }
 }
 
 int main(int argc, char **argv) {
@@ -136,10 +179,14 @@ int main(int argc, char **argv) {
         size_t n = strtoul(argv[4], NULL, 10), per_call = argc > 6 ? strtoul(argv[6], NULL, 10) : n;
         if(n && per_call) { read_floats(argv[1], argv[2], n, atof(argv[5]), per_call); return 0; }
     }
+    if(argc == 6 && !strcmp(argv[3], "write")) {
+        size_t n = strtoul(argv[4], NULL, 10);
+        if(n) { write_memory(argv[1], argv[2], n, atof(argv[5])); return 0; }
+    }
     if(argc == 8 && !strcmp(argv[3], "subscribe")) {
         size_t n = strtoul(argv[4], NULL, 10), items = strtoul(argv[5], NULL, 10);
         if(n && items) { subscribe(argv[1], argv[2], n, items, atof(argv[6]), atof(argv[7])); return 0; }
     }
-    fprintf(stderr, "client URL none|sign|encrypt read COUNT SECONDS [PER_CALL]\nclient URL none|sign|encrypt subscribe SUBSCRIPTIONS ITEMS INTERVAL_MS SECONDS\n");
+    fprintf(stderr, "client URL none|sign|encrypt read COUNT SECONDS [PER_CALL]\nclient URL none|sign|encrypt write COUNT SECONDS\nclient URL[,URL…] none|sign|encrypt subscribe SUBSCRIPTIONS ITEMS INTERVAL_MS SECONDS\n");
     return 2;
 }

@@ -10,6 +10,7 @@
  *   hidden=1              no OperationLimits node says the limits                  trust=none     as the command, from the start
  *   stay=1                go on when stdin ends, and say on stderr which certificate a client shows: as a Pod
  *   tick=MS               how often Counter counts (50)      play=1   with each tick Speed comes nearer to Setpoint
+ *   memory=N              floats i=1000001… that can be written
  *
  * Commands on stdin, each answered by one line of JSON; the first line says {"ready": true, "port": …, "pid": …, "thumbprint": …}.
  * NAME is a string identifier or the number of a float; a deleted node stays in its monitored items, and they hear of it again.
@@ -17,7 +18,8 @@
  *   subscriptions drop · sessions drop      gone, and no client is told
  *   limits KEY=N …                          from now on; OperationLimits say the new ones, unless hidden
  *   trust all|none · block MS · pid
- *   counts                                  sessions, subscriptions, and requests by service since the last `counts` */
+ *   counts                                  sessions, subscriptions, and since the last `counts`: requests by service, how often a float
+ *                                           was read or sampled, values that were written to memory */
 #include "plant.h"
 #include <arpa/inet.h>
 #include <mbedtls/sha1.h>
@@ -42,11 +44,12 @@ static void stop(int signal) { running = false; }
 typedef struct { UA_Float value; UA_StatusCode status; } Float;
 static Float *floats;
 static UA_UInt32 count_of_floats;
+static unsigned long long given = 0, written = 0;
 
 static UA_StatusCode read_float(UA_Server *s, const UA_NodeId *sid, void *sc, const UA_NodeId *id, void *context, UA_Boolean stamp,
                                 const UA_NumericRange *range, UA_DataValue *v) {
     Float *f = (Float *)context;
-    f->value += 1.0f;
+    f->value += 1.0f; given++;
     if(f->status) { v->status = f->status; v->hasStatus = true; }
     UA_Variant_setScalar(&v->value, &f->value, &UA_TYPES[UA_TYPES_FLOAT]);
     v->value.storageType = UA_VARIANT_DATA_NODELETE;
@@ -61,6 +64,32 @@ static UA_StatusCode add_float(UA_Server *s, UA_UInt32 i) {
     UA_CallbackValueSource source = {.read = read_float, .write = NULL};
     return UA_Server_addCallbackValueSourceVariableNode(s, UA_NODEID_NUMERIC(ns, i), UA_NS0ID(OBJECTSFOLDER), UA_NS0ID(ORGANIZES),
         browse_name(name), UA_NS0ID(BASEDATAVARIABLETYPE), a, source, &floats[i - 1], NULL);
+}
+#define MEMORY 1000001
+static UA_StatusCode read_memory(UA_Server *s, const UA_NodeId *sid, void *sc, const UA_NodeId *id, void *context, UA_Boolean stamp,
+                                 const UA_NumericRange *range, UA_DataValue *v) {
+    UA_Variant_setScalar(&v->value, context, &UA_TYPES[UA_TYPES_FLOAT]);
+    v->value.storageType = UA_VARIANT_DATA_NODELETE;
+    v->hasValue = true;
+    return UA_STATUSCODE_GOOD;
+}
+static UA_StatusCode write_memory(UA_Server *s, const UA_NodeId *sid, void *sc, const UA_NodeId *id, void *context,
+                                  const UA_NumericRange *range, const UA_DataValue *v) {
+    if(!v->hasValue || !UA_Variant_hasScalarType(&v->value, &UA_TYPES[UA_TYPES_FLOAT])) return UA_STATUSCODE_BADTYPEMISMATCH;
+    *(UA_Float *)context = *(UA_Float *)v->value.data; written++;
+    return UA_STATUSCODE_GOOD;
+}
+static void add_memory(UA_Server *s, UA_UInt32 n) {
+    UA_Float *cells = calloc(n + 1, sizeof *cells); /* as long as the process */
+    UA_CallbackValueSource source = {.read = read_memory, .write = write_memory};
+    for(UA_UInt32 i = 0; i < n; i++) {
+        UA_VariableAttributes a = UA_VariableAttributes_default;
+        a.dataType = UA_TYPES[UA_TYPES_FLOAT].typeId; a.valueRank = UA_VALUERANK_SCALAR;
+        a.accessLevel = UA_ACCESSLEVELMASK_READ | UA_ACCESSLEVELMASK_WRITE;
+        char name[16]; snprintf(name, sizeof name, "M%u", i);
+        must(UA_Server_addCallbackValueSourceVariableNode(s, UA_NODEID_NUMERIC(ns, MEMORY + i), UA_NS0ID(OBJECTSFOLDER), UA_NS0ID(ORGANIZES),
+             browse_name(name), UA_NS0ID(BASEDATAVARIABLETYPE), a, source, &cells[i], NULL), "memory");
+    }
 }
 static void tick(UA_Server *s, void *data) {
     static double n = 0; n += 1;
@@ -123,7 +152,8 @@ static void say_counts(void) {
         printf("%s\"%.*s\": %lu", comma, (int)(strlen(name) - strlen("Request")), name, services[i].count);
         services[i].count = 0; comma = ", ";
     }
-    printf("}}\n");
+    printf("}, \"floats\": %llu, \"written\": %llu}\n", given, written);
+    given = written = 0;
 }
 static void drop_subscriptions(UA_Server *s) {
     while(subscription_count) {
@@ -341,13 +371,14 @@ int main(int argc, char **argv) {
     c.maxSessions = 200; c.maxSecureChannels = 400; c.publishingIntervalLimits.min = 5; c.samplingIntervalLimits.min = 5;
     c.queueSizeLimits.max = 10000; c.maxNotificationsPerPublish = 100000; c.maxPublishReqPerSession = 100; /* of these 0 is none, not unlimited */
     c.sessionNotificationCallback = on_session; c.subscriptionNotificationCallback = on_subscription; c.serviceNotificationCallback = on_service;
-    const char *key_file = NULL, *cert_file = NULL; double every = 50; UA_Boolean pad = false, deprecated = false, hidden = false;
+    const char *key_file = NULL, *cert_file = NULL; double every = 50; UA_UInt32 memory = 0; UA_Boolean pad = false, deprecated = false, hidden = false;
     for(int i = 3; i < argc; i++) {
         char *value = strchr(argv[i], '=');
         if(value) *value++ = 0;
         if(value && !strcmp(argv[i], "key")) key_file = value;
         else if(value && !strcmp(argv[i], "cert")) cert_file = value;
         else if(value && !strcmp(argv[i], "tick")) every = atof(value);
+        else if(value && !strcmp(argv[i], "memory")) memory = (UA_UInt32)strtoul(value, NULL, 10);
         else if(value && !strcmp(argv[i], "pad")) pad = atoi(value) != 0;
         else if(value && !strcmp(argv[i], "deprecated")) deprecated = atoi(value) != 0;
         else if(value && !strcmp(argv[i], "hidden")) hidden = atoi(value) != 0;
@@ -364,6 +395,7 @@ int main(int argc, char **argv) {
     if(pad) UA_Server_addNamespace(s, "urn:pad");
     if(UA_Server_addNamespace(s, "urn:test") != ns) { fprintf(stderr, "urn:test has another index\n"); return 1; }
     for(UA_UInt32 i = 1; i <= count_of_floats; i++) must(add_float(s, i), "float");
+    add_memory(s, memory);
     line7(s); built_in(s); structures(s);
     if(hidden) hide_limits(s);
     UA_Double zero = 0; UA_Variant v; UA_Variant_setScalar(&v, &zero, &UA_TYPES[UA_TYPES_DOUBLE]);
