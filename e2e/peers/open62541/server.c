@@ -99,7 +99,8 @@ static void tick(UA_Server *s, void *data) {
     UA_Variant speed, setpoint; UA_Variant_init(&speed); UA_Variant_init(&setpoint);
     UA_Server_readValue(s, named("Speed"), &speed); UA_Server_readValue(s, named("Setpoint"), &setpoint);
     if(UA_Variant_hasScalarType(&speed, v.type) && UA_Variant_hasScalarType(&setpoint, v.type)) {
-        double now = *(double *)speed.data, far = *(double *)setpoint.data - now, to = far > -0.1 && far < 0.1 ? now + far : now + far / 4;
+        double now = *(double *)speed.data, far = *(double *)setpoint.data - now, to = far > -0.5 && far < 0.5 ? now + far : now + far / 4;
+        to = (double)(long long)(to * 10 + (to < 0 ? -0.5 : 0.5)) / 10;
         UA_Variant_setScalar(&v, &to, &UA_TYPES[UA_TYPES_DOUBLE]);
         UA_Server_writeValue(s, named("Speed"), v);
     }

@@ -148,3 +148,26 @@ fn the_log_of_a_discovery_in_a_pod_is_yaml_at_open62541() {
     std::fs::write(&file, log + &secrets).unwrap();
     told(&["check", file.to_str().unwrap()]);
 }
+
+/// `examples/opcua`, with what its reader puts in.
+#[test]
+#[ignore = "needs open62541"]
+fn the_example_is_read_at_open62541() {
+    let peer = Peer::open62541(&[]);
+    let thumbprint = peer.hello["thumbprint"].as_str().unwrap();
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/opcua");
+    told(&["check", example.to_str().unwrap()]);
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["model.yaml", "device.yaml", "secrets.yaml"] {
+        let text = std::fs::read_to_string(example.join(file)).unwrap();
+        let text = text.replace("opc.tcp://127.0.0.1:4840", &peer.url()).replace(&"0".repeat(64), thumbprint);
+        std::fs::write(folder.path().join(file), text.replace("change-me", "secret")).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    let out = told(&["read", path]);
+    let cells: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+    for shown in [["speed", "1.5"], ["setpoint", "20"], ["mode", "Automatic"], ["name", "press"], ["firstZone", "1"]] {
+        assert!(cells.iter().any(|cells| *cells == shown), "{shown:?}\n{out}");
+    }
+    assert!(out.lines().filter(|line| line.contains("  Good")).count() == 7, "{out}");
+}
