@@ -118,6 +118,10 @@ impl pollux_mapper::Link<OpcUa> for Link {
         self.late.fetch_max(now, Relaxed).max(now)
     }
 
+    async fn close(&self) {
+        self.session.close().await;
+    }
+
     async fn run(&self) -> Error {
         tokio::select! {
             error = self.session.run() => error,

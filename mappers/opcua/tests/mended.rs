@@ -270,3 +270,14 @@ async fn a_device_that_is_configured_anew_while_it_is_found_again_leaves_nothing
     rig.until_is("speed", 7.5).await;
     rig.until("only that is watched", |_| liar.world().items() == 1).await;
 }
+
+/// Whoever comes next is not kept out by a session that nobody uses.
+#[tokio::test]
+async fn when_the_mapper_ends_its_session_is_closed_before_it_is_gone() {
+    let liar = Liar::honest().await;
+    let rig = Rig::start(brisk(&liar, OpcUaDelivery::Auto), plant()).await;
+    rig.until_is("speed", 1.5).await;
+    assert_eq!(liar.world().counts(), (1, 1));
+    rig.stop().await;
+    assert_eq!(liar.world().counts(), (0, 0));
+}

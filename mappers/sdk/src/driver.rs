@@ -204,6 +204,12 @@ pub trait Link<P: Protocol>: Send + Sync + 'static {
     fn run(&self) -> impl Future<Output = P::Error> + Send {
         std::future::pending()
     }
+
+    /// The last words to the other end, where it would keep something for us else (a session of OPC UA): nothing is under way, `run` is
+    /// polled no longer, and the link is dropped then. Not called on one that is dead. It has a second. Default: none.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// Where a value goes: a row of the engine's columns. The slots of one device are consecutive.

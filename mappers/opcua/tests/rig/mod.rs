@@ -132,6 +132,12 @@ impl Rig {
         self.send(Command::Apply { spec: Box::new(spec), reply }).await;
         applied.await.expect("answered").expect("valid");
     }
+    /// As at SIGTERM; until the engine has ended.
+    pub(crate) async fn stop(mut self) {
+        self.cancel.cancel();
+        let running = self.tasks.pop().expect("the engine");
+        timeout(PATIENCE, running).await.expect("in time").expect("no panic");
+    }
     async fn send(&self, command: Command<OpcUa>) {
         self.commands.send(Box::new(command)).await.expect("it runs");
     }

@@ -4,10 +4,13 @@ use std::{process, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How long everything may take to end: what is on the wire, then its records, then the last words to the API server; and a
+/// How long everything may take to end: what is on the wire, the last words there, then its records, then the last words to the API server; and a
 /// little more, so that this is never the end of what ends in time.
-const DRAIN: Duration =
-    engine::DRAIN.saturating_add(LAST_RECORDS).saturating_add(LAST_WORDS).saturating_add(Duration::from_secs(2));
+const DRAIN: Duration = engine::DRAIN
+    .saturating_add(engine::FAREWELL)
+    .saturating_add(LAST_RECORDS)
+    .saturating_add(LAST_WORDS)
+    .saturating_add(Duration::from_secs(2));
 /// As [`super::Exit::Fault`]: something may be lost.
 const NOT_IN_TIME: i32 = 1;
 /// As a shell says it: ended by a signal.

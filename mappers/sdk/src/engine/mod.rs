@@ -26,8 +26,8 @@ pub use command::{CallError, Command, DeviceKey, DeviceSpec, Layout, OFFLINE_AFT
 pub(crate) use devices::{as_driver_sees, groups, intervals};
 use held::Held;
 use pool::Pool;
-pub(crate) use session::DRAIN;
-use session::End;
+pub(crate) use session::{DRAIN, FAREWELL};
+use session::{End, farewell};
 pub use stats::{Counter, Counters, Stats};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -164,8 +164,14 @@ impl<P: Protocol> Engine<P> {
                     fault
                 }
                 Met::Done(Ok(link)) => match self.session(&link, io).await {
-                    End::Stop => break,
-                    End::Rotated => continue,
+                    End::Stop => {
+                        farewell::<P>(&link).await;
+                        break;
+                    }
+                    End::Rotated => {
+                        farewell::<P>(&link).await;
+                        continue;
+                    }
                     End::Dead(fault) => {
                         self.stats.links_lost.add(1);
                         fault

@@ -12,6 +12,8 @@ use tokio::time::{sleep_until, timeout_at};
 
 const GRACE: Duration = Duration::from_millis(500);
 const SHORTEST: Duration = Duration::from_millis(20);
+/// Last words to the other end.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
 /// What may be under way has to end when the engine stops.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 
@@ -30,6 +32,11 @@ pub(super) enum End {
     Stop,
     Rotated,
     Dead(PointFault),
+}
+
+/// To the other end, that nobody comes back to what it keeps of this link. It may be gone: then that is by its own time-outs.
+pub(super) async fn farewell<P: Protocol>(link: &P::Link) {
+    tokio::time::timeout(FAREWELL, link.close()).await.ok();
 }
 
 impl<P: Protocol> Engine<P> {
