@@ -408,6 +408,8 @@ async fn a_read_group_stands_in_one_request_also_while_limits_are_learned() {
     rig.until_bad("n18", "a read group of 7 nodes").await;
     liar.world().set("N19", 119_i32);
     rig.until_is("n19", 119_i64).await;
+    let torn: Vec<_> = read_together(&liar).into_iter().filter(|read| !is_whole(read, 20)).collect();
+    assert!(torn.is_empty(), "{torn:?}");
 }
 
 #[tokio::test]
