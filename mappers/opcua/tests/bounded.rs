@@ -9,6 +9,7 @@ use pollux_crds::{OpcUaDelivery, OpcUaDevice, OpcUaSubscription};
 use rig::{Rig, at, open, point};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -38,6 +39,8 @@ const MIB: usize = 1 << 20;
 const ONCE: usize = 64 * MIB;
 /// Of all at once, both ends together: a few answers, as they are sent, come and are decoded.
 const TOGETHER: usize = 128 * MIB;
+/// Where the header of an answer has its object, which is none: behind the type id, a time, two numbers, no diagnostics and no strings.
+const EXTRA: Range<usize> = 25..28;
 const HONEST: [u8; 16] = *b"an honest answer";
 
 /// Arrays of values of a byte each, in an array.
@@ -46,6 +49,18 @@ fn arrays(kind: u8, value: &[u8], outer: u32) -> Vec<u8> {
     [&[0x98][..], &outer.to_le_bytes(), &inner.repeat(usize::try_from(outer).expect("64 bits"))].concat()
 }
 
+/// 15 MiB of diagnostics of nothing as the body of an answer to Read (i=634), which says that it has 4 bytes.
+fn short() -> Vec<u8> {
+    let header = [&[0; 17][..], &[0xFF; 4], &[0; 3]].concat();
+    let results = [&1_u32.to_le_bytes()[..], &[1], &arrays(25, &[0], 230), &[0xFF; 4]].concat();
+    [&[1, 0, 0x7A, 0x02, 1, 4, 0, 0, 0][..], &header, &results].concat()
+}
+
+fn whole(body: &[u8]) -> Vec<u8> {
+    [&u32::try_from(body.len()).expect("some MiB").to_le_bytes()[..], body].concat()
+}
+
+/// Instead of the honest value; those that begin as an object, without the type of a value: instead of what the header may hold more.
 fn lies() -> Vec<(&'static str, Vec<u8>)> {
     let most = [0xFF, 0xFF, 0xFF, 0x7F];
     let object = |encoding: u8| [&[22, 1, 2, 0x39, 0x30, encoding][..], &most].concat();
@@ -57,6 +72,10 @@ fn lies() -> Vec<(&'static str, Vec<u8>)> {
         ("15 MiB of diagnostics of nothing", arrays(25, &[0], 230)),
         ("15 MiB of empty values", arrays(24, &[0], 230)),
         ("a value that holds them", [&[23, 1][..], &arrays(23, &[0], 230)].concat()),
+        ("an object that is longer than it says", [&[22][..], &short()].concat()),
+        ("a list with one", [&[0x96, 1, 0, 0, 0][..], &short()].concat()),
+        ("a header with one", short()),
+        ("a header with 15 MiB of them", [&[1, 0, 0x7A, 0x02, 1][..], &whole(&short()[9..])].concat()),
     ]
 }
 
@@ -72,7 +91,8 @@ async fn what_a_server_sends_takes_no_more_memory_than_it_may() {
         vec![Say::Bytes(Box::new(move |mut body| {
             let honest = [&[15, 16, 0, 0, 0][..], &HONEST].concat();
             if let Some(at) = body.windows(honest.len()).position(|bytes| bytes == honest) {
-                body.splice(at..at + honest.len(), lie);
+                let in_header = lie.first() == Some(&1);
+                body.splice(if in_header { EXTRA } else { at..at + honest.len() }, lie);
             }
             body
         }))]

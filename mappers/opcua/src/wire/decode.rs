@@ -1,14 +1,17 @@
 //! Answers taken apart without building the crate's messages: what a value costs is paid for each of a hundred thousand in a second.
 use super::{limits::COMPOUND, shallow::Shallow};
 use crate::error::{Code, Error, Result};
-use opcua::types::{BinaryDecodable, Context, NodeId, ObjectId, ResponseHeader, Variant};
+use opcua::types::{
+    BinaryDecodable, Context, DiagnosticInfo, ExtensionObject, NodeId, ObjectId, ResponseHeader, UAString, Variant,
+};
 use std::ops::RangeInclusive;
 
 /// ExtensionObject (Part 6, 5.1.2).
 const OBJECT: u8 = 22;
-/// In the first byte of a Variant (5.2.2.16): its type, and that it is an array.
+/// In the first byte of a Variant (5.2.2.16): its type, that it is an array, and that it says how many stand in each dimension.
 const TYPE: u8 = 0x3F;
 const ARRAY: u8 = 0x80;
+const DIMENSIONS: u8 = 0x40;
 /// ExtensionObject, DataValue, Variant and DiagnosticInfo.
 const COMPOUNDS: RangeInclusive<u8> = 22..=25;
 
@@ -63,8 +66,15 @@ impl<'a> Cursor<'a> {
         }
         Err(self.wrong(format!("an answer of another type ({found})")))
     }
-    /// The header; its service result, if bad, is the error.
+    /// The header (Part 4, 7.33); its service result, if bad, is the error. What passes here, passes in the crate's own codec.
     pub(super) fn header(&mut self) -> Result<ResponseHeader> {
+        let mut inside = self.clone();
+        inside.skip::<16>()?; // time, handle, result
+        inside.decode::<DiagnosticInfo>()?;
+        inside.decode::<Option<Vec<UAString>>>()?;
+        let mut object = inside.clone();
+        inside.object()?;
+        object.measured::<ExtensionObject>(inside.rest.len())?;
         let header: ResponseHeader = self.decode()?;
         if header.service_result.is_bad() {
             return Err(Error::Refused { service: self.service, code: Code::from(header.service_result) });
@@ -149,23 +159,37 @@ impl<'a> Cursor<'a> {
     /// What holds others: a byte of it may be a hundred once it is decoded, and an object says how long it is before it is there. Objects
     /// are measured; of all else it is not known where it ends.
     fn compound(&mut self, kind: u8) -> Result<Variant> {
+        if kind & TYPE != OBJECT {
+            self.bounded(self.rest.len())?;
+            return self.decode();
+        }
         let mut inside = self.clone();
         inside.skip::<1>()?;
-        let size = match kind & TYPE {
-            OBJECT => {
-                let count = if kind & ARRAY == 0 { 1 } else { inside.count()? };
-                let whole = inside.rest.len();
-                for _ in 0..count {
-                    inside.object()?;
-                }
-                whole - inside.rest.len()
+        let count = if kind & ARRAY == 0 { 1 } else { inside.count()? };
+        for _ in 0..count {
+            inside.object()?;
+        }
+        if kind & (ARRAY | DIMENSIONS) == ARRAY | DIMENSIONS && count > 0 {
+            for _ in 0..inside.count()? {
+                inside.skip::<4>()?;
             }
-            _ => self.rest.len(),
-        };
+        }
+        self.measured(inside.rest.len())
+    }
+    fn bounded(&self, size: usize) -> Result<()> {
         if size > COMPOUND {
             return Err(self.wrong(format!("values of values within {size} bytes, {COMPOUND} are the most")));
         }
-        self.decode()
+        Ok(())
+    }
+    /// What ends where so many bytes are left. The crate decodes an object of a type that it knows from all that follows, whatever length
+    /// it says: what takes more or less than it said would be bounded by nothing, or be read as what follows.
+    fn measured<T: BinaryDecodable>(&mut self, left: usize) -> Result<T> {
+        let size = self.rest.len().saturating_sub(left);
+        self.bounded(size)?;
+        let mut part = self.part(size)?;
+        let decoded = part.decode()?;
+        if part.rest.is_empty() { Ok(decoded) } else { Err(self.wrong("an object is not as long as it says")) }
     }
     /// Steps over an object (Part 6, 5.2.2.15): its type, and what it holds, by the length that it says.
     fn object(&mut self) -> Result<()> {

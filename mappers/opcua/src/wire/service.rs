@@ -69,8 +69,10 @@ pub(super) fn encode<S: Service>(request: &S, context: &RwLock<ContextOwned>) ->
 }
 /// Its answer; another type, or a service result that is bad, is the error.
 pub(super) fn decode<S: Service>(answer: &[u8], context: &RwLock<ContextOwned>) -> Result<S::Answer> {
-    if answer.len() > COMPOUND && matches!(S::NAME, "Read" | "Call") {
-        return Err(Error::TooLarge(S::NAME)); // its values are decoded all at once
+    // Those that hold values, and objects, which are decoded all at once.
+    let holds = matches!(S::NAME, "Read" | "Call" | "CreateMonitoredItems" | "ModifyMonitoredItems");
+    if holds && answer.len() > COMPOUND {
+        return Err(Error::TooLarge(S::NAME));
     }
     let owned = context.read();
     let ctx = owned.context();
