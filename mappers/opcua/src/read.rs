@@ -139,7 +139,7 @@ impl Made {
 /// What was heard in one exchange.
 #[derive(Debug, Default)]
 struct Heard {
-    /// Values of nodes whose device is there.
+    /// Values of nodes whose device is there, and answers that could not be decoded. What is not there has no device and says nothing of it.
     there: usize,
     /// By this code the device behind the server is gone.
     gone: Option<Code>,
@@ -172,7 +172,7 @@ impl Link {
             open.extend(smaller.into_iter().rev());
         }
         self.lose(unit, &heard.lost);
-        let there = heard.there > 0 || !made.faults.is_empty();
+        let there = heard.there > 0;
         let lately = self.feeds().get(&unit.id()).is_some_and(|feed| feed.answers(there));
         Ok(heard.gone.filter(|_| !there && !lately))
     }
@@ -218,11 +218,12 @@ impl Link {
                 heard.take(unit, places, *at, sample, out);
             }
             let suspect = part.points.get(given).filter(|_| matches!(error, Error::Decode { .. })).copied();
-            Self::doubted(&Doubt { unit, places, part, missing, suspect, error }, heard, &wire)?
+            let doubted = Self::doubted(&Doubt { unit, places, part, missing, suspect, error }, heard, &wire)?;
+            heard.there += usize::from(!doubted.1.is_empty());
+            doubted
         } else {
             return Err(error);
         };
-        heard.there += usize::from(!faults.is_empty());
         for (slot, fault) in faults {
             out.fault(slot, fault);
         }
@@ -268,8 +269,7 @@ impl Heard {
     fn of(&mut self, at: usize, code: Code) {
         if code.is_bad() && is_lost(code) {
             self.lost.push(at);
-        }
-        if code.is_bad() && code.kind() == ErrorKind::Unreachable {
+        } else if code.is_bad() && code.kind() == ErrorKind::Unreachable {
             self.gone = Some(code);
         } else {
             self.there += 1;

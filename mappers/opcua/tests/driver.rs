@@ -466,3 +466,23 @@ async fn a_polled_device_is_judged_by_all_of_its_nodes() {
     liar.world().put(&World::id("Count"), &gone);
     rig.until("it is down", |state| state.is_down("BadNoCommunication")).await;
 }
+
+/// Not of a node that is not there, nor of one that cannot be read: what is not there has no machine.
+#[tokio::test]
+async fn a_node_that_is_not_there_does_not_keep_a_device_up_whose_machine_is_gone() {
+    for missing in ["ns=2;s=Nowhere", "/2:Line/2:Nowhere", "ns=2;s=Count"] {
+        let liar = Liar::honest().await;
+        // Its node is found each time, and is not there when it is read.
+        let lost = DataValue { status: Some(StatusCode::BadNodeIdUnknown), ..DataValue::null() };
+        liar.world().put(&World::id("Count"), &lost);
+        let points = vec![point("speed", at("ns=2;s=Speed")), point("missing", at(missing))];
+        let rig = Rig::start(polled(&liar.url()), points).await;
+        rig.until("it is up", |state| state.is_up() && state.is("speed", &Value::Float(1.5))).await;
+        rig.until_bad("missing", "Bad").await;
+        let gone = DataValue { status: Some(StatusCode::BadNoCommunication), ..DataValue::null() };
+        liar.world().put(&World::id("Speed"), &gone);
+        rig.until(&format!("it is down, with {missing}"), |state| state.is_down("BadNoCommunication")).await;
+        liar.world().set("Speed", 2.5);
+        rig.until("it is up again", |state| state.is_up() && state.is("speed", &Value::Float(2.5))).await;
+    }
+}
