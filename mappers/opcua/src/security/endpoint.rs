@@ -1,6 +1,9 @@
 //! Which of a server's endpoints is used: by policy and mode, and how it takes us (Part 4, 5.5.4). The host that it advertises may be one
 //! that cannot be reached from here, so what is dialled is what is configured, unless it is said otherwise.
-use super::trust::{Expected, Pin, Trust, trusted};
+use super::{
+    trust::{Expected, Pin, Trust, trusted},
+    words,
+};
 use crate::{
     error::{Error, Result},
     settings::Settings,
@@ -83,10 +86,14 @@ pub(crate) async fn find(settings: &Settings, cx: &Cx, until: Instant) -> Result
         let uri = found.endpoint.server.application_uri.as_ref();
         let check = settings.security.check_host_name != Some(false);
         let policy = SecurityPolicy::from_uri(found.endpoint.security_policy_uri.as_ref());
-        let policy = if policy == SecurityPolicy::None { SecurityPolicy::Basic256Sha256 } else { policy };
+        let proves = policy != SecurityPolicy::None;
+        let policy = if proves { policy } else { SecurityPolicy::Basic256Sha256 };
         let of = Expected { host: check.then_some(found.host.as_str()), uri, url, policy };
         let shown = &found.endpoint.server_certificate;
         found.first_use = trusted(shown, &of, &trust, jiff::Timestamp::now())? == Pin::First;
+        if found.first_use && !proves {
+            return Err(words::not_proven(shown, url));
+        }
     }
     Ok(found)
 }

@@ -1,10 +1,10 @@
 //! The two commonest first failures, said so that what is to be done stands in them.
-use super::certificate::Certificate;
+use super::certificate::{Certificate, leaf};
 use crate::{
     error::{Code, Error},
     wire::Own,
 };
-use opcua::types::SubStatusCode as S;
+use opcua::types::{ByteString, SubStatusCode as S};
 use pollux_crds::{CERTIFICATE, OpcUaIdentity, OpcUaSecret, PASSWORD, USER_NAME};
 use std::path::Path;
 
@@ -19,6 +19,15 @@ pub(super) fn not_trusted(certificate: &Certificate, url: &str) -> Error {
         certificate.subject(),
         certificate.issuer(),
         certificate.sha256(),
+    ))
+}
+/// It would be trusted at first use, and nobody proves that it is his.
+pub(super) fn not_proven(shown: &ByteString, url: &str) -> Error {
+    let print = Certificate::of(leaf(shown.as_ref())).map(|one| one.sha256()).unwrap_or_default();
+    Error::Security(format!(
+        "policy None proves nothing, so nobody is trusted at first use there: a password would go to whoever answers. If the server shows \
+         the same thumbprint, trust it by security.trust.thumbprints: [{print}] (`pollux-opcua trust {url}` prints the lines), or set \
+         another policy"
     ))
 }
 /// Not the one that was trusted at first use.

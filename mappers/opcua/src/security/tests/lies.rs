@@ -111,6 +111,29 @@ async fn what_is_trusted_at_first_use_is_kept_once_it_is_proven() {
     }
 }
 
+/// Without a policy nobody signs, and a password would go to whoever answers.
+#[tokio::test]
+async fn nobody_is_trusted_at_first_use_where_nothing_is_proven() {
+    let liar = liar(|_| vec![Say::Good]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let cx = Cx { state_dir: Some(folder.path().to_owned()), ..alice() };
+    let enter = async |mut security: Json| {
+        security["trust"] = json!({"onFirstUse": true});
+        let more = json!({"security": security, "identity": {"user": {"secret": "d.alice"}}});
+        let session = Session::connect(Arc::new(settings(&liar.url(), &more)), &cx).await?;
+        session.close().await;
+        Ok::<(), crate::error::Error>(())
+    };
+    let open = json!({"policy": "None", "insecure": true});
+    let told = refusal(enter(open.clone()).await);
+    assert!(told.contains("policy None proves nothing") && told.contains("thumbprints: ["), "{told}");
+    assert!(liar.heard_of("ActivateSession").is_empty(), "the password is not sent");
+    assert!(!folder.path().join("opcua-servers").exists(), "nothing is kept");
+    // Once it is proven, it is known.
+    enter(json!({})).await.expect("entered");
+    enter(open).await.expect("entered");
+}
+
 #[tokio::test]
 async fn who_is_not_let_in_is_told_which_secret_says_who_he_is() {
     let pem = String::from_utf8(super::super::own::make().unwrap()).unwrap();
