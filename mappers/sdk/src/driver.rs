@@ -206,7 +206,8 @@ pub trait Link<P: Protocol>: Send + Sync + 'static {
     }
 
     /// The last words to the other end, where it would keep something for us else (a session of OPC UA): nothing is under way, `run` is
-    /// polled no longer, and the link is dropped then. Not called on one that is dead. It has a second. Default: none.
+    /// polled no longer, and the link is dropped then. Not called on one that was found dead before; one that dies meanwhile may be asked all the
+    /// same. It has a second. Default: none.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
