@@ -230,9 +230,10 @@ impl Book {
     pub(super) fn handles(&self) -> Vec<u32> {
         self.subscriptions.values().flat_map(|one| one.handles.iter().copied()).collect()
     }
-    /// Our number of one that the server names.
+    /// Our number of one that the server names. Of several it is one that is not broken: the server gave it the number of one that is gone.
     pub(super) fn of(&self, id: u32) -> Option<u32> {
-        self.subscriptions.iter().find(|(_, one)| one.id == id).map(|(number, _)| *number)
+        let named = self.subscriptions.iter().filter(|(_, one)| one.id == id);
+        named.min_by_key(|(_, one)| one.broken).map(|(number, _)| *number)
     }
     /// Another took the place of the one of that number.
     pub(super) fn was(&self, id: u32) -> bool {
@@ -268,8 +269,13 @@ impl Book {
     }
     /// Acknowledgements that go with this Publish.
     pub(super) fn take_acks(&mut self, publish: u64) -> Vec<(u32, u32)> {
-        let all = self.subscriptions.values_mut();
-        let acks: Vec<_> = all.flat_map(|one| one.sequence.acks().into_iter().map(|ack| (one.id, ack))).collect();
+        let mut acks = vec![];
+        for (number, id) in self.subscriptions.iter().map(|(number, one)| (*number, one.id)).collect::<Vec<_>>() {
+            let named = self.of(id) == Some(number); // else they would be another's
+            if let Some(one) = self.subscriptions.get_mut(&number).filter(|_| named) {
+                acks.extend(one.sequence.acks().into_iter().map(|ack| (id, ack)));
+            }
+        }
         self.flying.insert(publish, acks.clone());
         acks
     }
@@ -284,8 +290,8 @@ impl Book {
             return;
         }
         for (id, ack) in acks.into_iter().rev() {
-            if let Some(one) = self.subscriptions.values_mut().find(|one| one.id == id) {
-                one.sequence.give_back(&[ack]);
+            if let Some(number) = self.of(id) {
+                self.with(number, |one| one.sequence.give_back(&[ack]));
             }
         }
     }

@@ -11,6 +11,7 @@ mod items;
 mod namespaces;
 mod pump;
 mod recover;
+mod renew;
 mod sequence;
 mod subscribe;
 #[cfg(test)]

@@ -235,7 +235,7 @@ impl Session {
         self.count_lost(number, u64::from(left));
     }
     /// Items that are watched no longer, and whom they were for.
-    async fn give_up(&self, wire: &Wire, handles: &[u32], why: Code) {
+    pub(super) async fn give_up(&self, wire: &Wire, handles: &[u32], why: Code) {
         let told = self.book().told(handles);
         self.take_away(wire, handles, Instant::now() + PATIENCE).await;
         for (_, sink, key) in told {
@@ -341,56 +341,6 @@ impl Session {
             Err(Error::Decode { .. }) | Ok(_) => Ok(()),
             Err(error) => Err(error),
         }
-    }
-    /// Subscriptions that are gone at the server, or of which something was lost. True: there were some. What is not begun by then is left
-    /// for later.
-    pub(super) async fn renew_broken(&self, wire: &Wire, end: Option<Instant>) -> Result<bool> {
-        let broken: Vec<u32> = {
-            let book = self.book();
-            book.subscriptions.iter().filter(|(_, one)| one.broken).map(|(number, _)| *number).collect()
-        };
-        for number in broken.iter().take_while(|_| end.is_none_or(|end| Instant::now() < end)) {
-            self.renew(wire, *number).await?;
-        }
-        Ok(!broken.is_empty())
-    }
-    /// Makes a subscription anew, with all its items: their values of now come first.
-    async fn renew(&self, wire: &Wire, number: u32) -> Result<()> {
-        let _turn = self.turn.lock().await;
-        let until = Instant::now() + PATIENCE.saturating_mul(4);
-        let found = self.book().subscriptions.get(&number).map(|one| (one.id, one.wanted, one.handles.clone()));
-        let Some((old, wanted, handles)) = found else { return Ok(()) };
-        let handles: Vec<u32> = handles.into_iter().collect();
-        let mut made = self.open_subscription(wire, wanted, until).await?;
-        if made.is_err() {
-            self.delete(wire, vec![old], until).await; // perhaps there is no room for both
-            made = self.open_subscription(wire, wanted, until).await?;
-        }
-        let made = match made {
-            Ok(made) => made,
-            Err(code) => {
-                self.give_up(wire, &handles, code).await; // they are read from now on
-                return Ok(());
-            }
-        };
-        let told = {
-            let mut book = self.book();
-            book.with(number, |one| {
-                one.replaced_by(made);
-                one.broken = true; // until its items are there: one that is interrupted here is made once more
-            });
-            book.told(&handles)
-        };
-        let refusals = self.make_items(wire, number, &handles, until).await;
-        self.delete(wire, vec![old], Instant::now() + PATIENCE).await;
-        let refusals = refusals?;
-        self.book().with(number, |one| one.broken = false);
-        for (handle, sink, key) in told {
-            if let Some(code) = refusals.get(&handle) {
-                sink.gone(key, *code);
-            }
-        }
-        Ok(())
     }
 }
 

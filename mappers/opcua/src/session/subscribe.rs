@@ -17,6 +17,9 @@ use std::{
 };
 use tokio::time::{Instant, timeout_at};
 
+/// By our number of their subscription: the server's, and those of the items.
+type Items = BTreeMap<u32, (u32, Vec<u32>)>;
+
 /// Default of `subscription.items`.
 const ITEMS: usize = 5000;
 
@@ -75,7 +78,9 @@ impl Session {
         // The server cannot be told: what it still has of them goes when the subscriptions are made anew.
         let (items, _) = self.forget(&handles);
         let mut book = self.book();
-        book.subscriptions.values_mut().filter(|one| items.contains_key(&one.id)).for_each(|one| one.broken = true);
+        for number in items.keys() {
+            book.with(*number, |one| one.broken = true);
+        }
     }
 
     async fn watch_all(
@@ -181,7 +186,7 @@ impl Session {
     /// Forgets items, and tells the server so; a subscription that is empty then goes too.
     pub(super) async fn take_away(&self, wire: &Wire, handles: &[u32], until: Instant) {
         let (items, subscriptions) = self.forget(handles);
-        for (subscription, ids) in items {
+        for (subscription, ids) in items.into_values() {
             for part in ids.chunks(self.limits.cap(Operation::Items)) {
                 let request = DeleteMonitoredItemsRequest {
                     request_header: wire.header(until),
@@ -193,7 +198,16 @@ impl Session {
         }
         self.delete(wire, subscriptions, until).await;
     }
-    pub(super) async fn delete(&self, wire: &Wire, subscriptions: Vec<u32>, until: Instant) {
+    /// Those of them that the book does not have: a server may give the number of one that is gone to the next.
+    pub(super) async fn delete(&self, wire: &Wire, mut subscriptions: Vec<u32>, until: Instant) {
+        {
+            let book = self.book();
+            subscriptions.retain(|id| book.of(*id).is_none());
+        }
+        self.end(wire, subscriptions, until).await;
+    }
+    /// Whatever the book has.
+    pub(super) async fn end(&self, wire: &Wire, subscriptions: Vec<u32>, until: Instant) {
         if !subscriptions.is_empty() {
             let request = DeleteSubscriptionsRequest {
                 request_header: wire.header(until),
@@ -202,22 +216,23 @@ impl Session {
             wire.call(request, until).await.ok(); // it ends by its lifetime too
         }
     }
-    /// What is to be deleted at the server: items by subscription, and subscriptions that have none any more.
-    fn forget(&self, handles: &[u32]) -> (BTreeMap<u32, Vec<u32>>, Vec<u32>) {
+    /// What is to be deleted at the server: items, and subscriptions that have none any more.
+    fn forget(&self, handles: &[u32]) -> (Items, Vec<u32>) {
         let mut book = self.book();
-        let mut items: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let mut items = Items::new();
         for handle in handles {
             let Some((watch, _)) = book.remove(*handle) else { continue };
             let of = book.subscriptions.get(&watch.of).map(|one| one.id);
-            if let (Some(of), Some(id)) = (of, watch.id) {
-                items.entry(of).or_default().push(id);
+            // By a number that is another's by now, the other's items would go.
+            if let (Some(of), Some(id)) = (of.filter(|of| book.of(*of) == Some(watch.of)), watch.id) {
+                items.entry(watch.of).or_insert_with(|| (of, vec![])).1.push(id);
             }
         }
         let mut empty = vec![];
-        book.subscriptions.retain(|_, one| {
+        book.subscriptions.retain(|number, one| {
             let kept = !one.handles.is_empty();
             if !kept {
-                items.remove(&one.id);
+                items.remove(number);
                 empty.push(one.id);
             }
             kept

@@ -272,7 +272,9 @@ impl World {
         let session = self.session_of(heard);
         let interval = Duration::from_secs_f64(create.requested_publishing_interval.clamp(10.0, 1e7) / 1e3);
         let subscriptions = &mut self.subscriptions;
-        subscriptions.last_id += 1;
+        let free = || (1..1000).find(|id| !subscriptions.by_id.contains_key(id));
+        let id = if self.numbers_again { free().expect("few are taken") } else { subscriptions.last_id + 1 };
+        subscriptions.last_id = id;
         let one = Subscription {
             session,
             interval,
@@ -284,10 +286,10 @@ impl World {
             last_item: 0,
             kept: VecDeque::new(),
         };
-        subscriptions.by_id.insert(subscriptions.last_id, one);
+        subscriptions.by_id.insert(id, one);
         CreateSubscriptionResponse {
             response_header,
-            subscription_id: subscriptions.last_id,
+            subscription_id: id,
             revised_publishing_interval: interval.as_secs_f64() * 1e3,
             revised_lifetime_count: create.requested_lifetime_count,
             revised_max_keep_alive_count: create.requested_max_keep_alive_count.max(1),

@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) most_publishes: usize,
     /// Messages that are kept for Republish.
     pub(crate) kept_messages: usize,
+    /// A subscription is given the lowest number that is free: one that is gone, its number too.
+    pub(crate) numbers_again: bool,
     /// Continuation points.
     pub(crate) points: HashMap<Vec<u8>, (Vec<ReferenceDescription>, usize)>,
     pub(crate) active: Sessions,
@@ -75,6 +77,7 @@ impl World {
             endpoint_url: String::new(),
             most_publishes: 100,
             kept_messages: 100,
+            numbers_again: false,
             points: HashMap::new(),
             active: Sessions::default(),
             subscriptions: Subscriptions::default(),

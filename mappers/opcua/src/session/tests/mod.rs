@@ -3,6 +3,7 @@ mod laws;
 mod peers;
 mod proxy;
 mod reconnect;
+mod renewed;
 mod subscription;
 
 use super::*;

@@ -238,19 +238,23 @@ async fn a_server_that_numbers_its_messages_anew_is_heard_again() {
 
 #[tokio::test]
 async fn what_is_subscribed_while_its_subscription_is_gone_gets_another() {
-    let liar = Liar::honest().await;
-    let session = session(&liar, &json!({})).await;
-    let (one, other) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
-    let _run = running(&session);
-    watch(&session, &one, vec![item(1, "Count")]).await;
-    one.until_value(1, 7_i32).await;
-    liar.world().forget_subscriptions();
-    let watched = watch(&session, &other, vec![item(2, "Speed")]).await;
-    assert!(matches!(watched[..], [Watched::Yes { .. }]), "{watched:?}");
-    other.until_value(2, 1.5_f64).await;
-    liar.world().set("Count", 8);
-    one.until_value(1, 8_i32).await;
-    assert_eq!(liar.world().items(), 2);
+    for numbers_again in [false, true] {
+        let liar = Liar::with(World { numbers_again, ..World::plant() }, |_| vec![Say::Good]).await;
+        let session = session(&liar, &json!({})).await;
+        let (one, other) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
+        let _run = running(&session);
+        watch(&session, &one, vec![item(1, "Count")]).await;
+        one.until_value(1, 7_i32).await;
+        liar.world().forget_subscriptions();
+        let watched = watch(&session, &other, vec![item(2, "Speed")]).await;
+        assert!(matches!(watched[..], [Watched::Yes { .. }]), "{watched:?}");
+        other.until_value(2, 1.5_f64).await;
+        liar.world().set("Count", 8);
+        one.until_value(1, 8_i32).await;
+        liar.world().set("Speed", 2.5);
+        other.until_value(2, 2.5_f64).await;
+        assert_eq!((liar.world().items(), liar.heard_of("CreateSubscription").len()), (2, 3));
+    }
 }
 
 #[tokio::test]

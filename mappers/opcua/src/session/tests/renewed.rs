@@ -1,0 +1,62 @@
+//! Subscriptions that take the place, and perhaps the number, of others.
+use super::*;
+use crate::liar::Say;
+use opcua::types::StatusCode;
+
+/// A small server: a number is a slot, so the new one has that of the old one.
+#[tokio::test]
+async fn a_subscription_that_is_given_the_number_of_the_one_before_is_not_deleted() {
+    for gone in [true, false] {
+        let liar = Liar::with(World { numbers_again: true, ..World::plant() }, |_| vec![Say::Good]).await;
+        let session = session(&liar, &json!({})).await;
+        let ear = Arc::new(Ear::default());
+        let _run = running(&session);
+        watch(&session, &ear, vec![item(1, "Count")]).await;
+        ear.until_value(1, 7_i32).await;
+        if gone {
+            liar.world().forget_subscriptions();
+        } else {
+            let mut full = true; // until the old one is deleted by us
+            liar.script(move |heard| match heard.request.type_name() {
+                "CreateSubscription" if std::mem::take(&mut full) => {
+                    vec![Say::Fault(StatusCode::BadTooManySubscriptions)]
+                }
+                _ => vec![Say::Good],
+            });
+        }
+        liar.world().set("Count", 8);
+        liar.publish(|_| vec![Say::Fault(StatusCode::BadNoSubscription)]).await;
+        let made = if gone { 2 } else { 3 };
+        let renewed = async {
+            while liar.heard_of("CreateSubscription").len() < made || liar.world().items() != 1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, renewed).await.expect("it is made anew");
+        ear.until_value(1, 8_i32).await;
+        liar.world().set("Count", 9);
+        ear.until_value(1, 9_i32).await;
+        assert_eq!((liar.world().counts(), liar.heard_of("CreateSubscription").len()), ((1, 1), made));
+    }
+}
+
+/// What is given back of one that is gone is nobody's at the server; its number may be another's there.
+#[tokio::test]
+async fn what_is_given_back_of_a_subscription_that_is_gone_takes_nothing_of_the_next() {
+    let liar = Liar::with(World { numbers_again: true, ..World::plant() }, |_| vec![Say::Good]).await;
+    let session = session(&liar, &json!({})).await;
+    let (one, other) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
+    let first = watch(&session, &one, vec![item(1, "Count"), item(2, "Name")]).await;
+    liar.world().forget_subscriptions();
+    watch(&session, &other, vec![item(3, "Speed")]).await;
+    let handles: Vec<Handle> = first
+        .into_iter()
+        .filter_map(|watched| match watched {
+            Watched::Yes { handle, .. } => Some(handle),
+            Watched::No(_) => None,
+        })
+        .collect();
+    session.unsubscribe(&handles[..1], soon()).await;
+    session.unsubscribe(&handles, soon()).await;
+    assert_eq!(liar.world().items(), 1, "Speed's");
+}
