@@ -75,11 +75,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
 
 /// The n-th life of the server.
 fn start(folder: &Path, port: u16, n: usize) -> Result<Server> {
-    let mut server = Server::start(folder, port, FLOATS, &[])?;
-    for float in 1..=FLOATS {
-        server.command(&format!("value {float} {}", LIFE * (n as f64 + 1.0)))?;
-    }
-    Ok(server)
+    Server::start(folder, port, FLOATS, &[&format!("first={}", LIFE * (n as f64 + 1.0))])
 }
 
 /// All floats are of this life.

@@ -10,7 +10,7 @@
  *   hidden=1              no OperationLimits node says the limits                  trust=none     as the command, from the start
  *   stay=1                go on when stdin ends, and say on stderr which certificate a client shows: as a Pod
  *   tick=MS               how often Counter counts (50)      play=1   with each tick Speed comes nearer to Setpoint
- *   memory=N              floats i=1000001… that can be written
+ *   memory=N              floats i=1000001… that can be written      first=X   the first value of i=1..N (1)
  *
  * Commands on stdin, each answered by one line of JSON; the first line says {"ready": true, "port": …, "pid": …, "thumbprint": …}.
  * NAME is a string identifier or the number of a float; a deleted node stays in its monitored items, and they hear of it again.
@@ -372,13 +372,14 @@ int main(int argc, char **argv) {
     c.maxSessions = 200; c.maxSecureChannels = 400; c.publishingIntervalLimits.min = 5; c.samplingIntervalLimits.min = 5;
     c.queueSizeLimits.max = 10000; c.maxNotificationsPerPublish = 100000; c.maxPublishReqPerSession = 100; /* of these 0 is none, not unlimited */
     c.sessionNotificationCallback = on_session; c.subscriptionNotificationCallback = on_subscription; c.serviceNotificationCallback = on_service;
-    const char *key_file = NULL, *cert_file = NULL; double every = 50; UA_UInt32 memory = 0; UA_Boolean pad = false, deprecated = false, hidden = false;
+    const char *key_file = NULL, *cert_file = NULL; double every = 50; UA_UInt32 memory = 0; float first = 1; UA_Boolean pad = false, deprecated = false, hidden = false;
     for(int i = 3; i < argc; i++) {
         char *value = strchr(argv[i], '=');
         if(value) *value++ = 0;
         if(value && !strcmp(argv[i], "key")) key_file = value;
         else if(value && !strcmp(argv[i], "cert")) cert_file = value;
         else if(value && !strcmp(argv[i], "tick")) every = atof(value);
+        else if(value && !strcmp(argv[i], "first")) first = strtof(value, NULL);
         else if(value && !strcmp(argv[i], "memory")) memory = (UA_UInt32)strtoul(value, NULL, 10);
         else if(value && !strcmp(argv[i], "pad")) pad = atoi(value) != 0;
         else if(value && !strcmp(argv[i], "deprecated")) deprecated = atoi(value) != 0;
@@ -395,7 +396,7 @@ int main(int argc, char **argv) {
     if(!s) { fprintf(stderr, "no server\n"); return 1; }
     if(pad) UA_Server_addNamespace(s, "urn:pad");
     if(UA_Server_addNamespace(s, "urn:test") != ns) { fprintf(stderr, "urn:test has another index\n"); return 1; }
-    for(UA_UInt32 i = 1; i <= count_of_floats; i++) must(add_float(s, i), "float");
+    for(UA_UInt32 i = 1; i <= count_of_floats; i++) { must(add_float(s, i), "float"); floats[i - 1].value = first - 1.0f; }
     add_memory(s, memory);
     line7(s); built_in(s); structures(s);
     if(hidden) hide_limits(s);
