@@ -18,18 +18,15 @@ use tokio_util::sync::CancellationToken;
 
 type Commands = mpsc::Sender<Box<Command<OpcUa>>>;
 
-/// What is read of each server, how often, and what is written.
+/// What is subscribed at each server, how often, and what is written.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Load {
     /// Servers, with commas between them
     urls: String,
     /// Floats of each
     floats: usize,
-    /// How often each is read or sampled
-    interval_us: u64,
-    /// Read again and again, without a subscription
-    #[arg(long)]
-    poll: bool,
+    /// How often each is sampled
+    interval_ms: u64,
     /// Writes so many values in one request to the next server, waits until it is acknowledged and as long as `pause_ms`, and so on;
     /// a line for each: how many milliseconds it took
     #[arg(long, default_value_t = 0)]
@@ -75,11 +72,8 @@ async fn drain(mut status: Status) {
 }
 
 fn spec(load: &Load, at: usize, url: &str) -> Result<DeviceSpec<OpcUa>> {
-    let mode = if load.poll { "Poll" } else { "Auto" };
-    let config = json!({
-        "url": url, "security": {"policy": "None", "insecure": true}, "subscription": {"mode": mode},
-    });
-    let every = Interval::Every(Duration::from_micros(load.interval_us));
+    let config = json!({"url": url, "security": {"policy": "None", "insecure": true}});
+    let every = Interval::Every(Duration::from_millis(load.interval_ms));
     let floats = (1..=load.floats).map(|node| point(node, every));
     let written = (1_000_001..).take(load.written).map(|node| point(node, Interval::OnConnect));
     Ok(DeviceSpec {

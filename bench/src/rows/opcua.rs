@@ -77,17 +77,16 @@ impl Floats {
         }
         Ok(out)
     }
-    /// Each float of one device on each server stands where the server's own count says; how many were looked at. A float is sampled
-    /// once in each interval, by one subscription: it is as often as all of them, by their number.
-    pub(super) fn verify(&self, mapper: &Mapper, servers: &mut [Server]) -> Result<usize> {
+    /// Each float of one device on each server stands where the server's own count says, or at most so many samples behind; how many
+    /// were looked at. All floats are read together: one is as often as all of them, by their number.
+    pub(super) fn verify(&self, mapper: &Mapper, servers: &mut [Server], behind: f64) -> Result<usize> {
         let mut seen = 0;
         for (at, server) in servers.iter_mut().enumerate() {
             let per_float = |server: &mut Server| Ok::<_, anyhow::Error>(server.seen()?.floats / self.points as f64);
             let before = per_float(server)?;
             let object = mapper.device(&format!("d{at}-0"))?;
             let after = per_float(server)?;
-            // What is shown may be a report old (one second) and a publishing interval.
-            let least = before - 2000.0 / self.interval_ms as f64 - 2.0;
+            let least = before - behind - 2.0;
             for node in 1..=self.points {
                 let value = object.pointer(&format!("/status/reported/t{node}")).and_then(serde_json::Value::as_f64);
                 let value = value.with_context(|| format!("d{at}-0 has no t{node}"))?;

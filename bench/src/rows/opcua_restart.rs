@@ -45,10 +45,10 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
     until(Duration::from_secs(20), "the first values", || Ok(all_of(&mapper, done)))?;
     let (mut random, mut before) = (fastrand::Rng::with_seed(done as u64), lost(&mapper)?);
     for n in done..wanted {
-        // Between lives its values flow for a while, and it is away for up to five seconds.
+        // Between lives its values flow for a while, and it is away for up to three seconds.
         thread::sleep(Duration::from_millis(random.u64(200..1000)));
         let (how, away) =
-            ([KILLED, IN_ORDER][n % 2], Duration::from_millis(random.u64(100..context.either(5000, 300))));
+            ([KILLED, IN_ORDER][n % 2], Duration::from_millis(random.u64(100..context.either(3000, 300))));
         server.end(how == IN_ORDER)?;
         thread::sleep(away);
         server = start(&folder, port, n + 1)?;

@@ -42,7 +42,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
     let mut servers = servers(context, count, floats, &[&format!("memory={VALUES}")])?;
     let round_trip = round_trip(context, &mut servers)?;
     let (urls, values) = (urls(&servers), VALUES.to_string());
-    let mut command = Context::own(&["opcua", &urls, &floats.to_string(), "100000", "--written", &values])?;
+    let mut command = Context::own(&["opcua", &urls, &floats.to_string(), "100", "--written", &values])?;
     command.stdout(Stdio::piped());
     let mut client = Process::start("the engine", command)?;
     let mut lines = BufReader::new(client.child().stdout.take().context("piped")?).lines();
