@@ -57,7 +57,7 @@ impl Link {
         for at in points {
             let (Some(item), Some(place)) = (unit.items().get(*at), places.points.get(*at)) else { continue };
             match place.known() {
-                Ok((node, _)) if item.readable && !item.polled => {
+                Ok((node, _)) if item.readable && !item.polled && !feed.is_alone(*at) => {
                     asked.push((*at, item.name.as_str(), item.deadband.is_some()));
                     items.push(Item {
                         key: *at as u64,
@@ -83,7 +83,11 @@ impl Link {
                     unfiltered.extend((deadband && !filtered).then(|| (at, name.to_owned())));
                 }
                 Watched::No(code) => {
-                    feed.poll(at, is_lost(code));
+                    if self.session().unpublished() == Some(code) {
+                        feed.park(at);
+                    } else {
+                        feed.poll(at, is_lost(code));
+                    }
                     read.extend((!is_lost(code)).then(|| (at, format!("{name} ({code})"))));
                 }
             }
@@ -104,7 +108,11 @@ impl Link {
                 () = self.wake().notified() => {}
                 () = sleep_until(next.unwrap_or_else(|| Instant::now() + IDLE)) => {}
             }
+            let publishes = self.session().unpublished().is_none();
             for feed in feeds {
+                if publishes {
+                    feed.unpark();
+                }
                 let Some(flaw) = feed.flaw(Instant::now()) else { continue };
                 let until = Instant::now() + MEND;
                 let mended = match flaw {
@@ -128,7 +136,10 @@ impl Link {
         let found: Vec<(usize, Place)> = points.iter().copied().zip(self.place(unit, points, until).await?).collect();
         let back: Vec<usize> = found.iter().filter(|(_, place)| place.known().is_ok()).map(|(at, _)| *at).collect();
         let found: BTreeMap<usize, Place> = found.into_iter().collect();
-        let place = |(at, place): (usize, &Place)| found.get(&at).unwrap_or(place).clone();
+        let place = |(at, place): (usize, &Place)| match found.get(&at) {
+            Some(found) => Place { alone: place.alone, ..found.clone() },
+            None => place.clone(),
+        };
         let points = before.points.iter().enumerate().map(place).collect();
         let places = Arc::new(Places { points, ..*before });
         unit.set_places(places.clone());

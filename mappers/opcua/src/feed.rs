@@ -6,7 +6,7 @@ use crate::{
     unit::Unit,
     wire::Sample,
 };
-use opcua::types::SubStatusCode;
+use opcua::types::{StatusCode, SubStatusCode};
 use pollux_mapper::{ErrorKind, Instant, Port, Samples, Slot};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,6 +46,10 @@ struct State {
     anew: bool,
     /// Points to be found again.
     lost: BTreeSet<usize>,
+    /// Points that are read for as long as the server refuses to publish.
+    parked: BTreeSet<usize>,
+    /// Points of which a value was pushed that cannot be decoded: they are read in this session.
+    alone: BTreeSet<usize>,
     /// What was said of the device last, up or down.
     said: Option<bool>,
     /// Points that the server does not watch, in words, and those of which it does not apply the dead-band.
@@ -92,6 +96,7 @@ impl Feed {
         let mut state = self.state();
         state.watched.insert(at, handle);
         state.lost.remove(&at);
+        state.parked.remove(&at);
     }
     /// It is read. `lost`: it is looked for again.
     pub(crate) fn poll(&self, at: usize, lost: bool) {
@@ -107,6 +112,22 @@ impl Feed {
             state.lost.remove(&at);
         }
         self.wake.notify_one();
+    }
+    /// It is read until the server publishes again.
+    pub(crate) fn park(&self, at: usize) {
+        self.poll(at, false);
+        self.state().parked.insert(at);
+    }
+    /// The server may publish again: what is read for that is looked for.
+    pub(crate) fn unpark(&self) {
+        let mut state = self.state();
+        for at in std::mem::take(&mut state.parked) {
+            state.lose(at);
+        }
+    }
+    /// What is pushed of it spoils what stands behind it.
+    pub(crate) fn is_alone(&self, at: usize) -> bool {
+        self.state().alone.contains(&at)
     }
     /// The nodes of these points are not there: they are looked for again.
     pub(crate) fn lose(&self, points: &[usize]) {
@@ -275,13 +296,18 @@ impl Sink for Feed {
         state.anew = true;
         state.watched.clear();
         state.silent.clear();
+        state.parked.clear();
+        state.alone.clear();
         (state.gone, state.next, state.delay) = (None, Some(Instant::now()), FIRST);
         self.wake.notify_one();
     }
-    fn gone(&self, key: u64, _: Code) {
-        if let Ok(at) = usize::try_from(key) {
-            self.poll(at, true);
+    fn gone(&self, key: u64, why: Code) {
+        let Ok(at) = usize::try_from(key) else { return };
+        let alone = why == StatusCode::BadDecodingError.into();
+        if alone {
+            self.state().alone.insert(at);
         }
+        self.poll(at, !alone);
     }
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.port.room())

@@ -10,7 +10,9 @@ use opcua::{
         VariantScalarTypeId,
     },
 };
-use pollux_crds::{OpcUaBinding, OpcUaDeadband, OpcUaDelivery, OpcUaDevice, OpcUaSampling, OpcUaSubscription};
+use pollux_crds::{
+    OpcUaBinding, OpcUaDeadband, OpcUaDelivery, OpcUaDevice, OpcUaLimits, OpcUaSampling, OpcUaSubscription,
+};
 use pollux_mapper::{Interval, PointSpec, Quality, Value, Wrote};
 use rig::{Rig, at, open, point};
 
@@ -286,6 +288,33 @@ async fn what_is_said_of_one_node_stands_while_another_is_looked_for() {
     liar.world().set("Speed", 2.5);
     rig.until_is("speed", 2.5).await;
     assert!(is_said(&rig.state()));
+}
+
+/// Pushed again it would be thrown away again, and what stands behind it in its message too.
+#[tokio::test]
+async fn a_pushed_value_that_cannot_be_decoded_is_read_from_then_on() {
+    let liar = Liar::honest().await;
+    let points = ["speed", "name", "count"].map(|name| {
+        let (first, rest) = name.split_at(1);
+        point(name, at(&format!("ns=2;s={}{rest}", first.to_uppercase())))
+    });
+    let limits = OpcUaLimits { string_length: Some(1024), ..OpcUaLimits::default() };
+    let rig = Rig::start(OpcUaDevice { limits: Some(limits), ..open(&liar.url()) }, points.into()).await;
+    rig.until_is("name", "press").await;
+    liar.world().set("Name", "x".repeat(2000));
+    rig.until_bad("name", "BadDecodingError").await;
+    let before = reads(&liar, "Name");
+    rig.until("it is read on", |_| reads(&liar, "Name") > before + 30).await;
+    let watched = liar.heard_of("CreateMonitoredItems").into_iter().flat_map(|heard| match heard.request {
+        RequestMessage::CreateMonitoredItems(create) => create.items_to_create.unwrap_or_default(),
+        _ => vec![],
+    });
+    let watched = watched.filter(|item| item.item_to_monitor.node_id == World::id("Name")).count();
+    assert_eq!(watched, 1, "it is not subscribed again");
+    liar.world().set("Name", "drill");
+    rig.until_is("name", "drill").await;
+    liar.world().set("Count", 8_i32);
+    rig.until_is("count", 8_i64).await;
 }
 
 /// More than is decoded of values of values at once.

@@ -149,8 +149,6 @@ impl Session {
     async fn create(&self, old: Option<&Wire>, wire: &Arc<Wire>, until: Instant) -> Result<Event> {
         let created = self.door.session(wire, until).await.map_err(|error| self.said(error))?;
         self.kept_for.store(millis(created.timeout), Relaxed);
-        self.refusals.store(0, Relaxed);
-        self.unpublished.store(0, Relaxed);
         *self.created.lock().await = created;
         let about = match About::ask(wire, &self.limits, until).await {
             Ok(about) => about,
@@ -171,6 +169,7 @@ impl Session {
         let [session, server] = &self.epochs;
         session.fetch_add(1, Release);
         if !same {
+            self.refusal().another();
             server.fetch_add(1, Release);
         }
         self.up(old.filter(|_| same), wire);

@@ -11,6 +11,7 @@ mod items;
 mod namespaces;
 mod pump;
 mod recover;
+mod refusal;
 mod renew;
 mod sequence;
 mod subscribe;
@@ -32,9 +33,10 @@ pub(crate) use item::{Handle, Item, Sink, Watched};
 pub(crate) use namespaces::Namespaces;
 use opcua::{core::sync::RwLock, types::SubStatusCode};
 use pollux_mapper::{Cx, LinkCounters};
+use refusal::Refusal;
 use std::{
     sync::{
-        Arc,
+        Arc, MutexGuard, PoisonError,
         atomic::{
             AtomicU32, AtomicU64,
             Ordering::{Acquire, Relaxed},
@@ -85,10 +87,8 @@ pub(crate) struct Session {
     changed: Notify,
     /// Who makes subscriptions or items; one at a time.
     turn: Mutex<()>,
-    /// How often in a row a connection was given up because its server refused to publish.
-    refusals: AtomicU32,
-    /// The code by which it refuses it for good; 0: it does not.
-    unpublished: AtomicU32,
+    /// Whether the server refuses to publish.
+    refusal: std::sync::Mutex<Refusal>,
     /// Values that one message may hold: fewer, where messages were too large.
     notifications: AtomicU32,
     /// How long the server keeps the session, in ms.
@@ -129,8 +129,7 @@ impl Session {
             book: std::sync::Mutex::default(),
             changed: Notify::new(),
             turn: Mutex::new(()),
-            refusals: AtomicU32::new(0),
-            unpublished: AtomicU32::new(0),
+            refusal: std::sync::Mutex::default(),
             notifications: AtomicU32::new(NOTIFICATIONS),
             kept_for,
             healed: AtomicU64::new(0),
@@ -180,9 +179,12 @@ impl Session {
         let now = if let Line::Up(wire) = &*self.line.borrow() { wire.late() } else { 0 };
         self.late.load(Relaxed) + now
     }
-    /// Why nothing is pushed in this session.
-    fn unpublished(&self) -> Option<Code> {
-        Some(Code(self.unpublished.load(Relaxed))).filter(|code| code.is_bad())
+    fn refusal(&self) -> MutexGuard<'_, Refusal> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Why nothing is pushed at this time.
+    pub(crate) fn unpublished(&self) -> Option<Code> {
+        self.refusal().stands(Instant::now())
     }
     /// What it counted so far.
     pub(crate) fn counters(&self) -> LinkCounters {

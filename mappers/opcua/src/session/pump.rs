@@ -1,6 +1,6 @@
 //! What a server pushes (Part 4, 5.14.5): Publish requests that wait there, the messages that answer them, taken in the order of their
 //! numbers, and whether it is still there.
-use super::{Session, book::Sorted, is_of_session, sequence::Step};
+use super::{Session, book::Sorted, is_of_session, refusal::is_for_good, sequence::Step};
 use crate::{
     error::{Code, Error, Result},
     wire::{Published, Sample, Wire, publish, published, republish},
@@ -18,8 +18,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How much longer a Publish may wait than the server says it keeps it.
 const SLACK: Duration = Duration::from_mins(1);
-/// Refusals of Publish in a row, until the connection is made anew.
+/// Refusals of Publish in a row, until the connection is made anew; where it may be over soon, rounds of all that wait, one a second.
 const REFUSALS: u32 = 10;
+const ROUNDS: u32 = 4;
 /// Answers in a row that brought nothing, until no more are asked for than once a second.
 const NOTHING: u32 = 3;
 /// How often at most a subscription is made anew for what was lost of it.
@@ -63,10 +64,6 @@ impl Session {
     async fn pumped(&self, wire: &Wire, pump: &mut Pump) -> Error {
         let mut asked = FuturesUnordered::new();
         let mut ended = pin!(wire.ended());
-        if let Some(code) = self.unpublished() {
-            let all = self.book().handles();
-            self.give_up(wire, &all, code).await; // they are read from now on
-        }
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -122,14 +119,14 @@ impl Session {
         match told {
             Ok(told) => {
                 (pump.heard, pump.refused, pump.nothing) = (Instant::now(), 0, 0);
-                self.refusals.store(0, Relaxed);
+                self.refusal().answered();
                 self.message(wire, told, samples).await
             }
-            Err(error) => self.refused(pump, error),
+            Err(error) => self.refused(wire, pump, error).await,
         }
     }
     /// A Publish that brought nothing.
-    fn refused(&self, pump: &mut Pump, error: Error) -> Result<()> {
+    async fn refused(&self, wire: &Wire, pump: &mut Pump, error: Error) -> Result<()> {
         use SubStatusCode as S;
         let code = match error {
             Error::Refused { code, .. } if !is_of_session(code) => code,
@@ -160,24 +157,33 @@ impl Session {
                 if other == Some(S::BadNoSubscription) {
                     self.book().subscriptions.values_mut().for_each(|one| one.broken = true);
                 }
-                return self.denied(pump, code);
+                return self.denied(wire, pump, code).await;
             }
         }
         Ok(())
     }
-    /// The service itself is refused. Not for the connection's sake, if it is so on the next one too: then all is read, as long as there is
-    /// no other session.
-    fn denied(&self, pump: &mut Pump, code: Code) -> Result<()> {
+    /// The service itself is refused. Not for the connection's sake, if it is so on the next one too: then all is read, and it is tried
+    /// again after a while, where it may be over by then.
+    async fn denied(&self, wire: &Wire, pump: &mut Pump, code: Code) -> Result<()> {
+        let now = Instant::now();
+        if !is_for_good(code) && pump.resume.is_some_and(|resume| now < resume) {
+            return Ok(()); // all that wait at the server are refused together: that is once
+        }
         pump.refused += 1;
-        pump.resume = Some(Instant::now() + LOOK);
-        if pump.refused < REFUSALS {
+        pump.resume = Some(now + LOOK);
+        if pump.refused < if is_for_good(code) { REFUSALS } else { ROUNDS } {
             return Ok(());
         }
-        if self.refusals.fetch_add(1, Relaxed) > 0 {
-            tracing::info!(endpoint = %self.settings, %code, "the server refuses to publish; its nodes are read");
-            self.unpublished.store(code.0, Relaxed);
+        if !self.refusal().refused(code, now) {
+            return Err(error_of(code));
         }
-        Err(error_of(code))
+        tracing::info!(endpoint = %self.settings, %code, "the server refuses to publish; its nodes are read");
+        pump.refused = 0;
+        // What is being subscribed at this moment too.
+        let _turn = self.turn.lock().await;
+        let all = self.book().handles();
+        self.give_up(wire, &all, code).await;
+        Ok(())
     }
 
     async fn message(&self, wire: &Wire, told: Published, samples: Vec<Sample>) -> Result<()> {

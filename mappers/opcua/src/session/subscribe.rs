@@ -42,9 +42,6 @@ impl Session {
         if items.is_empty() || self.settings.subscription.mode == Some(OpcUaDelivery::Poll) {
             return Ok(results);
         }
-        if let Some(code) = self.unpublished() {
-            return Ok(vec![Watched::No(code); items.len()]);
-        }
         let late = |_| Error::Silent("CreateMonitoredItems");
         let (wire, _turn) = loop {
             let wire = self.wire(until).await?;
@@ -53,6 +50,10 @@ impl Session {
                 break (wire, turn);
             }
         };
+        // Not sooner: whoever decides that all is read takes the turn too, for what is there by then.
+        if let Some(code) = self.unpublished() {
+            return Ok(vec![Watched::No(code); items.len()]);
+        }
         let sink = self.book().meet(sink);
         // Who is met is told of each later session, so it is looked after that.
         let done = match self.is_still(epoch) {
@@ -63,7 +64,13 @@ impl Session {
             let handles: Vec<u32> = results.iter().copied().filter_map(handle).collect();
             self.take_away(&wire, &handles, until).await;
         }
-        self.book().part(sink);
+        let mut book = self.book();
+        book.part(sink);
+        // Given up meanwhile, which was told before this is: it is to be found anew.
+        let known = |watched: &Watched| handle(*watched).is_none_or(|handle| book.watch(handle).is_some());
+        for result in results.iter_mut().filter(|result| !known(result)) {
+            *result = Watched::No(StatusCode::BadNodeIdUnknown.into());
+        }
         self.changed.notify_one();
         done.map(|()| results)
     }

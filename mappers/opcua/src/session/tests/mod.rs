@@ -3,6 +3,7 @@ mod laws;
 mod peers;
 mod proxy;
 mod reconnect;
+mod refused;
 mod renewed;
 mod subscription;
 
