@@ -59,10 +59,12 @@ impl<P: Protocol> Engine<P> {
             let mut wake = closing.as_ref().map(|(_, until)| *until);
             if closing.is_none() {
                 let limits = link.limits();
-                while let Some(work) = self.next(limits) {
+                let looked = loop {
+                    let now = Instant::now();
+                    let Some(work) = self.next(limits, now) else { break now };
                     flying.push(Box::pin(self.start(link, work, limits.bus))); // the set keeps room for one more
-                }
-                wake = self.wake();
+                };
+                wake = self.wake(looked);
             } else if flying.is_empty() || wake.is_some_and(|until| until <= Instant::now()) {
                 break;
             }
@@ -106,13 +108,13 @@ impl<P: Protocol> Engine<P> {
         }
         (end, Instant::now() + DRAIN)
     }
-    fn wake(&mut self) -> Option<Instant> {
-        let now = Instant::now();
-        let expiry = self.expire(now);
-        self.arbiter.wake(now).into_iter().chain(expiry).min()
+    /// When there is something to do that was not yet to be done at `looked`, the last look. By a later clock what has come due since would
+    /// be neither done nor waited for.
+    fn wake(&mut self, looked: Instant) -> Option<Instant> {
+        let expiry = self.expire(looked);
+        self.arbiter.wake(looked).into_iter().chain(expiry).min()
     }
-    fn next(&mut self, limits: Limits) -> Option<Work<P::Request, Order>> {
-        let now = Instant::now();
+    fn next(&mut self, limits: Limits, now: Instant) -> Option<Work<P::Request, Order>> {
         self.expire(now);
         self.schedule(now);
         self.arbiter.next(now, limits)
