@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// First pause after a failure; it doubles.
 const FIRST: Duration = Duration::from_millis(50);
 /// Longest pause: a server that is back is noticed in this time.
-const LONGEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// What became of a step.
 #[derive(Debug, Clone)]
