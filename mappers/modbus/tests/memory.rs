@@ -102,6 +102,16 @@ fn yaml(port: u16, plant: Plant) -> String {
     out
 }
 
+/// Of several moments, the least that is in use.
+async fn least() -> usize {
+    let mut least = LIVE.load(Relaxed);
+    for _ in 0..MOMENTS {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        least = least.min(LIVE.load(Relaxed));
+    }
+    least
+}
+
 /// Bytes that a mapper keeps once all was read and published several times.
 async fn kept(plant: Plant) -> usize {
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
@@ -117,7 +127,7 @@ async fn kept(plant: Plant) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plant.yaml");
     std::fs::write(&file, yaml(port, plant)).unwrap();
-    let before = LIVE.load(Relaxed);
+    let before = least().await; // what the mapper before this one leaves goes in these moments
     let (file, state) = (file.to_str().unwrap(), folder.path().join("state"));
     let state = state.to_str().unwrap();
     let words = ["pollux-modbus", "--listen", "127.0.0.1:0", "--state-dir", state, "--file", file];
@@ -127,12 +137,7 @@ async fn kept(plant: Plant) -> usize {
         while answered.load(Relaxed) < 10 * plant.requests() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let mut least = LIVE.load(Relaxed);
-        for _ in 0..MOMENTS {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            least = least.min(LIVE.load(Relaxed));
-        }
-        least.checked_sub(before).expect("a mapper takes memory")
+        least().await.checked_sub(before).expect("a mapper takes memory")
     };
     tokio::select! {
         exit = mapper => panic!("it ended: {exit:?}"),
