@@ -319,9 +319,12 @@ async fn a_server_that_refuses_to_publish_has_its_items_read() {
     liar.script(|_| vec![Say::Good]);
     liar.world().forget_sessions();
     liar.cut();
-    while session.epoch().session == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let another = async {
+        while session.epoch().session == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, another).await.expect("another session");
     watch(&session, &ear, vec![item(1, "Count")]).await;
     ear.until_value(1, 7_i32).await;
 }
