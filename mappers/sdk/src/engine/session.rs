@@ -6,8 +6,17 @@ use crate::{
     arbiter::Work,
     port::{Cell, Mail, Part},
 };
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::{pin::pin, sync::Arc, time::Duration};
+use futures_util::{
+    FutureExt as _,
+    future::{Either, Ready, ready},
+    stream::{FuturesUnordered, StreamExt},
+};
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 use tokio::time::{sleep_until, timeout_at};
 
 const GRACE: Duration = Duration::from_millis(500);
@@ -62,7 +71,7 @@ impl<P: Protocol> Engine<P> {
                 let looked = loop {
                     let now = Instant::now();
                     let Some(work) = self.next(limits, now) else { break now };
-                    flying.push(Box::pin(self.start(link, work, limits.bus))); // the set keeps room for one more
+                    flying.push(begun(Box::pin(self.start(link, work, limits.bus)))); // the set keeps room for one more
                 };
                 wake = self.wake(looked);
             } else if flying.is_empty() || wake.is_some_and(|until| until <= Instant::now()) {
@@ -289,6 +298,15 @@ impl<P: Protocol> Engine<P> {
     pub(super) fn plan(&self, device: usize, points: &[usize]) -> Vec<Arc<Exchange<P::Request>>> {
         let Some(held) = self.held(device).filter(|_| !points.is_empty()) else { return vec![] };
         self.protocol.plan(&held.unit, points).into_iter().map(Arc::new).collect()
+    }
+}
+
+/// Its request leaves now, and not when the answers that are already here have been taken in. Nobody is woken by this look: the set
+/// looks at what is new to it anyway.
+fn begun<F: Future + Unpin>(mut work: F) -> Either<F, Box<Ready<F::Output>>> {
+    match work.poll_unpin(&mut Context::from_waker(Waker::noop())) {
+        Poll::Pending => Either::Left(work),
+        Poll::Ready(end) => Either::Right(Box::new(ready(end))), // seldom, and large: each that is under way would have its room
     }
 }
 

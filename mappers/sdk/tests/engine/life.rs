@@ -53,6 +53,22 @@ async fn devices_come_and_go_while_their_neighbours_go_on() {
     run.stop().await;
 }
 
+/// By the real clock: planning takes time that no other clock shows.
+#[tokio::test]
+async fn what_comes_due_while_another_device_is_planned_for_is_not_forgotten() {
+    let (script, mut run) = start(vec![spec("a", 100, &["x"])]);
+    for (key, name, value) in [(1, "b", 11.0), (2, "c", 12.0), (3, "d", 13.0)] {
+        script.mute.lock().unwrap().insert(name.into(), ms(250));
+        script.set("a", "x", value);
+        tokio::time::timeout(ms(20_000), run.value(0, 0, Some(value))).await.expect("a is read on");
+        // Just read: it is next due while the other is planned for.
+        run.apply(key, spec(name, 60_000, &["x"])).await.unwrap();
+    }
+    script.set("a", "x", 20.0);
+    tokio::time::timeout(ms(20_000), run.value(0, 0, Some(20.0))).await.expect("a is read on");
+    run.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_device_without_points_comes_and_goes_without_a_neighbours_values() {
     let (script, mut run) = start(vec![spec("a", 1_000, &["x"])]);
