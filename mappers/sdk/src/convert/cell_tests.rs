@@ -65,6 +65,14 @@ fn factors() -> impl Strategy<Value = f64> {
         .prop_map(|factor| if factor == 0.0 { 0.1 } else { factor })
 }
 
+/// Sixteen digits, whose product with a power of ten rounds to the whole number beside them.
+#[test]
+fn decimals_are_counted_also_where_a_double_has_no_room_for_more() {
+    let (property, raw) = (scaled(1.0, -4_417.826_444_856_292), Wire::Whole(-3_295_827_360_703_077_633));
+    assert_eq!(told(&property, raw), expected(&property, raw));
+    assert_eq!(told(&property, raw), "-3.2958273607030825e+18");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

@@ -157,7 +157,8 @@ fn positive_zero(number: f64) -> f64 {
 }
 /// Digits after the point in the shortest way to write it.
 fn decimals(number: f64) -> Option<usize> {
-    const SURE: f64 = 4_503_599_627_370_496.0; // 2^52: up to here the product rounds to the digits themselves
+    // 2^51: up to here the product rounds to the digits themselves: the number is off by 2^-2 of a digit at most, the product by 2^-3.
+    const SURE: f64 = 2_251_799_813_685_248.0;
     for count in 0..=DECIMALS {
         let power = power_of_ten(count);
         let digits = (number * power).round();
