@@ -1,10 +1,14 @@
 //! Structures as JSON and back, by their definition (Part 6, 5.2.6 and 5.2.7). What arrives is bounded by its own bytes.
 use super::{Field, Kind, Presence, Structure};
-use crate::values::{json, nested, scalar_of};
+use crate::{
+    error::Error,
+    values::{json, nested, scalar_of},
+    wire::{Cursor, RAW},
+};
 use opcua::types::{
     BinaryDecodable, BinaryEncodable, ByteString, Context, ContextOwned, DataValue, DateTime, DecodingOptions,
-    DiagnosticInfo, ExpandedNodeId, ExtensionObject, Guid, LocalizedText, NamespaceMap, NodeId, QualifiedName,
-    StatusCode, UAString, Variant, VariantScalarTypeId as Scalar, XmlElement,
+    DiagnosticInfo, ExpandedNodeId, Guid, LocalizedText, NamespaceMap, NodeId, QualifiedName, StatusCode, UAString,
+    Variant, VariantScalarTypeId as Scalar, XmlElement,
 };
 use serde_json::{Map, Value as Json};
 use std::sync::LazyLock;
@@ -23,20 +27,21 @@ static CONTEXT: LazyLock<ContextOwned> = LazyLock::new(|| {
         max_array_length: 1 << 20,
         ..DecodingOptions::default()
     };
-    ContextOwned::new_default(NamespaceMap::new(), options)
+    ContextOwned::new(NamespaceMap::new(), RAW.clone(), options)
 });
 
 /// A body as an object of its fields. Those that are not there are left out.
 pub(crate) fn decoded(bytes: &[u8], structure: &Structure) -> Result<Json> {
     let context = CONTEXT.context();
-    let mut input = Input { rest: bytes, context: &context, budget: BUDGET.saturating_add(bytes.len()) };
+    let cursor = Cursor::new(bytes, "a structure", &context);
+    let mut input = Input { cursor, budget: BUDGET.saturating_add(bytes.len()) };
     let json = input.structure(structure)?;
-    if input.rest.is_empty() { Ok(json) } else { Err(format!("{} bytes too many", input.rest.len())) }
+    if input.cursor.left() == 0 { Ok(json) } else { Err(format!("{} bytes too many", input.cursor.left())) }
 }
 
 struct Input<'a> {
-    rest: &'a [u8],
-    context: &'a Context<'a>,
+    /// It bounds how deep what it decodes may lie in itself, and how long objects are.
+    cursor: Cursor<'a>,
     budget: usize,
 }
 
@@ -107,10 +112,11 @@ impl Input<'_> {
         }
     }
     fn bounded(&self, count: usize) -> Result<usize> {
-        if count <= self.rest.len() { Ok(count) } else { Err(format!("{count} elements in {} bytes", self.rest.len())) }
+        let left = self.cursor.left();
+        if count <= left { Ok(count) } else { Err(format!("{count} elements in {left} bytes")) }
     }
     fn take<T: BinaryDecodable>(&mut self) -> Result<T> {
-        T::decode(&mut self.rest, self.context).map_err(|error| error.to_string())
+        self.cursor.decode().map_err(why)
     }
     fn scalar(&mut self, scalar: Scalar) -> Result<Variant> {
         Ok(match scalar {
@@ -135,11 +141,19 @@ impl Input<'_> {
             Scalar::StatusCode => Variant::StatusCode(self.take::<StatusCode>()?),
             Scalar::QualifiedName => Variant::QualifiedName(Box::new(self.take::<QualifiedName>()?)),
             Scalar::LocalizedText => Variant::LocalizedText(Box::new(self.take::<LocalizedText>()?)),
-            Scalar::ExtensionObject => Variant::ExtensionObject(self.take::<ExtensionObject>()?),
+            Scalar::ExtensionObject => Variant::ExtensionObject(self.cursor.object().map_err(why)?),
             Scalar::DataValue => Variant::DataValue(Box::new(self.take::<DataValue>()?)),
-            Scalar::Variant => self.take::<Variant>()?,
+            Scalar::Variant => self.cursor.variant().map_err(why)?,
             Scalar::DiagnosticInfo => Variant::DiagnosticInfo(Box::new(self.take::<DiagnosticInfo>()?)),
         })
+    }
+}
+
+/// Of what no service was asked for.
+fn why(error: Error) -> String {
+    match error {
+        Error::Decode { why, .. } => why,
+        error => error.to_string(),
     }
 }
 

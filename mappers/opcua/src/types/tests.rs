@@ -3,6 +3,7 @@ use opcua::types::{
     DataTypeId, EnumDefinition, EnumField, StructureDefinition, StructureField, StructureType, UAString,
 };
 use proptest::prelude::*;
+use serde_json::json;
 
 fn id(number: u32) -> NodeId {
     NodeId::new(2, number)
@@ -97,6 +98,47 @@ fn fields_that_take_no_bytes_end_too() {
     }
     let Kind::Structure(first) = known.kind(&id(1)) else { panic!("a structure") };
     assert!(decoded(&[], &first).is_err_and(|why| why.ends_with("more fields than bytes")));
+}
+
+fn made_of(fields: &[(&str, NodeId, i32, bool)]) -> Arc<Structure> {
+    let Kind::Structure(made) = of(&[(1, plain(fields))]).kind(&id(1)) else { panic!("a structure") };
+    made
+}
+
+/// A stack that is full ends the process, and all devices with it.
+#[test]
+fn what_lies_in_itself_without_end_is_refused() {
+    let diagnostics = vec![0x40; 1 << 20];
+    let deep = [
+        (DataTypeId::DiagnosticInfo, diagnostics.clone()),
+        (DataTypeId::DataValue, [1, 23].repeat(1 << 19)),
+        (DataTypeId::BaseDataType, [&[25][..], &diagnostics].concat()),
+    ];
+    for (data_type, bytes) in deep {
+        let why = decoded(&bytes, &made_of(&[("f", data_type.into(), -1, false)])).expect_err("refused");
+        assert!(why.contains("nested too deep"), "{why}");
+    }
+}
+
+/// Room is made for what is there, and not for what is said to be.
+#[test]
+fn an_object_is_as_long_as_it_says_or_refused() {
+    let most = [0xFF, 0xFF, 0xFF, 0x7F];
+    for encoding in [1, 2] {
+        let object = [&[1, 2, 0x39, 0x30, encoding][..], &most].concat();
+        for (data_type, bytes) in
+            [(DataTypeId::Structure, object.clone()), (DataTypeId::BaseDataType, [&[22][..], &object].concat())]
+        {
+            let why = decoded(&bytes, &made_of(&[("f", data_type.into(), -1, false)])).expect_err("refused");
+            assert!(why.contains("2147483647 elements in 0 bytes"), "{why}");
+        }
+    }
+    // Of a type that the codec knows, and has more in.
+    let range = [&[1, 0, 0x76, 0x03, 1, 4, 0, 0, 0][..], b"four"].concat();
+    let made = made_of(&[("f", DataTypeId::Structure.into(), -1, false), ("g", DataTypeId::Int32.into(), -1, false)]);
+    let json = decoded(&[&range[..], &5_i32.to_le_bytes()].concat(), &made).expect("both");
+    assert_eq!(json, json!({"f": {"UaTypeId": "i=886", "UaEncoding": 1, "UaBody": "Zm91cg=="}, "g": 5}));
+    assert!(decoded(&[1, 0, 0x76, 0x03, 0, 5, 0, 0, 0], &made).is_ok_and(|json| json == json!({"f": null, "g": 5})));
 }
 
 #[test]

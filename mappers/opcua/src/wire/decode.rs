@@ -48,8 +48,12 @@ impl std::fmt::Debug for Cursor<'_> {
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(answer: &'a [u8], service: &'static str, ctx: &'a Context<'a>) -> Self {
+    pub(crate) fn new(answer: &'a [u8], service: &'static str, ctx: &'a Context<'a>) -> Self {
         Self { rest: answer, service, ctx }
+    }
+    /// Bytes that are left.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
     }
     fn wrong(&self, why: impl Into<String>) -> Error {
         Error::Decode { service: self.service, why: why.into() }
@@ -72,9 +76,7 @@ impl<'a> Cursor<'a> {
         inside.skip::<16>()?; // time, handle, result
         inside.decode::<DiagnosticInfo>()?;
         inside.decode::<Option<Vec<UAString>>>()?;
-        let mut object = inside.clone();
         inside.object()?;
-        object.measured::<ExtensionObject>(inside.rest.len())?;
         let header: ResponseHeader = self.decode()?;
         if header.service_result.is_bad() {
             return Err(Error::Refused { service: self.service, code: Code::from(header.service_result) });
@@ -82,7 +84,7 @@ impl<'a> Cursor<'a> {
         Ok(header)
     }
     /// Anything through the crate's codec.
-    pub(super) fn decode<T: BinaryDecodable>(&mut self) -> Result<T> {
+    pub(crate) fn decode<T: BinaryDecodable>(&mut self) -> Result<T> {
         let decoded = T::decode(&mut Shallow::new(&mut self.rest), self.ctx);
         decoded.map_err(|error| self.wrong(error.to_string()))
     }
@@ -137,7 +139,7 @@ impl<'a> Cursor<'a> {
     }
     /// The usual scalars by themselves, all else through the crate's codec.
     #[inline]
-    fn variant(&mut self) -> Result<Variant> {
+    pub(crate) fn variant(&mut self) -> Result<Variant> {
         let kind = match self.rest.first() {
             Some(kind @ (1 | 4..=7 | 10 | 11)) => *kind,
             // Of a type that is none the crate takes nothing, and would read its bytes as what follows.
@@ -167,7 +169,7 @@ impl<'a> Cursor<'a> {
         inside.skip::<1>()?;
         let count = if kind & ARRAY == 0 { 1 } else { inside.count()? };
         for _ in 0..count {
-            inside.object()?;
+            inside.skip_object()?;
         }
         if kind & (ARRAY | DIMENSIONS) == ARRAY | DIMENSIONS && count > 0 {
             for _ in 0..inside.count()? {
@@ -191,8 +193,14 @@ impl<'a> Cursor<'a> {
         let decoded = part.decode()?;
         if part.rest.is_empty() { Ok(decoded) } else { Err(self.wrong("an object is not as long as it says")) }
     }
-    /// Steps over an object (Part 6, 5.2.2.15): its type, and what it holds, by the length that it says.
-    fn object(&mut self) -> Result<()> {
+    /// An object (Part 6, 5.2.2.15), as long as it says.
+    pub(crate) fn object(&mut self) -> Result<ExtensionObject> {
+        let mut inside = self.clone();
+        inside.skip_object()?;
+        self.measured(inside.rest.len())
+    }
+    /// Steps over one: its type, and what it holds, by the length that it says.
+    fn skip_object(&mut self) -> Result<()> {
         self.decode::<NodeId>()?;
         let size = if self.u8()? == 0 { 0 } else { self.count()? };
         self.part(size).map(|_| ())

@@ -1,5 +1,5 @@
 //! Requests that are made once and sent often.
-use super::{Cursor, Raw, Sample, Wire};
+use super::{Cursor, Raw, Sample, Wire, unknown::raw};
 use crate::error::{Error, Result};
 use opcua::types::{BinaryEncodable, Context, ObjectId, ReadValueId, RequestHeader, TimestampsToReturn};
 use tokio::time::Instant;
@@ -35,7 +35,7 @@ impl ReadPlan {
         let request = Raw { id: ObjectId::ReadRequest_Encoding_DefaultBinary, service: READ, body };
         let answer = wire.raw(request, until).await?;
         let owned = wire.context().read();
-        let ctx = owned.context();
+        let ctx = raw(&owned);
         let mut cursor = Cursor::new(&answer, READ, &ctx);
         cursor.expect_kind(ObjectId::ReadResponse_Encoding_DefaultBinary)?;
         cursor.header()?;

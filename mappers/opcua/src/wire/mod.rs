@@ -26,3 +26,4 @@ pub(crate) use own::Own;
 pub(crate) use publish::{Published, publish, published, republish};
 pub(crate) use raw::Raw;
 pub(crate) use service::Service;
+pub(crate) use unknown::RAW;

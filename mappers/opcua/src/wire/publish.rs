@@ -2,6 +2,7 @@
 use super::{
     Cursor, Raw, Sample, Wire,
     encode::{put_count, with_header},
+    unknown::raw,
 };
 use crate::error::{Code, Error, Result};
 use bytes::Bytes;
@@ -46,7 +47,7 @@ pub(crate) async fn publish(wire: &Wire, acks: &[(u32, u32)], until: Instant) ->
 /// Takes an answer apart. Values are given before it is known whether the rest can be read: who must hand on all or nothing collects.
 pub(crate) fn published(answer: &[u8], wire: &Wire, mut each: impl FnMut(Sample)) -> Result<Published> {
     let owned = wire.context().read();
-    let ctx = owned.context();
+    let ctx = raw(&owned);
     let mut cursor = Cursor::new(answer, PUBLISH, &ctx);
     cursor.expect_kind(ObjectId::PublishResponse_Encoding_DefaultBinary)?;
     cursor.header()?;
@@ -76,7 +77,7 @@ pub(crate) async fn republish(
     let request = Raw { id: ObjectId::RepublishRequest_Encoding_DefaultBinary, service: REPUBLISH, body };
     let answer = wire.raw(request, until).await?;
     let owned = wire.context().read();
-    let ctx = owned.context();
+    let ctx = raw(&owned);
     let mut cursor = Cursor::new(&answer, REPUBLISH, &ctx);
     cursor.expect_kind(ObjectId::RepublishResponse_Encoding_DefaultBinary)?;
     cursor.header()?;

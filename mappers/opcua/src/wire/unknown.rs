@@ -1,10 +1,25 @@
-//! Structures of types that are not known, kept as bytes. The crate's own way makes room for as many bytes as the server says there are,
-//! up to 2 GiB and before any came; where a process may not have that much it would be ended.
+//! Structures kept as bytes: those of types that are not known, and in values all of them. The crate's own way makes room for as many bytes
+//! as the server says there are, up to 2 GiB and before any came; where a process may not have that much it would be ended.
 use opcua::types::{
-    ByteString, Context, DynEncodable, EncodingResult, Error, NodeId,
+    ByteString, Context, ContextOwned, DynEncodable, EncodingResult, Error, NodeId, TypeLoaderCollection,
     type_loader::{ByteStringBody, TypeLoader, TypeLoaderPriority},
 };
-use std::io::Read;
+use std::{
+    io::Read,
+    sync::{Arc, LazyLock},
+};
+
+/// No type is known: an object is as many bytes as it says. Decoded, a byte of it may be a hundred.
+pub(crate) static RAW: LazyLock<TypeLoaderCollection> = LazyLock::new(|| {
+    let mut loaders = TypeLoaderCollection::new_empty();
+    loaders.add(Arc::new(Unknown));
+    loaders
+});
+
+/// For values, whose objects are taken apart by the server's definitions and not by the crate.
+pub(super) fn raw(owned: &ContextOwned) -> Context<'_> {
+    Context::new(owned.namespaces(), &RAW, owned.options().clone())
+}
 
 /// Asked after all others, but in front of the crate's fallback.
 #[derive(Debug)]
