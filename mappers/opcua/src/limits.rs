@@ -76,13 +76,16 @@ pub(crate) struct Learned {
     told: [AtomicUsize; Operation::ALL.len()],
     /// By what it refused; `usize::MAX`: nothing.
     seen: [AtomicUsize; Operation::ALL.len()],
+    /// The fewest that it refused; `usize::MAX`: nothing. Between them and what is sent at once lies what was never tried.
+    refused: [AtomicUsize; Operation::ALL.len()],
 }
 
 impl Learned {
     /// Of a server that said nothing yet.
     pub(crate) fn new(limits: &OpcUaLimits) -> Self {
         let told = Operation::ALL.map(|operation| AtomicUsize::new(operation.most(limits)));
-        Self { told, seen: Operation::ALL.map(|_| AtomicUsize::new(usize::MAX)) }
+        let nothing = || Operation::ALL.map(|_| AtomicUsize::new(usize::MAX));
+        Self { told, seen: nothing(), refused: nothing() }
     }
     fn of(all: &[AtomicUsize; Operation::ALL.len()], operation: Operation) -> Option<&AtomicUsize> {
         Operation::ALL.iter().position(|one| *one == operation).and_then(|at| all.get(at))
@@ -99,6 +102,11 @@ impl Learned {
         let least = |all| Self::of(all, operation).map_or(1, |cap| cap.load(Relaxed));
         least(&self.told).min(least(&self.seen)).max(1)
     }
+    /// How many it may hold that stand in one request or in none; more were refused before, or it says so.
+    pub(crate) fn takes(&self, operation: Operation) -> usize {
+        let least = |all| Self::of(all, operation).map_or(1, |cap| cap.load(Relaxed));
+        least(&self.told).min(least(&self.refused).saturating_sub(1)).max(1)
+    }
     /// A request of so many was refused as a whole. True: for their number or size; smaller ones are to be sent.
     pub(crate) fn refused(&self, operation: Operation, sent: usize, code: Code) -> bool {
         if sent < 2 || !is_too_much(code) {
@@ -106,6 +114,9 @@ impl Learned {
         }
         if let Some(seen) = Self::of(&self.seen, operation) {
             seen.fetch_min(sent / 2, Relaxed);
+        }
+        if let Some(refused) = Self::of(&self.refused, operation) {
+            refused.fetch_min(sent, Relaxed);
         }
         true
     }
@@ -125,7 +136,7 @@ impl Learned {
     }
     /// Nothing was refused yet.
     pub(crate) fn forget(&self) {
-        for seen in &self.seen {
+        for seen in self.seen.iter().chain(&self.refused) {
             seen.store(usize::MAX, Relaxed);
         }
     }
@@ -238,10 +249,14 @@ mod tests {
         assert_eq!((learned.cap(Operation::Read), learned.cap(Operation::Write)), (500, 7));
         let code = Code::from(StatusCode::BadEncodingLimitsExceeded);
         assert!(learned.refused(Operation::Read, 500, code) && learned.refused(Operation::Read, 400, code));
-        assert_eq!(learned.cap(Operation::Read), 200);
+        assert_eq!((learned.cap(Operation::Read), learned.takes(Operation::Read)), (200, 399));
         assert!(!learned.refused(Operation::Read, 200, Code::from(StatusCode::BadUserAccessDenied)));
         assert!(!learned.refused(Operation::Read, 1, code));
-        assert_eq!(learned.cap(Operation::Read), 200);
+        assert_eq!((learned.cap(Operation::Read), learned.takes(Operation::Read)), (200, 399));
+        learned.server_says(Operation::Read, 300);
+        assert_eq!((learned.cap(Operation::Read), learned.takes(Operation::Read)), (200, 300));
+        learned.forget();
+        assert_eq!((learned.cap(Operation::Read), learned.takes(Operation::Read)), (300, 300));
     }
     #[test]
     fn what_was_refused_is_kept_and_what_was_only_said_is_not() {

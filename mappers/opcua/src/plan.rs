@@ -7,8 +7,8 @@ pub(crate) struct Due<'a> {
     pub group: Option<&'a str>,
 }
 
-/// Points of one request each, in the order of sending. A group that is larger than `cap` stands by itself: it is refused when it is
-/// read, for only the server knows what it takes.
+/// Points of one request each, in the order of sending. A group that is larger than `cap` stands by itself: only the server
+/// knows whether it takes that many.
 pub(crate) fn plan(due: &[Due<'_>], cap: usize) -> Vec<Vec<usize>> {
     let cap = cap.max(1);
     let mut requests: Vec<Vec<usize>> = vec![];

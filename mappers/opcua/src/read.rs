@@ -2,7 +2,7 @@
 use crate::{
     error::{Code, Error, Result},
     feed::is_lost,
-    limits::Operation,
+    limits::{Learned, Operation},
     link::Link,
     places::{Place, Places},
     plan::{Due, plan},
@@ -26,11 +26,11 @@ pub struct Request {
     made: Mutex<Option<Arc<Made>>>,
 }
 
-/// Of these places, with this cap.
+/// Of these places, with these caps.
 #[derive(Debug)]
 struct Made {
     places: Arc<Places>,
-    cap: usize,
+    caps: Caps,
     parts: Vec<Arc<Part>>,
     faults: Vec<(Slot, PointFault)>,
 }
@@ -42,6 +42,21 @@ struct Part {
     points: Vec<usize>,
     /// Some of them are of a read group: what came of it is handed on when it is whole.
     grouped: bool,
+}
+
+/// Of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Caps {
+    /// Nodes of it.
+    nodes: usize,
+    /// Nodes of one read group.
+    group: usize,
+}
+
+impl Caps {
+    fn of(limits: &Learned) -> Self {
+        Self { nodes: limits.cap(Operation::Read), group: limits.takes(Operation::Read) }
+    }
 }
 
 /// Requests, and points for which there can be none.
@@ -64,14 +79,18 @@ impl Part {
         Ok(Arc::new(Self { plan: ReadPlan::new(&nodes, 0.0, wire)?, points, grouped }))
     }
     /// One for each of these; a read group of more than the server takes is refused.
-    fn all(places: &Places, unit: &Unit, plan: Vec<Vec<usize>>, cap: usize, wire: &Wire) -> Result<Parts> {
+    fn all(places: &Places, unit: &Unit, plan: Vec<Vec<usize>>, caps: Caps, wire: &Wire) -> Result<Parts> {
         let (mut parts, mut faults) = (vec![], vec![]);
         for points in plan {
-            if points.len() <= cap {
+            if points.len() <= caps.group {
                 parts.push(Self::new(places, unit, points, wire)?);
                 continue;
             }
-            let text = format!("a read group of {} nodes, and the server takes {cap} in one Read", points.len());
+            let text = format!(
+                "a read group of {} nodes, and the server takes at most {} in one Read",
+                points.len(),
+                caps.group
+            );
             let fault = PointFault::new(ErrorKind::Config, text);
             faults.extend(points.iter().filter_map(|at| Some((unit.items().get(*at)?.slot, fault.clone()))));
         }
@@ -101,20 +120,20 @@ fn due(unit: &Unit, points: impl IntoIterator<Item = usize>) -> Vec<Due<'_>> {
 }
 
 impl Request {
-    fn made(&self, unit: &Unit, places: &Arc<Places>, points: &[usize], cap: usize, wire: &Wire) -> Result<Arc<Made>> {
+    fn made(&self, unit: &Unit, places: &Arc<Places>, points: &[usize], caps: Caps, wire: &Wire) -> Result<Arc<Made>> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |made: &&Arc<Made>| Arc::ptr_eq(&made.places, places) && made.cap == cap;
+        let fits = |made: &&Arc<Made>| Arc::ptr_eq(&made.places, places) && made.caps == caps;
         if let Some(made) = made.as_ref().filter(fits) {
             return Ok(made.clone());
         }
-        let new = Arc::new(Made::new(unit, places, points, cap, wire)?);
+        let new = Arc::new(Made::new(unit, places, points, caps, wire)?);
         *made = Some(new.clone());
         Ok(new)
     }
 }
 
 impl Made {
-    fn new(unit: &Unit, places: &Arc<Places>, points: &[usize], cap: usize, wire: &Wire) -> Result<Self> {
+    fn new(unit: &Unit, places: &Arc<Places>, points: &[usize], caps: Caps, wire: &Wire) -> Result<Self> {
         let (mut known, mut faults) = (vec![], vec![]);
         for at in points {
             let Some((slot, place)) = point(unit, places, *at) else { continue };
@@ -129,10 +148,10 @@ impl Made {
             .into_iter()
             .partition(|at| is_alone(at) || unit.group(*at).is_some_and(|group| groups.contains(group)));
         // With 1 each stands by itself, and each group.
-        let planned = plan(&due(unit, together), cap).into_iter().chain(plan(&due(unit, alone), 1)).collect();
-        let (parts, refused) = Part::all(places, unit, planned, cap, wire)?;
+        let planned = plan(&due(unit, together), caps.nodes).into_iter().chain(plan(&due(unit, alone), 1)).collect();
+        let (parts, refused) = Part::all(places, unit, planned, caps, wire)?;
         faults.extend(refused);
-        Ok(Self { places: places.clone(), cap, parts, faults })
+        Ok(Self { places: places.clone(), caps, parts, faults })
     }
 }
 
@@ -160,8 +179,8 @@ impl Link {
     ) -> Result<Option<Code>> {
         let places = self.places(unit, until).await?;
         let wire = self.session().wire_of(places.epoch, until).await?;
-        let cap = self.session().limits().cap(Operation::Read);
-        let made = exchange.request.made(unit, &places, &exchange.points, cap, &wire)?;
+        let caps = Caps::of(self.session().limits());
+        let made = exchange.request.made(unit, &places, &exchange.points, caps, &wire)?;
         for (slot, fault) in &made.faults {
             out.fault(*slot, fault.clone());
         }
@@ -208,9 +227,9 @@ impl Link {
             && error.code().is_some_and(|code| limits.refused(Operation::Read, part.points.len(), code))
         {
             unit.learn(limits);
-            let cap = limits.cap(Operation::Read);
-            let planned = plan(&due(unit, part.points.iter().copied()), cap);
-            Part::all(places, unit, planned, cap, &wire)?
+            let caps = Caps::of(limits);
+            let planned = plan(&due(unit, part.points.iter().copied()), caps.nodes);
+            Part::all(places, unit, planned, caps, &wire)?
         } else if matches!(error, Error::Decode { .. } | Error::Miscounted { .. } | Error::TooLarge(_)) {
             heard.suspects += 1;
             let missing = part.missing(unit, given);

@@ -412,6 +412,25 @@ async fn a_read_group_stands_in_one_request_also_while_limits_are_learned() {
     assert!(torn.is_empty(), "{torn:?}");
 }
 
+/// What is too much beside others may pass by itself.
+#[tokio::test]
+async fn a_read_group_that_the_server_takes_is_read_whatever_was_refused_with_it() {
+    for (takes, fits) in [(70, true), (50, false)] {
+        let liar = Liar::honest().await;
+        let mut points = many(&mut liar.world(), 100);
+        points.iter_mut().take(60).for_each(|point| point.read_group = Some("together".into()));
+        liar.world().limits.insert("Read", (takes, StatusCode::BadTooManyOperations));
+        let rig = Rig::start(polled(&liar.url()), points).await;
+        let good = |state: &rig::State, all: usize| ints(100).skip(all).all(|(name, value)| state.is(&name, &value));
+        if fits {
+            rig.until("all are Good", |state| good(state, 0)).await;
+        } else {
+            rig.until("the others are Good", |state| good(state, 60)).await;
+            rig.until_bad("n0", "a read group of 60 nodes, and the server takes").await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_read_group_with_a_value_that_cannot_be_decoded_is_bad_as_a_whole_and_by_itself() {
     let liar = Liar::honest().await;
