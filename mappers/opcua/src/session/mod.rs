@@ -208,11 +208,24 @@ impl Session {
             }
         }
     }
-    /// Ends it at the server, with its subscriptions.
+    /// Ends it at the server, with its subscriptions; once. [`run`](Self::run) is not polled any more then.
     pub(crate) async fn close(&self) {
-        let line = self.line.send_replace(Line::Down(Error::Closed("by us".to_owned())));
-        if let Line::Up(wire) = line {
-            create::close(&wire, true, Instant::now() + FAREWELL).await;
+        let (until, by_us) = (Instant::now() + FAREWELL, Error::Closed("by us".to_owned()));
+        match self.line.send_replace(Line::Down(by_us.clone())) {
+            Line::Up(wire) if !wire.is_dead() => create::close(&wire, true, until).await,
+            Line::Down(why) if why == by_us => {}
+            // It was being mended: the server may have the session still, and has few.
+            _ => {
+                timeout_at(until, self.close_anew(until)).await.ok(); // it ends by its time-out too
+            }
+        }
+    }
+    /// On a channel for that alone.
+    async fn close_anew(&self, until: Instant) {
+        let Ok(wire) = self.door.channel(until).await else { return };
+        match self.door.activate(&wire, &mut *self.created.lock().await, until).await {
+            Ok(()) => create::close(&wire, true, until).await,
+            Err(_) => wire.close(until).await,
         }
     }
 }

@@ -336,3 +336,35 @@ async fn who_lost_his_last_item_while_it_was_mended_is_told_how_that_ended() {
     healed(&ear, false).await;
     assert!(ear.told().contains(&Told::Gone(1, StatusCode::BadNodeIdUnknown.into())));
 }
+
+/// The server has the session until its time-out, and few of them.
+#[tokio::test]
+async fn a_session_whose_connection_is_broken_is_closed_at_the_server_all_the_same() {
+    for healing in [true, false] {
+        let liar = Liar::honest().await;
+        let session = session(&liar, &json!({})).await;
+        let ear = Arc::new(Ear::default());
+        let run = running(&session);
+        watch(&session, &ear, vec![item(1, "Count")]).await;
+        ear.until_value(1, 7_i32).await;
+        liar.refuse(true);
+        if healing {
+            liar.cut();
+            ear.until("it is mended", |told| told.contains(&Told::Healing)).await;
+        }
+        run.abort();
+        assert!(run.await.is_err_and(|error| error.is_cancelled()));
+        if !healing {
+            let wire = session.wire(soon()).await.unwrap();
+            liar.cut();
+            wire.ended().await;
+        }
+        liar.refuse(false);
+        assert_eq!(liar.world().counts(), (1, 1));
+        session.close().await;
+        assert_eq!(liar.world().counts(), (0, 0), "healing: {healing}");
+        let accepted = liar.accepted();
+        session.close().await;
+        assert_eq!(liar.accepted(), accepted, "it is closed once");
+    }
+}
