@@ -143,8 +143,8 @@ impl<P: Protocol> App<P> {
             Ok(options) => options,
             Err(error) => return say(&error.to_string(), Exit::Usage),
         };
-        log::init(options.log_format);
         let own = matches.subcommand().and_then(|(name, own)| Some((extra.take(name, with_url)?, own.clone())));
+        log::init(options.log_format, own.is_some());
         if let Some((handler, own)) = own {
             return extra::until_stopped(handler(protocol, own, out)).await;
         }
