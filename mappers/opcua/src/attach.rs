@@ -83,12 +83,12 @@ impl Link {
                     unfiltered.extend((deadband && !filtered).then(|| (at, name.to_owned())));
                 }
                 Watched::No(code) => {
-                    if self.session().unpublished() == Some(code) {
-                        feed.park(at);
-                    } else {
-                        feed.poll(at, is_lost(code));
-                    }
+                    feed.poll(at, is_lost(code));
                     read.extend((!is_lost(code)).then(|| (at, format!("{name} ({code})"))));
+                }
+                Watched::Parked(code) => {
+                    feed.park(at);
+                    read.insert(at, format!("{name} ({code})"));
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::{
     unit::Unit,
     wire::Sample,
 };
-use opcua::types::{StatusCode, SubStatusCode};
+use opcua::types::SubStatusCode;
 use pollux_mapper::{ErrorKind, Instant, Port, Samples, Slot};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -140,7 +140,7 @@ impl Feed {
     /// Something is watched whose device is there.
     pub(crate) fn hears(&self) -> bool {
         let state = self.state();
-        state.watched.keys().any(|at| !state.silent.contains(at))
+        state.known().any(|at| !state.silent.contains(at))
     }
     /// Of what was read just now, some has its device, or none. True: some had it in the last round of reads.
     pub(crate) fn answers(&self, there: bool) -> bool {
@@ -236,13 +236,20 @@ impl State {
         self.lost.remove(&at);
         false
     }
+    /// What is watched and there: what is not there has no device, and says nothing of it.
+    fn known(&self) -> impl Iterator<Item = &usize> {
+        self.watched.keys().filter(|at| !self.lost.contains(at))
+    }
+    fn is_silent(&self) -> bool {
+        let mut known = self.known().peekable();
+        known.peek().is_some() && known.all(|at| self.silent.contains(at))
+    }
     /// Only what is another word: at each, the engine reads all of the device.
     fn say(&mut self, port: &Port) {
         if self.healing || self.anew {
             return;
         }
-        let silent = !self.watched.is_empty() && self.watched.keys().all(|at| self.silent.contains(at));
-        let gone = self.gone.filter(|_| silent);
+        let gone = self.gone.filter(|_| self.is_silent());
         if self.silent.is_empty() {
             self.gone = None;
         }
@@ -303,11 +310,17 @@ impl Sink for Feed {
     }
     fn gone(&self, key: u64, why: Code) {
         let Ok(at) = usize::try_from(key) else { return };
-        let alone = why == StatusCode::BadDecodingError.into();
-        if alone {
-            self.state().alone.insert(at);
+        tracing::debug!(unit = self.unit.id(), at, %why, "it is watched no longer");
+        self.poll(at, true);
+        let mut state = self.state();
+        if state.said.is_some() {
+            state.say(&self.port); // of those that are left
         }
-        self.poll(at, !alone);
+    }
+    fn undecodable(&self, key: u64) {
+        let Ok(at) = usize::try_from(key) else { return };
+        self.state().alone.insert(at);
+        self.poll(at, false);
     }
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.port.room())

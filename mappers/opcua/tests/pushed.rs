@@ -15,6 +15,7 @@ use pollux_crds::{
 };
 use pollux_mapper::{Interval, PointSpec, Quality, Value, Wrote};
 use rig::{Rig, at, open, point};
+use std::time::Duration;
 
 /// How often this node was read since then.
 fn reads(liar: &Liar, name: &str) -> usize {
@@ -334,4 +335,116 @@ async fn a_list_of_structures_is_decoded_whatever_stands_behind_it() {
     rig.until("all are told", |state| state.points.contains_key("list") && told(state)).await;
     assert!(rig.state().points["list"].value.is_ok(), "{:?}", rig.state().points["list"]);
     assert_eq!(liar.heard_of("CreateMonitoredItems").len(), 1, "nothing was given up");
+}
+
+/// What is not there has no machine, whichever of the two is heard first.
+#[tokio::test]
+async fn a_pushed_node_that_is_not_there_does_not_keep_a_device_up_whose_machine_is_gone() {
+    let bad = |code| DataValue { status: Some(code), ..DataValue::null() };
+    for lost in [StatusCode::BadNodeIdUnknown, StatusCode::BadNodeIdInvalid] {
+        for first in ["Speed", "Count"] {
+            let liar = Liar::honest().await;
+            let points = vec![point("speed", at("ns=2;s=Speed")), point("count", at("ns=2;s=Count"))];
+            let rig = Rig::start(open(&liar.url()), points).await;
+            rig.until("it is up", |state| state.is_up() && state.is("speed", &Value::Float(1.5))).await;
+            rig.until_is("count", 7_i64).await;
+            let second = if first == "Speed" { "Count" } else { "Speed" };
+            for name in [first, second] {
+                let code = if name == "Speed" { StatusCode::BadNoCommunication } else { lost };
+                liar.world().put(&World::id(name), &bad(code));
+                if name == first {
+                    rig.until_bad(&name.to_lowercase(), "Bad").await;
+                    assert!(rig.state().is_up(), "one node is not the device");
+                }
+            }
+            let down = format!("it is down: {lost}, {first} first");
+            rig.until(&down, |state| state.is_down("BadNoCommunication")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_deleted_while_its_device_is_down_says_nothing_of_the_device() {
+    let liar = Liar::honest().await;
+    let points = vec![point("speed", at("ns=2;s=Speed")), point("count", at("ns=2;s=Count"))];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until("it is up", |state| state.is_up() && state.is("speed", &Value::Float(1.5))).await;
+    rig.until_is("count", 7_i64).await;
+    let gone = DataValue { status: Some(StatusCode::BadNoCommunication), ..DataValue::null() };
+    for name in ["Speed", "Count"] {
+        liar.world().put(&World::id(name), &gone);
+    }
+    rig.until("it is down", |state| state.is_down("BadNoCommunication")).await;
+    let downs = rig.state().downs;
+    liar.clear();
+    liar.world().remove("Count");
+    liar.wait_for("it is given up", |heard| heard.request.type_name() == "DeleteMonitoredItems").await;
+    liar.clear();
+    liar.wait_for("it is looked for", |heard| heard.request.type_name() == "Read").await;
+    let state = rig.state();
+    assert!(state.is_down("BadNoCommunication") && state.downs == downs, "{:?}", state.connected);
+}
+
+/// An answer that cannot be decoded is nobody's value: none of its items spoils others.
+#[tokio::test]
+async fn items_whose_making_was_answered_in_nonsense_are_subscribed_again() {
+    let liar = Liar::honest().await;
+    let points = vec![point("speed", at("ns=2;s=Speed")), point("count", at("ns=2;s=Count"))];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until_is("speed", 1.5).await;
+    rig.until_is("count", 7_i64).await;
+    let mut once = true;
+    liar.script(move |heard| match heard.request.type_name() {
+        "CreateMonitoredItems" if std::mem::take(&mut once) => vec![Say::Bytes(Box::new(|mut body| {
+            body.truncate(body.len() - 8);
+            body
+        }))],
+        _ => vec![Say::Good],
+    });
+    liar.clear();
+    liar.world().forget_subscriptions();
+    liar.publish(|_| vec![Say::Fault(StatusCode::BadNoSubscription)]).await;
+    rig.until("again, and once more", |_| liar.heard_of("CreateMonitoredItems").len() > 1).await;
+    rig.until("both are watched", |_| liar.world().items() == 2).await;
+    liar.world().set("Speed", 9.5);
+    rig.until_is("speed", 9.5).await;
+}
+
+/// Read until then, in the same session; for ever where it has no such service.
+#[tokio::test]
+async fn what_is_read_while_the_server_refuses_to_publish_is_pushed_once_it_does_not() {
+    for (code, name, ends) in [
+        (StatusCode::BadOutOfMemory, "BadOutOfMemory", true),
+        (StatusCode::BadServiceUnsupported, "BadServiceUnsupported", false),
+    ] {
+        let liar = Liar::start(move |heard| match heard.request.type_name() {
+            "Publish" => vec![Say::Fault(code)],
+            _ => vec![Say::Good],
+        })
+        .await;
+        let rig = Rig::start(open(&liar.url()), vec![point("speed", at("ns=2;s=Speed"))]).await;
+        let line = format!("speed ({name})");
+        rig.until("it is read for that", |state| {
+            state.known.as_ref().is_some_and(|known| known.learned.iter().any(|said| said.contains(&line)))
+        })
+        .await;
+        liar.script(|_| vec![Say::Good]);
+        liar.clear();
+        // The pause after a first refusal, and who waits for its end looks each minute.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(61)).await;
+        tokio::time::resume();
+        if ends {
+            rig.until("it is watched", |_| liar.world().items() == 1).await;
+            liar.world().set("Speed", 8.5);
+            rig.until_is("speed", 8.5).await;
+            let before = reads(&liar, "Speed");
+            liar.world().set("Speed", 9.5);
+            rig.until_is("speed", 9.5).await;
+            assert_eq!(reads(&liar, "Speed"), before, "it is pushed");
+        } else {
+            rig.until("it is read on", |_| reads(&liar, "Speed") > 30).await;
+            assert_eq!(liar.heard_of("CreateMonitoredItems").len(), 0, "it is not tried again");
+        }
+    }
 }

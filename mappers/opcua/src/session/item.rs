@@ -37,6 +37,8 @@ pub(crate) enum Watched {
     },
     /// The server does not watch it, and says why; it is to be read.
     No(Code),
+    /// The server publishes nothing at this time, and says why; it is to be read until it does.
+    Parked(Code),
 }
 
 /// Who is told of the items of one [`subscribe`](super::Session::subscribe). Called while [`run`](super::Session::run) is polled, from its
@@ -51,8 +53,11 @@ pub(crate) trait Sink: Send + Sync + fmt::Debug {
     /// It is mended. `kept`: the items go on. Else they are gone, for the server's ids and types may be others now: find them anew, and
     /// subscribe again.
     fn healed(&self, kept: bool);
-    /// This item is watched no longer, and must not be given back; it is to be read.
+    /// This item is watched no longer, and must not be given back; it is to be read, and may be subscribed again.
     fn gone(&self, key: u64, why: Code);
+    /// The same, for its value cannot be decoded. Pushed, it spoils what stands behind it in its message: it is not to be subscribed again
+    /// in this session.
+    fn undecodable(&self, key: u64);
     /// Resolves once there is room for more. Nothing is asked of the server before that, which then keeps it.
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }

@@ -1,13 +1,17 @@
 //! What a server pushes (Part 4, 5.14.5): Publish requests that wait there, the messages that answer them, taken in the order of their
 //! numbers, and whether it is still there.
-use super::{Session, book::Sorted, is_of_session, refusal::is_for_good, sequence::Step};
+use super::{Session, Sink, book::Sorted, is_of_session, refusal::is_for_good, sequence::Step};
 use crate::{
     error::{Code, Error, Result},
     wire::{Published, Sample, Wire, publish, published, republish},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use opcua::types::{NodeId, ReadRequest, ReadValueId, StatusCode, SubStatusCode, TimestampsToReturn, VariableId};
-use std::{pin::pin, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Default of `subscription.publishRequests`.
@@ -237,16 +241,21 @@ impl Session {
     }
     /// An item whose value cannot be decoded, and with it nothing behind it in the message.
     async fn undecodable(&self, wire: &Wire, number: u32, handle: u32, left: u32) {
-        self.give_up(wire, &[handle], StatusCode::BadDecodingError.into()).await;
+        for (sink, key) in self.given_up(wire, &[handle]).await {
+            sink.undecodable(key);
+        }
         self.count_lost(number, u64::from(left));
     }
     /// Items that are watched no longer, and whom they were for.
     pub(super) async fn give_up(&self, wire: &Wire, handles: &[u32], why: Code) {
-        let told = self.book().told(handles);
-        self.take_away(wire, handles, Instant::now() + PATIENCE).await;
-        for (_, sink, key) in told {
+        for (sink, key) in self.given_up(wire, handles).await {
             sink.gone(key, why);
         }
+    }
+    async fn given_up(&self, wire: &Wire, handles: &[u32]) -> impl Iterator<Item = (Arc<dyn Sink>, u64)> + use<> {
+        let told = self.book().told(handles);
+        self.take_away(wire, handles, Instant::now() + PATIENCE).await;
+        told.into_iter().map(|(_, sink, key)| (sink, key))
     }
     /// Something that the server had never came. The values of now are had by making the subscription anew.
     fn count_lost(&self, number: u32, lost: u64) {

@@ -52,7 +52,7 @@ impl Session {
         };
         // Not sooner: whoever decides that all is read takes the turn too, for what is there by then.
         if let Some(code) = self.unpublished() {
-            return Ok(vec![Watched::No(code); items.len()]);
+            return Ok(vec![Watched::Parked(code); items.len()]);
         }
         let sink = self.book().meet(sink);
         // Who is met is told of each later session, so it is looked after that.
@@ -260,7 +260,7 @@ pub(super) fn refused(error: Error) -> Result<Code> {
 fn handle(watched: Watched) -> Option<u32> {
     match watched {
         Watched::Yes { handle, .. } => Some(handle.0),
-        Watched::No(_) => None,
+        Watched::No(_) | Watched::Parked(_) => None,
     }
 }
 fn set(results: &mut [Watched], places: impl IntoIterator<Item = usize>, watched: Watched) {

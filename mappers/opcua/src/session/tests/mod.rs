@@ -32,6 +32,7 @@ enum Told {
     Healing,
     Healed(bool),
     Gone(u64, Code),
+    Undecodable(u64),
 }
 impl Ear {
     fn tell(&self, told: Told) {
@@ -85,6 +86,9 @@ impl Sink for Ear {
     }
     fn gone(&self, key: u64, why: Code) {
         self.tell(Told::Gone(key, why));
+    }
+    fn undecodable(&self, key: u64) {
+        self.tell(Told::Undecodable(key));
     }
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let mut full = self.full.subscribe();

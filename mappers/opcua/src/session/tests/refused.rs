@@ -1,7 +1,9 @@
 //! Servers that make subscriptions and refuse to publish, and what is given up while others are being made.
 use super::*;
 use crate::liar::Say;
+use futures_util::FutureExt;
 use opcua::{core::RequestMessage, types::StatusCode};
+use std::pin::pin;
 
 /// The session does not go on at another channel either: each connection has another one.
 #[tokio::test]
@@ -33,7 +35,7 @@ async fn a_server_that_refuses_to_publish_in_one_session_after_the_other_has_its
             watch(&session, &ear, vec![item(1, "Count")]).await; // all is found anew
         }
         ear.until("gone", |told| told.contains(&Told::Gone(1, code))).await;
-        assert_eq!(watch(&session, &ear, vec![item(1, "Count")]).await, [Watched::No(code)]);
+        assert_eq!(watch(&session, &ear, vec![item(1, "Count")]).await, [Watched::Parked(code)]);
         assert_eq!(liar.heard_of("CreateSession").len(), 2);
     }
 }
@@ -55,7 +57,7 @@ async fn what_is_refused_for_a_while_is_tried_again_in_the_same_session() {
     ear.until("gone", |told| told.contains(&Told::Gone(1, code))).await;
     let asked = liar.heard_of("Publish").len();
     assert!(asked > 3 * 20, "{asked} in four rounds of 20");
-    assert_eq!(watch(&session, &ear, vec![item(1, "Count")]).await, [Watched::No(code)]);
+    assert_eq!(watch(&session, &ear, vec![item(1, "Count")]).await, [Watched::Parked(code)]);
     liar.script(|_| vec![Say::Good]);
     session.refusal().end();
     assert!(matches!(watch(&session, &ear, vec![item(1, "Count")]).await[..], [Watched::Yes { .. }]));
@@ -69,16 +71,14 @@ async fn what_waits_to_be_subscribed_while_it_is_decided_that_all_is_read_is_rea
     let liar = Liar::honest().await;
     let session = session(&liar, &json!({})).await;
     let turn = session.turn.lock().await;
-    let waiting = {
-        let session = session.clone();
-        tokio::spawn(async move { watch(&session, &Arc::new(Ear::default()), vec![item(1, "Count")]).await })
-    };
-    tokio::time::sleep(Duration::from_millis(200)).await; // it waits
+    let ear = Arc::new(Ear::default());
+    let mut waiting = pin!(watch(&session, &ear, vec![item(1, "Count")]));
+    assert!(waiting.as_mut().now_or_never().is_none(), "it waits for its turn");
     for _ in 0..2 {
         session.refusal().refused(code, Instant::now());
     }
     drop(turn);
-    assert_eq!(waiting.await.unwrap(), [Watched::No(code)]);
+    assert_eq!(waiting.await, [Watched::Parked(code)]);
     assert_eq!(liar.world().counts().1, 0);
 }
 

@@ -53,7 +53,7 @@ async fn what_is_given_back_of_a_subscription_that_is_gone_takes_nothing_of_the_
         .into_iter()
         .filter_map(|watched| match watched {
             Watched::Yes { handle, .. } => Some(handle),
-            Watched::No(_) => None,
+            Watched::No(_) | Watched::Parked(_) => None,
         })
         .collect();
     session.unsubscribe(&handles[..1], soon()).await;
