@@ -56,6 +56,8 @@ pub(super) struct Subscription {
     pub(super) broken: bool,
     /// The server's number of the one whose place it took.
     before: Option<u32>,
+    /// It has that one's number, and has not spoken yet: what comes may be the other's.
+    fresh: bool,
     /// Keys by sink, for `alive`; made when they are asked for.
     keys: Option<Keys>,
 }
@@ -81,6 +83,7 @@ impl Subscription {
             again: 0,
             broken: false,
             before: None,
+            fresh: false,
             keys,
         }
     }
@@ -88,9 +91,9 @@ impl Subscription {
 
 impl Subscription {
     /// Another takes its place, with the same items.
-    pub(super) fn replaced_by(&mut self, made: Self) {
-        let (handles, keys) = (std::mem::take(&mut self.handles), self.keys.take());
-        *self = Self { handles, keys, before: Some(self.id), ..made };
+    fn replaced_by(&mut self, made: Self) {
+        let (handles, keys, fresh) = (std::mem::take(&mut self.handles), self.keys.take(), made.id == self.id);
+        *self = Self { handles, keys, before: Some(self.id), fresh, ..made };
     }
 }
 
@@ -243,7 +246,10 @@ impl Book {
     pub(super) fn heard(&mut self, told: &Published, now: Instant) -> Option<(u32, Step)> {
         let number = self.of(told.subscription)?;
         let one = self.subscriptions.get_mut(&number)?;
-        (one.heard, one.carried) = (now, false);
+        if one.fresh && told.sequence != 1 {
+            return Some((number, Step::Known)); // it was said before this one was there, whose messages begin with 1
+        }
+        (one.heard, one.carried, one.fresh) = (now, false, false);
         let step = one.sequence.heard(told.sequence, told.data, &told.available);
         match step {
             Step::Known if told.data => {
@@ -255,6 +261,17 @@ impl Book {
             _ => {}
         }
         Some((number, step))
+    }
+    /// Another takes its place, with the same items; until they are at the server, it is to be made once more.
+    pub(super) fn replace(&mut self, number: u32, made: Subscription) {
+        // What they acknowledge is not of the one that has the number now.
+        for acks in self.flying.values_mut() {
+            acks.retain(|(id, _)| *id != made.id);
+        }
+        self.with(number, |one| {
+            one.replaced_by(made);
+            one.broken = true;
+        });
     }
     /// Something of a subscription is to be done.
     pub(super) fn with(&mut self, number: u32, change: impl FnOnce(&mut Subscription)) {

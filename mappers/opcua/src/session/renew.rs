@@ -44,10 +44,7 @@ impl Session {
         };
         let told = {
             let mut book = self.book();
-            book.with(number, |one| {
-                one.replaced_by(made);
-                one.broken = true; // until its items are there: one that is interrupted here is made once more
-            });
+            book.replace(number, made);
             book.told(&handles)
         };
         let refusals = self.make_items(wire, number, &handles, until).await;

@@ -1,7 +1,9 @@
 //! Subscriptions that take the place, and perhaps the number, of others.
 use super::*;
-use crate::liar::Say;
-use opcua::types::StatusCode;
+use crate::liar::{Heard, Say};
+use opcua::types::{
+    DataValue, DateTime, MonitoredItemNotification, NotificationMessage, PublishResponse, ResponseHeader, StatusCode,
+};
 
 /// A small server: a number is a slot, so the new one has that of the old one.
 #[tokio::test]
@@ -59,4 +61,46 @@ async fn what_is_given_back_of_a_subscription_that_is_gone_takes_nothing_of_the_
     session.unsubscribe(&handles[..1], soon()).await;
     session.unsubscribe(&handles, soon()).await;
     assert_eq!(liar.world().items(), 1, "Speed's");
+}
+
+/// The one before was alive: what it said meanwhile is read after the new one was made.
+#[tokio::test]
+async fn what_the_one_before_still_said_is_not_taken_for_a_word_of_the_next() {
+    let liar = Liar::with(World { numbers_again: true, ..World::plant() }, |_| vec![Say::Good]).await;
+    let session = session(&liar, &json!({})).await;
+    let ear = Arc::new(Ear::default());
+    let _run = running(&session);
+    watch(&session, &ear, vec![item(1, "Count")]).await;
+    ear.until_value(1, 7_i32).await;
+    let mut made = 0;
+    liar.script(move |heard| {
+        made += usize::from(heard.request.type_name() == "CreateSubscription");
+        match (heard.request.type_name(), made) {
+            ("CreateSubscription", 1) => vec![Say::Fault(StatusCode::BadTooManySubscriptions)],
+            ("CreateSubscription", _) => vec![Say::Wait(Duration::from_secs(1)), Say::Good],
+            _ => vec![Say::Good],
+        }
+    });
+    liar.clear();
+    liar.publish(|_| vec![Say::Fault(StatusCode::BadNoSubscription)]).await;
+    liar.wait_for("it is deleted", |heard| heard.request.type_name() == "DeleteSubscriptions").await;
+    liar.world().set("Count", 8);
+    liar.publish(|heard| vec![Say::Answer(late(heard).into())]).await;
+    ear.until_value(1, 8_i32).await;
+    liar.world().set("Count", 9);
+    ear.until_value(1, 9_i32).await;
+    assert_eq!((liar.heard_of("Republish").len(), liar.heard_of("CreateSubscription").len()), (0, 2));
+    assert!(!ear.values(1).contains(&Variant::Int32(70)), "{:?}", ear.told());
+}
+
+/// The seventh message of the subscription of number 1.
+fn late(heard: &Heard) -> PublishResponse {
+    let value = MonitoredItemNotification { client_handle: 0, value: DataValue::value_only(70_i32) };
+    PublishResponse {
+        response_header: ResponseHeader::new_good(heard.request.request_header()),
+        subscription_id: 1,
+        available_sequence_numbers: Some((1..=7).collect()),
+        notification_message: NotificationMessage::data_change(7, DateTime::now(), vec![value], vec![]),
+        ..PublishResponse::default()
+    }
 }
