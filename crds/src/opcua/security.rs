@@ -61,7 +61,7 @@ pub struct OpcUaTrust {
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub thumbprints: Vec<OpcUaThumbprint>,
     /// Trusts the first certificate that the server shows, and from then on only that; default false. It is kept in the state
-    /// folder of the node.
+    /// folder of the node. Not with policy None and a user: nothing proves there whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_first_use: Option<bool>,
 }
