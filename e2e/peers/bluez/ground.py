@@ -1,0 +1,266 @@
+"""The Bluetooth ground: a guest kernel with the real Bluetooth stack and bluetoothd, in a network of its own. See README.md."""
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import time
+
+HOST, GUEST = "10.99.0.1", "10.99.0.2"  # each ground has a network namespace of its own
+BUS_PORT, VHCI_PORT, SHELL_PORT = 7001, 7002, 7003
+BOOT = 60.0  # seconds; it takes two
+CLONE_NEWNET, PR_SET_PDEATHSIG = 0x40000000, 1
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class GroundError(Exception):
+    pass
+
+
+def own_network():
+    if libc.unshare(CLONE_NEWNET) != 0:
+        raise GroundError(f"no network namespace: {os.strerror(ctypes.get_errno())} (this needs root)")
+    for line in ("link set lo up", "tuntap add dev bt0 mode tap", f"addr add {HOST}/30 dev bt0", "link set bt0 up"):
+        done = subprocess.run(["ip", *line.split()], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise GroundError(f"ip {line}: {done.stderr.strip()}")
+
+
+def dies_with_parent(sign=signal.SIGKILL):
+    libc.prctl(PR_SET_PDEATHSIG, sign)
+
+
+class Guest:
+    """The kernel as a process, and its three ports."""
+
+    def __init__(self, build, folder):
+        self.build, self.folder, self.process, self.reading = build, folder, None, None
+
+    async def boot(self):
+        scratch = "/dev/shm" if os.access("/dev/shm", os.W_OK) else self.folder
+        command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", f"{self.build}/linux", "mem=384M", f"uml_dir={self.folder}/uml",
+                   "umid=guest", "rootfstype=hostfs", "rootflags=/", "root=none", "ro", "quiet", f"init={self.build}/guest",
+                   f"GROUND={self.folder}", "con=null", "con0=null,fd:1", "random.trust_cpu=1", "vec0:transport=tap,ifname=bt0,depth=64"]  # fmt: skip
+        self.process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            env=os.environ | {"TMPDIR": scratch}, preexec_fn=dies_with_parent,
+        )  # fmt: skip
+        up = asyncio.get_running_loop().create_future()
+        self.reading = asyncio.create_task(self.read_console(up))
+        return up
+
+    async def read_console(self, up):
+        last = "nothing"
+        with open(f"{self.folder}/guest.log", "wb", buffering=0) as log:
+            while line := await self.process.stdout.readline():
+                log.write(line)
+                last = line.decode(errors="replace").strip() or last
+                if "guest: up" in last and not up.done():
+                    up.set_result(None)
+        if not up.done():
+            up.set_exception(GroundError(f"the guest did not start; it last said: {last}"))
+
+    async def connect(self, port):
+        return await asyncio.open_connection(GUEST, port)
+
+    async def shell(self, command):
+        reader, writer = await self.connect(SHELL_PORT)
+        try:
+            writer.write(command.encode())
+            writer.write_eof()
+            return (await reader.read()).decode(errors="replace").strip()
+        finally:
+            writer.close()
+
+    async def stop(self):
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+        if self.process is not None:
+            await self.process.wait()
+            await self.reading
+
+
+async def pump(reader, writer):
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    with contextlib.suppress(OSError, RuntimeError):
+        writer.write_eof()
+
+
+async def handshake(reader, writer):
+    """Lines until BEGIN. File descriptors do not pass a bridge: the bus is not asked for them, and says so to the client."""
+    while True:
+        line = await reader.readuntil(b"\r\n")
+        if line == b"NEGOTIATE_UNIX_FD\r\n":
+            line = b"NO_DESCRIPTORS_OVER_THIS\r\n"
+        writer.write(line)
+        await writer.drain()
+        if line == b"BEGIN\r\n":
+            return
+
+
+class Bridge:
+    """The guest's system bus as a socket on the host: to the bus, each client is who it is here."""
+
+    def __init__(self, guest, path):
+        self.guest, self.path, self.server, self.clients = guest, path, None, set()
+
+    async def open(self):
+        self.server = await asyncio.start_unix_server(self.serve, self.path, backlog=512)
+        os.chmod(self.path, 0o666)
+
+    async def serve(self, reader, writer):
+        self.clients.add(asyncio.current_task())
+        _, uid, gid = struct.unpack("iII", writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        far_writer = None
+        try:
+            far_reader, far_writer = await self.guest.connect(BUS_PORT)
+            far_writer.write(struct.pack("<II", uid, gid))
+            back = asyncio.create_task(pump(far_reader, writer))
+            await handshake(reader, far_writer)
+            await asyncio.gather(pump(reader, far_writer), back)
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # a client that left, or all have to
+        finally:
+            self.clients.discard(asyncio.current_task())
+            writer.close()
+            if far_writer is not None:
+                far_writer.close()
+
+    def close(self):
+        if self.server is not None:
+            self.server.close()
+        for client in list(self.clients):
+            client.cancel()
+
+
+async def until_told():
+    """SIGTERM, SIGINT, or the end of what holds us: the pipe at stdin, or else the parent process."""
+    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(sign, told.set)
+    mode = os.fstat(0).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+
+        def readable():
+            if not os.read(0, 4096):
+                loop.remove_reader(0)
+                told.set()
+
+        loop.add_reader(0, readable)
+    else:
+        parent = os.getppid()
+        dies_with_parent(signal.SIGTERM)
+        if os.getppid() != parent:
+            told.set()
+    await told.wait()
+
+
+def leftovers(folder):
+    shutil.rmtree(f"{folder}/uml", ignore_errors=True)
+    for name in ("system_bus_socket", "control.sock", "passwd", "policy.conf", "bus.conf"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/{name}")
+
+
+def configure(folder, arguments):
+    """What the guest finds in place of the host's own."""
+    with open(f"{folder}/main.conf", "w") as file:
+        file.write("[Policy]\nAutoEnable=true\n")
+    if arguments.user:
+        with open("/etc/passwd") as own, open(f"{folder}/passwd", "w") as file:
+            file.write(own.read())
+            for name, _, uid in (user.partition(":") for user in arguments.user):
+                file.write(f"{name}:x:{int(uid)}:{int(uid)}::/nonexistent:/usr/sbin/nologin\n")
+    if arguments.policy:
+        with open(arguments.policy) as own, open(f"{folder}/policy.conf", "w") as file:
+            file.write(own.read())
+        with open(f"{folder}/bus.conf", "w") as file:
+            file.write("<busconfig><include>/usr/share/dbus-1/system.conf</include><include>/run/ground/policy.conf</include></busconfig>\n")
+
+
+async def start(arguments):
+    began = time.monotonic()
+    folder = os.path.realpath(arguments.dir)
+    os.makedirs(folder, exist_ok=True)
+    if any(c.isspace() for c in folder) or len(folder) > 80:
+        raise GroundError(f"--dir {folder}: at most 80 characters and no space, as a kernel and sockets get it")
+    leftovers(folder)
+    own_network()
+    guest = Guest(os.environ["POLLUX_GROUND_BUILD"], folder)
+    bridge = Bridge(guest, f"{folder}/system_bus_socket")
+    configure(folder, arguments)
+    control = None
+    try:
+        up = await guest.boot()
+        from control import Control  # bumble takes a second to load: the guest boots meanwhile
+
+        control = Control(guest, folder)
+        told = asyncio.create_task(until_told())
+        ready = asyncio.create_task(make_ready(up, bridge, control, arguments))
+        await asyncio.wait((told, ready, guest.reading), return_when=asyncio.FIRST_COMPLETED, timeout=BOOT)
+        if not told.done():
+            if not ready.done():
+                raise GroundError(f"the guest is not ready after {BOOT:.0f} s; see {folder}/guest.log and bluetoothd.log")
+            await ready
+            print(f"READY {time.monotonic() - began:.1f}", flush=True)
+            await asyncio.wait((told, guest.reading), return_when=asyncio.FIRST_COMPLETED)
+            if not told.done():
+                raise GroundError(f"the guest ended; see {folder}/guest.log")
+        ready.cancel()
+    finally:
+        bridge.close()
+        if control is not None:
+            await control.close()
+        await guest.stop()
+        leftovers(folder)
+
+
+async def make_ready(up, bridge, control, arguments):
+    await up
+    await bridge.open()
+    await control.open(arguments.adapters, arguments.sensors)
+
+
+def ask(arguments):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(f"{arguments.dir}/control.sock")
+        connection.sendall(arguments.request.encode() + b"\n")
+        reply = connection.makefile().readline()
+    print(reply, end="")
+    return 0 if json.loads(reply).get("ok") else 1
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    parser = argparse.ArgumentParser(prog="ground")
+    commands = parser.add_subparsers(required=True, dest="command")
+    one = commands.add_parser("start", help="boot, print READY and the seconds it took, and stay until stdin (a pipe) ends or SIGTERM comes")
+    one.add_argument("--dir", required=True, help="the folder for sockets and logs")
+    one.add_argument("--adapters", type=int, default=1)
+    one.add_argument("--sensors", default=f"{here}/sensors.json", help="a JSON list of sensors that are there from the beginning")
+    one.add_argument("--user", action="append", metavar="NAME:UID", help="a user that the guest's system knows beside the host's")
+    one.add_argument("--policy", metavar="FILE", help="a policy for the guest's system bus, as it would lie in /etc/dbus-1/system.d")
+    one = commands.add_parser("ask", help="one request to the control of a ground, and its reply")
+    one.add_argument("dir")
+    one.add_argument("request")
+    arguments = parser.parse_args()
+    try:
+        sys.exit(ask(arguments) if arguments.command == "ask" else asyncio.run(start(arguments)))
+    except (GroundError, OSError) as error:
+        print(f"ground: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+main()
