@@ -6,6 +6,7 @@ mod files;
 mod headings;
 mod links;
 mod metrics;
+mod numbers;
 mod pages;
 mod reference;
 
@@ -18,6 +19,7 @@ cargo xtask generate           manifests and reference pages from the types
 cargo xtask check-generated    fails where they are not what the types say
 cargo xtask crds [--check]     the manifests only: crds/manifests and the chart's files
 cargo xtask docs [--check]     the reference only: docs/reference
+cargo xtask assigned-numbers [--check]   tables of Bluetooth LE only: mappers/ble/codec
 cargo xtask check-docs         headings and commands alike in both languages, no command that nothing runs, YAML
                                that the cluster would take, no broken link
 cargo xtask commands           every command of the docs: page, line, how it is tested, command";
@@ -36,14 +38,16 @@ fn main() -> ExitCode {
 
 fn run(root: &Path, arguments: &[&str]) -> Result<()> {
     let docs = || reference::files().with(metrics::files());
-    let both = || -> Result<Files> { Ok(crds::files()?.with(docs())) };
+    let all = || -> Result<Files> { Ok(crds::files()?.with(docs()).with(numbers::files(root)?)) };
     match arguments {
-        ["generate"] => both()?.write(root),
-        ["check-generated"] => both()?.check(root),
+        ["generate"] => all()?.write(root),
+        ["check-generated"] => all()?.check(root),
         ["crds"] => crds::files()?.write(root),
         ["crds", "--check"] => crds::files()?.check(root),
         ["docs"] => docs().write(root),
         ["docs", "--check"] => docs().check(root),
+        ["assigned-numbers"] => numbers::files(root)?.write(root),
+        ["assigned-numbers", "--check"] => numbers::files(root)?.check(root),
         ["check-docs"] => check_docs(root),
         ["commands"] => list_commands(root),
         _ => bail!("{USAGE}"),
