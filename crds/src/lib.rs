@@ -7,6 +7,7 @@
 #![allow(clippy::duplicated_attributes)]
 #![deny(missing_docs)]
 
+mod ble;
 mod channel;
 mod command;
 mod condition;
@@ -36,6 +37,7 @@ mod span;
 mod value;
 mod wire;
 
+pub use ble::*;
 pub use channel::*;
 pub use command::*;
 pub use condition::*;

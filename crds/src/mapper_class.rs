@@ -93,7 +93,7 @@ pub fn speaks(class: &MapperClass, device: &Device) -> Result<(), FieldError> {
     Err(FieldError::new("spec.mapperClass", message))
 }
 /// Protocols that have a field of their own in a Device; a class of another name speaks `custom`.
-const BUILT_IN: [&str; 2] = ["modbus", "opcua"];
+const BUILT_IN: [&str; 3] = ["modbus", "opcua", "ble"];
 
 /// Whether mappers write at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]

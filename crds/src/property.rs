@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 #[x_kube(validation = Rule::new("!(has(self.binding) && has(self.expression))").message("binding and expression exclude each other"))]
 #[x_kube(validation = Rule::new("!has(self.expression) || !has(self.access) || self.access == 'ReadOnly'").message("a property with an expression is ReadOnly"))]
+#[x_kube(validation = Rule::new("!has(self.access) || self.access == 'ReadOnly' || !has(self.binding) || !has(self.binding.ble) || has(self.binding.ble.characteristic)").message("what a Bluetooth device advertises, and what the adapter knows of it, cannot be written: access must be ReadOnly").field_path(".access"))]
 #[x_kube(validation = Rule::new("!(has(self.enum) && (has(self.scale) || has(self.offset) || has(self.scaleExponentFrom)))").message("enum excludes scale, offset and scaleExponentFrom"))]
 #[x_kube(validation = Rule::new("!(has(self.minimum) && has(self.maximum)) || self.minimum <= self.maximum").message("minimum must not be above maximum"))]
 #[x_kube(validation = Rule::new("!(self.name.lowerAscii() in ['y', 'n', 'yes', 'no', 'on', 'off', 'true', 'false', 'null'])").message("name must not be one of y, n, yes, no, on, off, true, false, null, which YAML turns into something else").field_path(".name"))]

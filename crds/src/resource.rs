@@ -1,5 +1,5 @@
 //! What two devices share without saying so: one port, gateway or server, opened by both.
-use crate::{ChannelProtocol, ModbusDevice, ModbusRtu, OpcUaDevice, Protocol, Span, opcua};
+use crate::{BleDevice, ChannelProtocol, ModbusDevice, ModbusRtu, OpcUaDevice, Protocol, Span, ble, opcua};
 use std::collections::BTreeMap;
 
 /// A resource that a device opens, and how. One resource is opened once; who asks for other settings is refused.
@@ -21,6 +21,10 @@ pub fn resource_key(protocol: &Protocol) -> Option<Resource> {
     if let Some(opcua) = &protocol.opcua {
         return opcua::resource(opcua);
     }
+    if let Some(ble) = &protocol.ble {
+        // Its Channel, which is not merged in, says which adapter.
+        return ble.channel.is_none().then(|| ble::resource(ble));
+    }
     let modbus = protocol.modbus.as_ref()?;
     let (key, mut settings) = opened(modbus)?;
     settings.insert("connectTimeout", modbus.connect_timeout.unwrap_or(CONNECT_TIMEOUT).to_string());
@@ -31,6 +35,9 @@ pub fn resource_key(protocol: &Protocol) -> Option<Resource> {
 pub fn channel_resource(protocol: &ChannelProtocol) -> Option<Resource> {
     if let Some(shared) = &protocol.opcua {
         return opcua::resource(&OpcUaDevice::default().in_channel(shared.clone()));
+    }
+    if let Some(shared) = &protocol.ble {
+        return Some(ble::resource(&BleDevice::default().in_channel(shared.clone())));
     }
     let shared = protocol.modbus.clone()?;
     let modbus = ModbusDevice {
@@ -76,7 +83,7 @@ fn opened(modbus: &ModbusDevice) -> Option<(String, BTreeMap<&'static str, Strin
 
 impl Resource {
     /// For people: `tcp://10.0.0.5:502`, `rtuOverTcp://10.0.0.5:4001`, `tls://10.0.0.5:802`, `rtu:/dev/ttyUSB0 19200 8E1`,
-    /// `opc.tcp://plc-1:4840 as anonymous`.
+    /// `opc.tcp://plc-1:4840 as anonymous`, `hci0`.
     pub fn endpoint(&self) -> String {
         let setting = |field| self.settings.get(field).map_or("", String::as_str);
         if let Some(path) = self.key.strip_prefix("modbus rtu ") {
@@ -85,7 +92,7 @@ impl Resource {
         }
         match self.key.strip_prefix("modbus tcp ") {
             Some(socket) => format!("{}://{socket}", setting("transport")),
-            None => self.key.strip_prefix("opcua ").unwrap_or(&self.key).to_owned(),
+            None => self.key.split_once(' ').map_or(&*self.key, |(_, endpoint)| endpoint).to_owned(),
         }
     }
     /// What differs: `connectTimeout 5s, not 2s`, where `self` has 5s and `other` 2s. None: nothing does.

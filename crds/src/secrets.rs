@@ -1,14 +1,16 @@
 //! Which Secrets a device names, and what is wrong with them. Pure; the operator asks it before it copies them, and a mapper for
 //! its files, so that laptop and cluster say the same.
-use crate::{ChannelProtocol, FieldError, ModbusDevice, ModbusTls, OpcUaDevice, Protocol, SliceDevice};
-use std::collections::BTreeMap;
+use crate::{BleDevice, ChannelProtocol, FieldError, ModbusDevice, ModbusTls, OpcUaDevice, Protocol, SliceDevice};
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// Label by which the owner of a Secret lets mappers have it.
 pub const SECRET_LABEL: &str = "pollux.rs/for";
 /// Value of [`SECRET_LABEL`].
 pub const SECRET_LABEL_VALUE: &str = "mappers";
-/// Keys that any protocol reads: cert-manager's, and those of a Secret of type kubernetes.io/basic-auth; no other is ever copied.
-pub const SECRET_KEYS: [&str; 5] = [CERTIFICATE, PRIVATE_KEY, AUTHORITY, USER_NAME, PASSWORD];
+/// Keys with names that are given: cert-manager's, and those of a Secret of type kubernetes.io/basic-auth.
+const SECRET_KEYS: [&str; 5] = [CERTIFICATE, PRIVATE_KEY, AUTHORITY, USER_NAME, PASSWORD];
+/// Most bytes of a key whose name a device chooses.
+const MAX_CHOSEN: usize = 64;
 /// Most bytes of one key.
 pub const MAX_SECRET_KEY: usize = 64 * 1024;
 
@@ -31,7 +33,17 @@ pub struct SecretRef {
     /// Its name.
     pub name: String,
     /// Keys that it must have.
-    pub keys: Vec<&'static str>,
+    pub keys: Vec<SecretKey>,
+    /// So many digits each of these must have; None: any number of bytes.
+    digits: Option<usize>,
+}
+
+/// Name of a key of a Secret: a given one, or one that a device chose.
+pub type SecretKey = Cow<'static, str>;
+
+/// Whether a protocol may read a key of so many bytes; no other is ever copied.
+pub fn is_readable(key: &str, bytes: usize) -> bool {
+    SECRET_KEYS.contains(&key) || bytes <= MAX_CHOSEN && !key.contains('.')
 }
 
 /// Bytes of each key of a Secret.
@@ -41,13 +53,13 @@ pub type SecretKeys = BTreeMap<String, usize>;
 pub fn secrets(protocol: &Protocol) -> Vec<SecretRef> {
     let mut protocol = protocol.clone();
     let refs = named(&mut protocol).into_iter();
-    refs.map(|Named { field, keys, name }| SecretRef { field, keys, name: name.clone() }).collect()
+    refs.map(|Named { field, keys, name, digits }| SecretRef { field, keys, name: name.clone(), digits }).collect()
 }
 /// The Secrets that a Channel names.
 pub fn channel_secrets(protocol: &ChannelProtocol) -> Vec<SecretRef> {
     let modbus = protocol.modbus.clone().map(|shared| ModbusDevice { tls: shared.tls, ..ModbusDevice::default() });
     let opcua = protocol.opcua.clone().map(|shared| OpcUaDevice::default().in_channel(shared));
-    secrets(&Protocol { modbus, opcua, custom: None })
+    secrets(&Protocol { modbus, opcua, ..Protocol::default() }) // a Bluetooth adapter needs none
 }
 
 /// A name of a Secret where it stands.
@@ -55,19 +67,26 @@ pub(crate) struct Named<'a> {
     /// Field that names it.
     pub(crate) field: &'static str,
     /// Keys that it must have.
-    pub(crate) keys: Vec<&'static str>,
+    pub(crate) keys: Vec<SecretKey>,
     /// Its name, which may be made a longer one.
     pub(crate) name: &'a mut String,
+    /// So many digits each key must have; None: any number of bytes.
+    pub(crate) digits: Option<usize>,
 }
 /// All names of Secrets in a block.
 fn named(protocol: &mut Protocol) -> Vec<Named<'_>> {
     let tls = protocol.modbus.as_mut().and_then(|modbus| modbus.tls.as_mut()).map(of_tls);
-    tls.into_iter().chain(protocol.opcua.iter_mut().flat_map(OpcUaDevice::secrets_mut)).collect()
+    let opcua = protocol.opcua.iter_mut().flat_map(OpcUaDevice::secrets_mut);
+    tls.into_iter().chain(opcua).chain(protocol.ble.iter_mut().flat_map(BleDevice::secrets_mut)).collect()
 }
 fn of_tls(tls: &mut ModbusTls) -> Named<'_> {
     let verified = !tls.insecure_skip_verify.unwrap_or_default();
-    let keys = [CERTIFICATE, PRIVATE_KEY].into_iter().chain(verified.then_some(AUTHORITY)).collect();
-    Named { field: "spec.protocol.modbus.tls.secret", keys, name: &mut tls.secret }
+    let keys = given(&[CERTIFICATE, PRIVATE_KEY]).into_iter().chain(verified.then_some(AUTHORITY.into())).collect();
+    Named { field: "spec.protocol.modbus.tls.secret", keys, name: &mut tls.secret, digits: None }
+}
+/// Keys with names that are given.
+pub(crate) fn given(keys: &[&'static str]) -> Vec<SecretKey> {
+    keys.iter().copied().map(Cow::Borrowed).collect()
 }
 
 /// The block with another text for each name of a Secret.
@@ -106,25 +125,39 @@ pub fn no_secret(namespace: &str, name: &str) -> String {
 /// What is wrong with the Secrets that a device names. `find` gives what a Secret of the device's namespace has, or why it cannot
 /// be had.
 pub fn check_secrets(device: &SliceDevice, find: impl Fn(&SecretRef) -> Result<SecretKeys, String>) -> Vec<FieldError> {
-    let channel = device.channel.as_ref().map(|name| format!("Channel {name}: ")).unwrap_or_default();
     let wrong = |named: &SecretRef| {
-        let field = format!("{channel}{}", named.field);
+        let field = named.place(device);
         let messages = match find(named) {
             Err(message) => vec![message],
-            Ok(keys) => named.keys.iter().filter_map(|key| wrong_key(&named.name, key, keys.get(*key))).collect(),
+            Ok(keys) => named.keys.iter().filter_map(|key| named.wrong_key(key, keys.get(&**key))).collect(),
         };
         messages.into_iter().map(|message| FieldError::new(field.clone(), message)).collect::<Vec<_>>()
     };
     secrets(&device.protocol.0).iter().flat_map(wrong).collect()
 }
 
-fn wrong_key(name: &str, key: &str, size: Option<&usize>) -> Option<String> {
-    match size {
-        None | Some(0) => Some(format!("Secret {name:?} has no key {key}")),
-        Some(size) if *size > MAX_SECRET_KEY => {
-            Some(format!("key {key} of Secret {name:?} has {size} bytes, at most {MAX_SECRET_KEY} are allowed"))
+impl SecretRef {
+    /// The field that names it, and whose: the Channel's where the Device has one, which shares its Secrets. What a Bluetooth device
+    /// names is its own.
+    pub fn place(&self, device: &SliceDevice) -> String {
+        let channel = device.channel.as_ref().filter(|_| device.protocol.0.ble.is_none());
+        format!("{}{}", channel.map(|name| format!("Channel {name}: ")).unwrap_or_default(), self.field)
+    }
+    fn wrong_key(&self, key: &str, size: Option<&usize>) -> Option<String> {
+        let Self { name, digits, .. } = self;
+        match (size, digits) {
+            // A line's end behind them is no digit.
+            (Some(size), Some(digits)) if size == digits || *size == digits + 1 => None,
+            (Some(size), Some(digits)) => {
+                Some(format!("key {key} of Secret {name:?} has {size} bytes, must be {digits} digits"))
+            }
+            (None, Some(digits)) => Some(format!("Secret {name:?} has no key {key} of {digits} digits")),
+            (None | Some(0), None) => Some(format!("Secret {name:?} has no key {key}")),
+            (Some(size), None) if *size > MAX_SECRET_KEY => {
+                Some(format!("key {key} of Secret {name:?} has {size} bytes, at most {MAX_SECRET_KEY} are allowed"))
+            }
+            (Some(_), None) => None,
         }
-        Some(_) => None,
     }
 }
 

@@ -156,7 +156,7 @@ mod tests {
         let files = files();
         let text = &files.0[PATH];
         for row in [
-            "| `spec.protocol`\\* | object | How the device is reached. Rules: exactly one of modbus, opcua, custom must be set. |",
+            "| `spec.protocol`\\* | object | How the device is reached. Rules: exactly one of modbus, opcua, ble, custom must be set. |",
             "| `spec.protocol.modbus.unitId` | integer, 0 to 255, default `1` |",
             "| `spec.mode` | string, `Control` · `Monitor` · `Off`, default `\"Control\"` |",
             "| `spec.properties[].name`\\* | string, 1 to 63 characters |",

@@ -1,5 +1,8 @@
 //! How a connection to an OPC UA server is secured, and who we are there (Part 4, 6.1; Part 7, 6.6).
-use crate::{AUTHORITY, CERTIFICATE, PASSWORD, PRIVATE_KEY, USER_NAME, secrets::Named};
+use crate::{
+    AUTHORITY, CERTIFICATE, PASSWORD, PRIVATE_KEY, USER_NAME,
+    secrets::{Named, given},
+};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -149,13 +152,15 @@ impl OpcUaSecurity {
     pub(super) fn secrets_mut(&mut self) -> Vec<Named<'_>> {
         let own = self.certificate.as_mut().map(|own| Named {
             field: "spec.protocol.opcua.security.certificate.secret",
-            keys: vec![CERTIFICATE, PRIVATE_KEY],
+            keys: given(&[CERTIFICATE, PRIVATE_KEY]),
             name: &mut own.secret,
+            digits: None,
         });
         let trust = self.trust.as_mut().and_then(|trust| trust.secret.as_mut()).map(|name| Named {
             field: "spec.protocol.opcua.security.trust.secret",
-            keys: vec![AUTHORITY],
+            keys: given(&[AUTHORITY]),
             name,
+            digits: None,
         });
         own.into_iter().chain(trust).collect()
     }
@@ -165,13 +170,15 @@ impl OpcUaIdentity {
     pub(super) fn secrets_mut(&mut self) -> Vec<Named<'_>> {
         let user = self.user.as_mut().map(|user| Named {
             field: "spec.protocol.opcua.identity.user.secret",
-            keys: vec![USER_NAME, PASSWORD],
+            keys: given(&[USER_NAME, PASSWORD]),
             name: &mut user.secret,
+            digits: None,
         });
         let certificate = self.certificate.as_mut().map(|own| Named {
             field: "spec.protocol.opcua.identity.certificate.secret",
-            keys: vec![CERTIFICATE, PRIVATE_KEY],
+            keys: given(&[CERTIFICATE, PRIVATE_KEY]),
             name: &mut own.secret,
+            digits: None,
         });
         user.into_iter().chain(certificate).collect()
     }

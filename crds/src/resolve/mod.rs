@@ -1,4 +1,5 @@
 //! `resolve`: a Device, its model and its channel become what a mapper can drive, or all that is wrong with them at once.
+mod ble;
 mod command;
 mod exponent;
 mod merge;
@@ -10,9 +11,9 @@ mod protocol;
 mod tests;
 
 use crate::{
-    Access, Binding, CUSTOM, Channel, Device, DeviceModel, DeviceModelRevisionSpec, DeviceSpec, EffectiveDevice,
-    EffectiveProperty, FreeForm, ModbusDevice, ModbusTcp, ModelCommand, OpcUaDevice, PropertyName, Protocol,
-    ResolvedProtocol, SliceDevice, Value, Values, check_desired_value, hash, is_property_name,
+    Access, Binding, BleDevice, CUSTOM, Channel, Device, DeviceModel, DeviceModelRevisionSpec, DeviceSpec,
+    EffectiveDevice, EffectiveProperty, FreeForm, ModbusDevice, ModbusTcp, ModelCommand, OpcUaDevice, PropertyName,
+    Protocol, ResolvedProtocol, SliceDevice, Value, Values, check_desired_value, hash, is_property_name,
     parameters::{self, OWN_NAME, fill, list, unknown},
 };
 use kube::ResourceExt;
@@ -44,7 +45,7 @@ impl FieldError {
 pub const MODEL_FIELD: &str = "spec.model";
 /// Whether an error at this field says that there is no such Channel, or that it is one of another protocol.
 pub fn is_channel_field(field: &str) -> bool {
-    [protocol::CHANNEL_FIELD, opcua::CHANNEL_FIELD].contains(&field)
+    [protocol::CHANNEL_FIELD, opcua::CHANNEL_FIELD, ble::CHANNEL_FIELD].contains(&field)
 }
 
 /// A device that can be driven.
@@ -142,6 +143,10 @@ fn anywhere(model: &DeviceModel) -> Protocol {
             let url = Some("opc.tcp://device:4840".to_owned());
             Protocol { opcua: Some(OpcUaDevice { url, ..OpcUaDevice::default() }), ..none }
         }
+        Some("ble") => {
+            let name = Some("device".to_owned());
+            Protocol { ble: Some(BleDevice { name, ..BleDevice::default() }), ..none }
+        }
         _ => {
             let tcp = Some(ModbusTcp { host: "device".into(), port: 502 });
             Protocol { modbus: Some(ModbusDevice { tcp, unit_id: 1, ..ModbusDevice::default() }), ..none }
@@ -194,8 +199,11 @@ fn judge(
     let name = device.protocol.0.name().unwrap_or_default();
     let properties = property::judge_all(revision, &device.protocol.0, &values, origin, &mut errors);
     let commands = command::judge_all(revision, name, &values, origin, &mut errors);
-    errors
-        .extend(config.iter().filter(|_| device.protocol.0.opcua.is_some()).filter_map(|c| opcua::check_root(&c.json)));
+    errors.extend(config.iter().filter_map(|c| match &device.protocol.0 {
+        Protocol { opcua: Some(_), .. } => opcua::check_root(&c.json),
+        Protocol { ble: Some(_), .. } => ble::check_device(&c.json),
+        _ => None,
+    }));
     let summary = summary(revision, &properties, origin, &mut errors);
     Wishes { desired: &device.desired, revision, properties: &properties, protocol: name }.check(&mut errors);
     let Some(protocol::Config { json, timeout, offline_after }) = config.filter(|_| errors.is_empty()) else {

@@ -1,5 +1,5 @@
 //! One property, judged: what stands in it fits together, and nothing is left to be looked up.
-use super::{FieldError, Origin, exponent, modbus, opcua};
+use super::{FieldError, Origin, ble, exponent, modbus, opcua};
 use crate::{
     Access, Binding, Deadband, DeviceModelRevisionSpec, EffectiveProperty, EffectiveReport, EffectiveVerify,
     Expression, Interval, Properties, Property, PropertyType, Protocol, ReportWhen, Source, Span, VerifyBy, hash,
@@ -56,6 +56,9 @@ pub(super) fn judge_all(
     if let Some(device) = &protocol.modbus {
         modbus::on_device(device, &judged, &known, origin, errors);
     }
+    if let Some(device) = &protocol.ble {
+        ble::on_device(device, &judged, known.len(), origin, errors);
+    }
     judged
 }
 
@@ -97,6 +100,7 @@ fn wire_of(binding: &Binding, values: &BTreeMap<&str, &Json>) -> Result<Json, St
     let block = match binding {
         Binding { modbus: Some(modbus), .. } => serde_json::to_value(modbus),
         Binding { opcua: Some(opcua), .. } => serde_json::to_value(opcua),
+        Binding { ble: Some(ble), .. } => serde_json::to_value(ble),
         Binding { custom, .. } => serde_json::to_value(custom),
     };
     block.map_err(|e| e.to_string()).and_then(|block| substitute(&block, values))
@@ -270,9 +274,13 @@ impl Judge<'_> {
         }
         match wire_of(binding, values) {
             Ok(json) => {
-                let flaws = binding.opcua.iter().flat_map(|_| opcua::check(&json, self.property, type_));
+                let flaws = match binding {
+                    Binding { opcua: Some(_), .. } => opcua::check(&json, self.property, type_),
+                    Binding { ble: Some(_), .. } => ble::check(&json, self.property, type_, access),
+                    _ => vec![],
+                };
                 for (field, message) in flaws {
-                    self.wrong(&format!(".binding.opcua{field}"), message);
+                    self.wrong(&format!(".binding.{found}{field}"), message);
                 }
                 Some(Source::Binding(json.into()))
             }

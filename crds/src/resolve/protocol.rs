@@ -1,5 +1,5 @@
 //! A Device's protocol block with its Channel merged in, and the block as a driver sees it.
-use super::{FieldError, opcua};
+use super::{FieldError, ble, opcua};
 use crate::{
     Channel, ModbusChannel, ModbusDevice, Protocol, ResolvedProtocol, Span, parameters::substitute, secrets::qualified,
     span::Time,
@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 const OFFLINE_AFTER: u32 = 3;
 /// Default of `timeout` of an OPC UA server, which may ask a PLC behind it first.
 const OPCUA_TIMEOUT: Span = Span::from_secs(5);
-const NO_PROTOCOL: &str = "exactly one of modbus, opcua, custom must be set";
+/// Default of `timeout` of a Bluetooth device, which may sleep between two looks at its radio.
+const BLE_TIMEOUT: Span = Span::from_secs(5);
+const NO_PROTOCOL: &str = "exactly one of modbus, opcua, ble, custom must be set";
 
 /// Field of the error that says that there is no such Channel, or that it is one of another protocol.
 pub(super) const CHANNEL_FIELD: &str = "spec.protocol.modbus.channel";
@@ -28,6 +30,10 @@ pub(super) fn merge(
     if let Some(own) = &protocol.opcua {
         let (merged, name) = opcua::merge(namespace, own, channel)?;
         return Ok((ResolvedProtocol(Protocol { opcua: Some(merged), ..Protocol::default() }), name));
+    }
+    if let Some(own) = &protocol.ble {
+        let (merged, name) = ble::merge(namespace, own, channel)?;
+        return Ok((ResolvedProtocol(Protocol { ble: Some(merged), ..Protocol::default() }), name));
     }
     let Some(modbus) = &protocol.modbus else {
         return Ok((ResolvedProtocol(protocol.clone()), None));
@@ -147,6 +153,7 @@ pub(super) fn config(
         Protocol { opcua: Some(o), .. } => {
             (serde_json::to_value(o), o.timeout.or(Some(OPCUA_TIMEOUT)), o.offline_after)
         }
+        Protocol { ble: Some(b), .. } => (serde_json::to_value(b), b.timeout.or(Some(BLE_TIMEOUT)), b.offline_after),
         Protocol { custom, .. } => (serde_json::to_value(custom), None, None),
     };
     let json = block.map_err(|e| e.to_string()).and_then(|block| substitute(&block, values));

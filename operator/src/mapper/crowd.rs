@@ -9,7 +9,7 @@ use crate::{
         secrets::Found,
     },
 };
-use pollux_crds::{MAX_SECRET_KEY, SliceDevice, secrets};
+use pollux_crds::{MAX_SECRET_KEY, SecretKey, SliceDevice, secrets};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A device of the mapper, and what it asks for.
@@ -63,13 +63,13 @@ pub(super) fn crowded<'a>(world: &World, claims: &[Claim<'a>], room: usize) -> C
 }
 
 /// Bytes of each key of a Secret that is read, where it may be copied.
-type Needs = BTreeMap<(Id, &'static str), usize>;
+type Needs = BTreeMap<(Id, SecretKey), usize>;
 
 fn needs(world: &World, entry: &SliceDevice) -> Needs {
     let mut needs = Needs::new();
     for named in secrets(&entry.protocol.0) {
         let Found::There(fact) = world.secrets.find(&entry.namespace, &named.name) else { continue };
-        let size = |key: &&'static str| fact.keys.get(*key).map(|size| (*key, *size));
+        let size = |key: &SecretKey| fact.keys.get(&**key).map(|size| (key.clone(), *size));
         let keys: Vec<_> = named.keys.iter().filter_map(size).collect();
         if keys.iter().all(|(_, size)| *size <= MAX_SECRET_KEY) {
             let secret = id(&entry.namespace, &named.name);
@@ -141,7 +141,7 @@ fn turns<'a>(mut waiting: Vec<Turn<'a>>, ledger: &Ledger) -> Vec<Turn<'a>> {
 #[derive(Debug, Default)]
 struct Ledger {
     /// How many devices read a key, and its bytes.
-    held: BTreeMap<(Id, &'static str), (usize, usize)>,
+    held: BTreeMap<(Id, SecretKey), (usize, usize)>,
     total: usize,
 }
 
@@ -192,7 +192,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn needs(secrets: &[(&str, usize)]) -> Needs {
-        secrets.iter().map(|(secret, size)| (((*secret).into(), "tls.key"), *size)).collect()
+        secrets.iter().map(|(secret, size)| (((*secret).into(), "tls.key".into()), *size)).collect()
     }
     type Sizes<'a> = &'a [(&'a str, usize)];
 

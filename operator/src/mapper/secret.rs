@@ -12,7 +12,7 @@ use crate::{
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, ResourceExt};
-use pollux_crds::{MAX_SECRET_KEY, SecretRef, SliceDevice, is_for_mappers, secret_key, secrets};
+use pollux_crds::{MAX_SECRET_KEY, SecretKey, SecretRef, SliceDevice, is_for_mappers, secret_key, secrets};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ pub(super) const MOST: usize = 700 * 1024;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Wants {
     /// Those that are there: their version, and the keys that are read.
-    there: BTreeMap<Id, (String, BTreeSet<&'static str>)>,
+    there: BTreeMap<Id, (String, BTreeSet<SecretKey>)>,
     /// All of them.
     pub(super) named: BTreeSet<Id>,
     /// Bytes of what is read of each, where that is allowed.
@@ -46,7 +46,7 @@ impl Wants {
                         let secret = id(&entry.namespace, &named.name);
                         let (_, keys) = wants.there.entry(secret.clone()).or_insert_with(new);
                         keys.extend(named.keys);
-                        let sizes: Vec<usize> = keys.iter().filter_map(|key| fact.keys.get(*key).copied()).collect();
+                        let sizes: Vec<usize> = keys.iter().filter_map(|key| fact.keys.get(&**key).copied()).collect();
                         if sizes.iter().all(|size| *size <= MAX_SECRET_KEY) {
                             wants.sizes.insert(secret, sizes.iter().sum());
                         } else {
@@ -126,13 +126,12 @@ impl Room<'_> {
         };
         let alone = Wants::of(world, std::iter::once(device));
         let size = alone.sizes.get(&id(&device.namespace, &named.name)).copied().unwrap_or_default();
-        let channel = device.channel.as_ref().map(|name| format!("Channel {name}: ")).unwrap_or_default();
         let all: usize = self.taken.values().sum();
         let own = self.taken.get(&*device.namespace).copied().unwrap_or_default();
         format!(
-            "{channel}{}: Secret {:?} has {size} bytes, and the copy of Secrets that this mapper gets has no room for it: of {} bytes, \
+            "{}: Secret {:?} has {size} bytes, and the copy of Secrets that this mapper gets has no room for it: of {} bytes, \
              others of namespace {} take {own}, those of other namespaces {}, and {} are left",
-            named.field,
+            named.place(device),
             named.name,
             self.bytes,
             device.namespace,

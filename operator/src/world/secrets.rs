@@ -9,7 +9,7 @@ use super::{
     watch::Sink,
 };
 use kube::{ResourceExt, core::Status, runtime::watcher};
-use pollux_crds::{SECRET_KEYS, SecretKeys, channel_secrets, is_for_mappers, no_secret};
+use pollux_crds::{SecretKeys, channel_secrets, is_for_mappers, is_readable, no_secret};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
@@ -190,7 +190,7 @@ impl Sink<SecretView> for Labelled {
             return self.gone(world, &id);
         }
         let version = object.resource_version().unwrap_or_default();
-        let keys = object.data.unwrap_or_default().into_iter().filter(|(key, _)| SECRET_KEYS.contains(&key.as_str()));
+        let keys = object.data.unwrap_or_default().into_iter().filter(|(key, size)| is_readable(key, size.0));
         let fact = SecretFact { version, keys: keys.map(|(key, size)| (key, size.0)).collect() };
         let old = world.secrets.facts.put(id.clone(), fact.clone());
         if old.is_none_or(|old| *old != fact) {

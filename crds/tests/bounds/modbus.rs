@@ -1,26 +1,9 @@
-//! Every field of Modbus at its bounds and just outside, through the offline pipeline: what the reference promises, the schema holds.
-#![cfg(feature = "offline")]
-#![allow(clippy::unwrap_used)] // how a test fails
-
-use pollux_crds::{manifests, offline};
+//! Modbus.
+use super::{Row, list};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
-
-/// A field, what is at its bounds, and what is just outside.
-struct Row(&'static str, Vec<Json>, Vec<Json>);
-
-macro_rules! row {
-    ($field:literal, $inside:tt, $outside:tt) => {
-        Row($field, list(json!($inside)), list(json!($outside)))
-    };
-}
-fn list(json: Json) -> Vec<Json> {
-    let Json::Array(items) = json else { return vec![] };
-    items
-}
 
 /// Of a Device; all but those that `IS_DEVICES` names also of a Channel.
-fn settings() -> Vec<Row> {
+pub(crate) fn settings() -> Vec<Row> {
     let (name, long) = ("a".repeat(253), "a".repeat(254));
     let (secret, longer) = ("a".repeat(180), "a".repeat(181));
     let (path, longest) = (format!("/dev/{}", "a".repeat(250)), format!("/dev/{}", "a".repeat(251)));
@@ -69,11 +52,11 @@ fn settings() -> Vec<Row> {
         row!("identify", [true, false], [1]),
     ]
 }
-const IS_DEVICES: [&str; 6] = ["channel", "unitId", "writeFunction", "addressOffset", "avoid", "identify"];
+pub(crate) const IS_DEVICES: [&str; 6] = ["channel", "unitId", "writeFunction", "addressOffset", "avoid", "identify"];
 
 /// Bindings, each as a whole.
 #[allow(clippy::too_many_lines, reason = "a table")]
-fn bindings() -> Vec<Row> {
+pub(crate) fn bindings() -> Vec<Row> {
     vec![
         row!("table", [
             {"table": "coil", "address": 0}, {"table": "discrete", "address": 0},
@@ -166,7 +149,7 @@ fn bindings() -> Vec<Row> {
 }
 
 /// A block of Modbus with this field, and with what it needs beside.
-fn block(field: &str, value: &Json) -> Json {
+pub(crate) fn block(field: &str, value: &Json) -> Json {
     let mut block = match field.split('.').next().unwrap_or_default() {
         "channel" => json!({}),
         "rtu" => json!({"rtu": {"path": "/dev/ttyS0"}}),
@@ -189,99 +172,4 @@ fn block(field: &str, value: &Json) -> Json {
     });
     *place = value.clone();
     block
-}
-fn device(block: &Json) -> Json {
-    json!({"apiVersion": "pollux.rs/v1alpha1", "kind": "Device", "metadata": {"name": "d"},
-        "spec": {"protocol": {"modbus": block}}})
-}
-fn channel(block: &Json) -> Json {
-    json!({"apiVersion": "pollux.rs/v1alpha1", "kind": "Channel", "metadata": {"name": "c"},
-        "spec": {"protocol": {"modbus": block}}})
-}
-fn model(binding: &Json) -> Json {
-    json!({"apiVersion": "pollux.rs/v1alpha1", "kind": "DeviceModel", "metadata": {"name": "m"},
-        "spec": {"properties": [{"name": "p", "type": "json", "binding": {"modbus": binding}}]}})
-}
-
-/// Accepts what is at the bounds, and refuses the rest by the name of the field, or of one that it does not go with.
-fn judge(field: &str, object: &Json, fits: bool, wrong: &mut Vec<String>) {
-    let told = match offline::load(object) {
-        Ok(_) if fits => return,
-        Ok(_) => "was accepted".to_owned(),
-        Err(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-    };
-    let last = field.rsplit('.').next().unwrap_or_default();
-    if fits || !(told.contains(last) || told.contains("coil and discrete take an address only")) {
-        wrong.push(format!("{field} of {object}: {told}"));
-    }
-}
-
-#[test]
-fn every_field_holds_its_bounds() {
-    let mut wrong = vec![];
-    for Row(field, inside, outside) in settings() {
-        let values = || inside.iter().map(|value| (value, true)).chain(outside.iter().map(|value| (value, false)));
-        let shared = !IS_DEVICES.iter().any(|own| field.split('.').next() == Some(own));
-        for (value, fits) in values() {
-            let block = block(field, value);
-            judge(field, &device(&block), fits, &mut wrong);
-            if shared {
-                judge(field, &channel(&block), fits, &mut wrong);
-            }
-        }
-    }
-    for Row(field, inside, outside) in bindings() {
-        for (binding, fits) in inside.iter().map(|b| (b, true)).chain(outside.iter().map(|b| (b, false))) {
-            judge(field, &model(binding), fits, &mut wrong);
-        }
-    }
-    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
-}
-
-#[test]
-fn no_field_is_left_out_here() {
-    let leaves = |plural: &str, pointer: &str| {
-        let crds = manifests();
-        let (_, crd) = crds.iter().find(|(name, _)| *name == plural).unwrap();
-        let mut found = BTreeSet::new();
-        walk("", crd.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap().pointer(pointer).unwrap(), &mut found);
-        found
-    };
-    let rows = |rows: Vec<Row>| rows.into_iter().map(|row| row.0.to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(leaves("devices", "/properties/spec/properties/protocol/properties/modbus"), rows(settings()));
-    let shared = rows(settings()).into_iter().filter(|field| !IS_DEVICES.iter().any(|own| field.starts_with(own)));
-    assert_eq!(leaves("channels", "/properties/spec/properties/protocol/properties/modbus"), shared.collect());
-    let binding = "/properties/spec/properties/properties/items/properties/binding/properties/modbus";
-    assert_eq!(leaves("devicemodels", binding), rows(bindings()));
-}
-
-/// Fields without fields of their own.
-fn walk(path: &str, schema: &Json, found: &mut BTreeSet<String>) {
-    let inner = schema.get("items").unwrap_or(schema);
-    match inner.get("properties").and_then(Json::as_object) {
-        Some(fields) => fields.iter().for_each(|(name, field)| {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            walk(&path, field, found);
-        }),
-        None => _ = found.insert(path.to_owned()),
-    }
-}
-
-/// What the schema of a Channel says of a field, that of a Device says too: both are written down.
-#[test]
-fn a_channels_fields_are_a_devices() {
-    let block = |plural: &str| {
-        let (_, crd) = manifests().into_iter().find(|(name, _)| *name == plural).unwrap();
-        let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
-        schema.pointer("/properties/spec/properties/protocol/properties/modbus/properties").unwrap().clone()
-    };
-    let (devices, channels) = (block("devices"), block("channels"));
-    for (name, field) in channels.as_object().unwrap() {
-        let plain = |field: &Json| {
-            let mut field = field.clone();
-            field.as_object_mut().unwrap().remove("description"); // there: default, or the Channel's
-            field
-        };
-        assert_eq!(plain(field), plain(&devices[name]), "{name}");
-    }
 }
