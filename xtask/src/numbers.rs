@@ -6,10 +6,12 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 const CODEC: &str = "mappers/ble/codec";
 
 type Record = Vec<String>;
+/// Rust of a list's records, each its own row.
+type Rows = fn(&[Record]) -> Result<Vec<String>>;
 
 pub(crate) fn files(root: &Path) -> Result<Files> {
     let mut files = BTreeMap::new();
-    let mut add = |list: &str, path: &str, uses: &str, head: &str, row: fn(&Record) -> Result<String>| {
+    let mut add = |list: &str, path: &str, uses: &str, head: &str, row: Rows| {
         let data = format!("{CODEC}/data/{list}.csv");
         let text = table(root, &data, uses, head, row).with_context(|| data.clone())?;
         files.insert(format!("{CODEC}/src/{path}.rs"), text);
@@ -19,20 +21,24 @@ pub(crate) fn files(root: &Path) -> Result<Files> {
         [("services", "SERVICES"), ("characteristics", "CHARACTERISTICS"), ("descriptors", "DESCRIPTORS")]
     {
         let head = format!("pub(crate) static {name}: &[Row] =");
-        add(list, &format!("assigned/tables/{list}"), "use super::{Row, row};", &head, assigned)?;
+        add(list, &format!("assigned/tables/{list}"), "use super::{Row, row};", &head, |records| {
+            each(records, assigned)
+        })?;
     }
     for (list, name) in [("members", "MEMBERS"), ("companies", "COMPANIES")] {
         let head = format!("pub(crate) static {name}: &[(u16, &str)] =");
-        add(list, &format!("assigned/tables/{list}"), "", &head, named)?;
+        add(list, &format!("assigned/tables/{list}"), "", &head, |records| each(records, named))?;
     }
     let uses = "use super::layout::{Layout, number, text};\nuse crate::{DataType, NoValue, number::Number};";
-    add("numbers", "characteristic/numbers", uses, "pub(super) static NUMBERS: &[Layout] =", characteristic)?;
+    add("numbers", "characteristic/numbers", uses, "pub(super) static NUMBERS: &[Layout] =", characteristics)?;
     let uses = "use super::object::{Form, Object, number};\nuse crate::DataType;";
-    add("bthome", "advert/bthome/objects", uses, "pub(super) static OBJECTS: &[Object] =", object)?;
+    add("bthome", "advert/bthome/objects", uses, "pub(super) static OBJECTS: &[Object] =", |records| {
+        each(records, object)
+    })?;
     Ok(Files(files))
 }
 
-fn table(root: &Path, data: &str, uses: &str, head: &str, row: fn(&Record) -> Result<String>) -> Result<String> {
+fn table(root: &Path, data: &str, uses: &str, head: &str, rows: Rows) -> Result<String> {
     let bytes = std::fs::read(root.join(data))?;
     let mut text = format!("//! Generated from {data} by `cargo xtask assigned-numbers`; edits are lost.\n");
     if !uses.is_empty() {
@@ -40,11 +46,16 @@ fn table(root: &Path, data: &str, uses: &str, head: &str, row: fn(&Record) -> Re
     }
     writeln!(text, "#[rustfmt::skip]\n{head} &[")?;
     let mut reader = csv::ReaderBuilder::new().has_headers(false).comment(Some(b'#')).from_reader(bytes.as_slice());
-    for record in reader.records() {
-        let record: Record = record?.iter().map(str::to_owned).collect();
-        writeln!(text, "    {},", row(&record).with_context(|| record.join(","))?)?;
+    let record = |record: csv::StringRecord| record.iter().map(str::to_owned).collect();
+    let records: Vec<Record> = reader.records().map(|found| Ok(record(found?))).collect::<Result<_>>()?;
+    for row in rows(&records)? {
+        writeln!(text, "    {row},")?;
     }
     Ok(text + "];\n")
+}
+
+fn each(records: &[Record], row: fn(&Record) -> Result<String>) -> Result<Vec<String>> {
+    records.iter().map(|record| row(record).with_context(|| record.join(","))).collect()
 }
 
 fn assigned(record: &Record) -> Result<String> {
@@ -57,22 +68,33 @@ fn named(record: &Record) -> Result<String> {
     Ok(format!("(0x{number}, {name:?})"))
 }
 
-fn characteristic(record: &Record) -> Result<String> {
-    let [uuid, field, data_type, m, d, b, unit, specials] = record.as_slice() else { bail!("has eight columns") };
-    let item = match data_type.as_str() {
-        "utf8" => format!("text({field:?})"),
-        data_type => {
-            let mut number = format!("Number::new({})", variant(data_type));
-            if [m, d, b].map(String::as_str) != ["1", "0", "0"] {
-                write!(number, ".scaled({m}, {d}, {b})")?;
-            }
-            if !specials.is_empty() {
-                write!(number, ".special(&[{}])", special(specials)?)?;
-            }
-            format!("number({field:?}, {unit:?}, {number})")
-        }
+/// Rows of one number are the fields of one characteristic.
+fn characteristics(records: &[Record]) -> Result<Vec<String>> {
+    let row = |records: &[Record]| {
+        let uuid = records.first().and_then(|record| record.first()).map_or("", String::as_str);
+        let items = each(records, item)?.join(", ");
+        Ok(format!("Layout {{ uuid: 0x{uuid}, flags: 0, items: &[{items}] }}"))
     };
-    Ok(format!("Layout {{ uuid: 0x{uuid}, flags: 0, items: &[{item}] }}"))
+    records.chunk_by(|a, b| a.first() == b.first()).map(row).collect()
+}
+
+fn item(record: &Record) -> Result<String> {
+    let [_, field, data_type, m, d, b, unit, specials, range] = record.as_slice() else { bail!("has nine columns") };
+    if data_type == "utf8" {
+        return Ok(format!("text({field:?})"));
+    }
+    let mut number = format!("Number::new({})", variant(data_type));
+    if [m, d, b].map(String::as_str) != ["1", "0", "0"] {
+        write!(number, ".scaled({m}, {d}, {b})")?;
+    }
+    if !specials.is_empty() {
+        write!(number, ".special(&[{}])", special(specials)?)?;
+    }
+    if let Some((min, max)) = range.split_once("..") {
+        let (min, max): (f64, f64) = (min.parse()?, max.parse()?);
+        write!(number, ".within({}, {})", decimal(min), decimal(max))?;
+    }
+    Ok(format!("number({field:?}, {unit:?}, {number})"))
 }
 
 /// `FFFF=NotKnown FFFE=NotValid`.
@@ -82,6 +104,16 @@ fn special(text: &str) -> Result<String> {
         Ok(format!("({}, NoValue::{reason})", grouped(raw)))
     };
     Ok(text.split(' ').map(pair).collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+/// Three digits to a group of the whole part.
+fn decimal(number: f64) -> String {
+    let text = format!("{number:?}");
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, "0"));
+    let (sign, digits) = whole.split_at(usize::from(whole.starts_with('-')));
+    let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
+    let groups: Vec<_> = groups.into_iter().map(String::from_utf8_lossy).collect();
+    format!("{sign}{}.{fraction}", groups.join("_"))
 }
 
 /// Four digits to a group.

@@ -2,7 +2,8 @@
 /// Longer texts are no typo of a name, and comparing them would cost.
 const LONGEST: usize = 100;
 
-/// The name nearest to the text, where one is near: a third of its letters may differ; else the shortest that contains it.
+/// The name nearest to the text, where one is near: a third of its letters may differ; else the shortest that contains
+/// it, else the longest that it contains.
 pub(crate) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let letters: Vec<char> = text.to_lowercase().chars().take(LONGEST + 1).collect();
     if letters.len() > LONGEST {
@@ -11,13 +12,18 @@ pub(crate) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clo
     let most = (letters.len() / 3).max(1);
     let distances = names.clone().map(|name| (distance(&letters, &lower(name)), name));
     let near = distances.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance);
-    near.map(|(_, name)| name).or_else(|| containing(&letters, names))
+    near.map(|(_, name)| name).or_else(|| longer(&letters, names.clone())).or_else(|| shorter(&letters, names))
 }
 
-fn containing<'a>(letters: &[char], names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+fn longer<'a>(letters: &[char], names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let text: String = letters.iter().collect();
     (letters.len() > 3)
         .then(|| names.filter(|name| name.to_lowercase().contains(&text)).min_by_key(|name| name.len()))?
+}
+
+fn shorter<'a>(letters: &[char], names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let text: String = letters.iter().collect();
+    names.filter(|name| name.len() > 3 && text.contains(&name.to_lowercase())).max_by_key(|name| name.len())
 }
 
 fn lower(name: &str) -> Vec<char> {
@@ -71,9 +77,10 @@ mod tests {
 
     #[test]
     fn a_typo_finds_its_name_and_nonsense_none() {
-        let names = ["Temperature", "Temperature 8", "Humidity", "Heart Rate Measurement"];
+        let names = ["Battery", "Temperature", "Temperature 8", "Humidity", "Heart Rate Measurement"];
         let near = |text| nearest(text, names.into_iter());
         assert_eq!(near("tempratur"), Some("Temperature"));
+        assert_eq!(near("Battery Service"), Some("Battery"));
         assert_eq!(near("Heart Rate"), Some("Heart Rate Measurement"));
         assert_eq!((near("Xyzzyxyzzy"), near(""), near(&"a".repeat(100_000))), (None, None, None));
     }

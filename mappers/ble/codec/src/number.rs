@@ -8,6 +8,8 @@ pub(crate) struct Number {
     shape: Shape,
     scale: Scale,
     specials: &'static [(u64, NoValue)],
+    /// Of the value, where not all that the data type carries is allowed.
+    range: Option<(f64, f64)>,
 }
 
 /// Value = (raw + add) × m × 10^d × 2^b × factor. The factor is for fields that the device may send in either of two units.
@@ -23,7 +25,7 @@ struct Scale {
 impl Number {
     pub(crate) const fn new(data_type: DataType) -> Self {
         let scale = Scale { m: 1, d: 0, b: 0, factor: 1.0, add: 0.0 };
-        Self { shape: scalar::little(data_type), scale, specials: &[] }
+        Self { shape: scalar::little(data_type), scale, specials: &[], range: None }
     }
     pub(crate) const fn big(mut self) -> Self {
         self.shape.order = ByteOrder::Big;
@@ -50,6 +52,11 @@ impl Number {
         self
     }
 
+    pub(crate) const fn within(mut self, min: f64, max: f64) -> Self {
+        self.range = Some((min, max));
+        self
+    }
+
     pub(crate) const fn data_type(&self) -> DataType {
         self.shape.data_type
     }
@@ -59,17 +66,24 @@ impl Number {
 
     /// The value in bytes that are as many as the data type has.
     pub(crate) fn decode(&self, bytes: &[u8]) -> Decoded {
-        match scalar::decode(self.shape, bytes, self.specials) {
+        let decoded = match scalar::decode(self.shape, bytes, self.specials) {
             Decoded::Value(value) if !self.scale.is_one() => match value.as_f64() {
                 Some(raw) => Value::Float(self.scale.value(raw)).into(),
                 None => value.into(),
             },
             decoded => decoded,
+        };
+        match &decoded {
+            Decoded::Value(value) if self.outside(value).is_some() => NoValue::NotValid.into(),
+            _ => decoded,
         }
     }
 
     /// Puts the value into bytes that are as many as the data type has: the nearest that the format can say.
     pub(crate) fn encode(&self, bytes: &mut [u8], value: &Value) -> Result<(), Error> {
+        if let Some((number, (min, max))) = self.outside(value) {
+            return Err(Error::out_of_range(&number, self.shape.data_type, (min, max)));
+        }
         let raw = match value.as_f64().filter(|_| !self.scale.is_one()) {
             Some(number) => Value::Float(self.round(self.scale.raw(number))),
             None => value.clone(),
@@ -82,6 +96,11 @@ impl Number {
         Ok(())
     }
 
+    /// The number, and what is allowed, if it is not.
+    fn outside(&self, value: &Value) -> Option<(f64, (f64, f64))> {
+        let (number, (min, max)) = (value.as_f64()?, self.range?);
+        (!(min..=max).contains(&number)).then_some((number, (min, max)))
+    }
     fn round(&self, raw: f64) -> f64 {
         if self.shape.data_type.takes_bits() { raw.round_ties_even() } else { raw }
     }

@@ -37,12 +37,15 @@ pub enum NoValue {
     /// The pattern for "value is not known", or "not available".
     #[error("the device says that the value is not known")]
     NotKnown,
-    /// The pattern for "value is not valid".
-    #[error("the device says that the value is not valid")]
+    /// The pattern for "value is not valid", or a value that the characteristic does not allow.
+    #[error("the value is not valid")]
     NotValid,
     /// The pattern for "this or greater".
     #[error("the value is above what the format carries")]
     AboveRange,
+    /// The pattern for "out of range", on either side.
+    #[error("the value is outside of what the format carries")]
+    OutOfRange,
     /// NaN of IEEE 754 or IEEE 11073-20601.
     #[error("the value is not a number")]
     NotANumber,

@@ -1,4 +1,4 @@
-//! Characteristics of the Bluetooth SIG, by the field: those of one number from a generated table, records and those led by flags by hand,
+//! Characteristics of the Bluetooth SIG, by the field: those whose fields are always there from a generated table, the others by hand,
 //! all after the GATT Specification Supplement (chapter 3), which has one section for each. A field has one unit: what a device may send in
 //! either of two (°C or °F, kg or lb, mmHg or kPa) is converted to the first.
 mod clock;

@@ -27,7 +27,7 @@ fn about(decoded: &Decoded, wanted: f64) -> bool {
 
 #[test]
 fn the_table_has_all_its_rows_each_once_and_each_has_a_name() {
-    assert_eq!((numbers::NUMBERS.len(), all().count()), (162, 182));
+    assert_eq!((numbers::NUMBERS.len(), all().count()), (175, 195));
     let mut seen = std::collections::BTreeSet::new();
     for layout in all() {
         assert!(seen.insert(layout.number()), "{:04X} twice", layout.number());
@@ -63,10 +63,11 @@ fn numbers_have_the_scale_of_the_supplement() {
         (0x2B04, "percentage8", "C8", 100.0),
         (0x2B1B, "volumeFlow", "0100", 0.001),
         (0x2A98, "weight", "803E", 80.0),
-        (0x2BE0, "highVoltage", "010000", 64.0),
+        (0x2BE0, "highVoltage", "400000", 1.0),
         (0x2B0D, "temperature8", "80", -64.0),
         (0x2A0E, "timeZone", "04", 60.0),
         (0x2BD6, "particulateMatterPm25Concentration", "0C80", 1.2e-7),
+        (0x2AA1, "zAxis", "0000 0000 F401", 5e-5),
         (0x2B15, "timeMillisecond24", "E80300", 1.0),
     ] {
         assert_eq!(decode(number, field, hex), float(wanted), "{number:04X}");
@@ -91,6 +92,10 @@ fn patterns_for_a_missing_value_give_none_with_the_reason() {
         (0x2BD7, "particulateMatterPm10Concentration", "0008", NoValue::NotAtThisResolution),
         (0x2BDF, "highTemperature", "0180", NoValue::NotValid),
         (0x2A9D, "weight", "00 FFFF", NoValue::NotValid),
+        (0x2A19, "batteryLevel", "65", NoValue::NotValid),
+        (0x2A6E, "temperature", "4C95", NoValue::NotValid),
+        (0x2A71, "trueWindDirection", "A08C", NoValue::NotValid),
+        (0x2C1D, "vectorX", "7E0000", NoValue::OutOfRange),
         (0x2A08, "dateTime", "0000 01 01 00 00 00", NoValue::NotKnown),
         (0x2A08, "dateTime", "EA07 0D 01 00 00 00", NoValue::NotValid),
     ] {
@@ -221,9 +226,14 @@ fn a_number_is_written_at_the_resolution_of_its_characteristic() {
     assert_eq!(encode(0x2B18, "voltageValue", Value::Float(230.0)).unwrap(), bytes("8039"));
     assert_eq!(encode(0x2A29, "manufacturerName", Value::Text("Acme".into())).unwrap(), b"Acme");
     let error = encode(0x2A6E, "temperature", Value::Float(400.0)).unwrap_err().to_string();
-    assert_eq!(error, "400 does not fit sint16: -327.68 to 327.67");
-    assert!(matches!(encode(0x2A6E, "temperature", Value::Float(-327.68)), Err(Error::Special { .. })));
+    assert_eq!(error, "400 does not fit sint16: -273.15 to 327.67");
+    let error = encode(0x2AEE, "current", Value::Float(700.0)).unwrap_err().to_string();
+    assert_eq!(error, "700 does not fit uint16: 0 to 655.35");
+    assert!(matches!(encode(0x2AEE, "current", Value::Float(655.35)), Err(Error::Special { .. })));
     assert!(encode(0x2A6E, "temperature", Value::Float(f64::NAN)).is_err());
+    let error = encode(0x2A19, "batteryLevel", Value::UInt(101)).unwrap_err().to_string();
+    assert_eq!(error, "101 does not fit uint8: 0 to 100");
+    assert_eq!(encode(0x2AE2, "boolean", Value::Bool(true)).unwrap(), [1]);
     assert!(matches!(encode(0x2A37, "heartRate", Value::UInt(60)), Err(Error::ReadOnly("heartRate"))));
     assert!(matches!(encode(0x2A08, "dateTime", Value::Text("2026".into())), Err(Error::ReadOnly(_))));
     let changed = layout(0x2A50).encode("productId", &Value::UInt(0xABCD), &bytes("01 0F00 3412 0201")).unwrap();
