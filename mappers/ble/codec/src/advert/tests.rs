@@ -92,6 +92,20 @@ fn ruuvi_6_as_its_maker_tests_it() {
     }
 }
 
+/// All published vectors have both bits alike: bit 6 of the flags is the lowest of VOC, bit 7 that of NOX.
+#[test]
+fn the_ninth_bits_of_ruuvi_are_told_apart() {
+    let six = |flags| format!("06170C5668C79E007000C90501D9FFCD{flags}4C884F");
+    let e1 = |flags| format!("E1170C5668C79E0065007004BD11CA00C90501{}{flags}{}", "FF".repeat(9), "FF".repeat(11));
+    for (flags, voc, nox) in [("00", 10, 2), ("40", 11, 2), ("80", 10, 3), ("3F", 10, 2)] {
+        for (format, data) in [(Format::Ruuvi6, six(flags)), (Format::RuuviE1, e1(flags))] {
+            let found = decode(format, &data);
+            let value = |name| found.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone());
+            assert_eq!((value("vocIndex"), value("noxIndex")), (Some(u(voc)), Some(u(nox))), "{format} {flags}");
+        }
+    }
+}
+
 /// Temperature, humidity, pressure, four sizes of particles; CO₂ and two indices; light; sequence; whether it calibrates; address.
 fn format_e1(
     air: [f64; 7],
