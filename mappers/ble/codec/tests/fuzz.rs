@@ -6,7 +6,7 @@ use pollux_ble_codec::{Bits, ByteOrder, Company, DataType, Decoded, Format, Uuid
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
-const SHORT: u32 = 1_000;
+const SHORT: u32 = 500;
 const LONG: u32 = 1_000_000;
 
 fn run<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value) -> TestCaseResult) {

@@ -57,23 +57,23 @@ pub enum ByteOrder {
 
 impl ByteOrder {
     /// As they are written.
-    pub const NAMES: [&str; 2] = ["little", "big"];
+    pub const NAMES: [&str; 2] = ["LittleEndian", "BigEndian"];
 }
 impl FromStr for ByteOrder {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self, Error> {
         match text {
-            "little" => Ok(Self::Little),
-            "big" => Ok(Self::Big),
-            _ => Err(Error::Settings("the byte order is little or big".to_owned())),
+            "LittleEndian" => Ok(Self::Little),
+            "BigEndian" => Ok(Self::Big),
+            _ => Err(Error::Settings("the byte order is LittleEndian or BigEndian".to_owned())),
         }
     }
 }
 impl fmt::Display for ByteOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Little => "little",
-            Self::Big => "big",
+            Self::Little => "LittleEndian",
+            Self::Big => "BigEndian",
         })
     }
 }
