@@ -1,5 +1,5 @@
 //! Whether a value fits a property.
-use crate::{EffectiveProperty, ModbusBinding, PropertyType, Source, Value, parameters::list, wire};
+use crate::{BleBinding, EffectiveProperty, ModbusBinding, PropertyType, Source, Value, ble, parameters::list, wire};
 use serde::Deserialize as _;
 use serde_json::Value as Json;
 
@@ -34,6 +34,10 @@ pub fn check_desired_value(protocol: &str, property: &EffectiveProperty, value: 
         Source::Binding(json) if protocol == "modbus" => match ModbusBinding::deserialize(json.value()) {
             Ok(binding) => wire::check(&binding, property, value),
             Err(_) => Ok(()), // never: it was written from one
+        },
+        Source::Binding(json) if protocol == "ble" => match BleBinding::deserialize(json.value()) {
+            Ok(binding) => ble::wire::check(&binding, property, value),
+            Err(_) => Ok(()), // as above
         },
         _ => Ok(()),
     }

@@ -206,6 +206,43 @@ mod tests {
     }
 
     #[test]
+    fn a_bluetooth_device_chooses_its_keys_which_have_so_many_digits_and_are_its_own() {
+        let ble = json!({"name": "x", "passkeyFrom": {"secret": "locks", "key": "front"}, "bindKeyFrom": {"secret": "sensors", "key": "LOBBY_1"}});
+        let protocol: Protocol = serde_json::from_value(json!({ "ble": ble })).unwrap();
+        let channel = Some("hall".into());
+        let device = SliceDevice { protocol: ResolvedProtocol(protocol.clone()), channel, ..SliceDevice::default() };
+        // As many, or with a line's end behind them.
+        for sizes in [[("front", 6), ("LOBBY_1", 32)], [("front", 7), ("LOBBY_1", 33)]] {
+            assert_eq!(told(&device, Ok(&sizes)), Vec::<String>::new());
+        }
+        assert_eq!(
+            told(&device, Ok(&[("front", 0), ("LOBBY_1", 16)])),
+            [
+                "spec.protocol.ble.passkeyFrom: key front of Secret \"locks\" has 0 bytes, must be 6 digits",
+                "spec.protocol.ble.bindKeyFrom: key LOBBY_1 of Secret \"sensors\" has 16 bytes, must be 32 digits",
+            ]
+        );
+        let missing = "spec.protocol.ble.passkeyFrom: Secret \"locks\" has no key front of 6 digits";
+        assert_eq!(told(&device, Ok(&[("LOBBY_1", 32)])), [missing]);
+        let own = qualified(&protocol, "plant").ble.unwrap().bind_key_from.unwrap();
+        assert_eq!(format!("{}.{}", own.secret, own.key), secret_key("plant", "sensors", "LOBBY_1"));
+        assert!(secret_key(&"n".repeat(63), &"s".repeat(120), &"k".repeat(63)).len() <= 253);
+    }
+
+    #[test]
+    fn what_is_never_read_is_never_copied() {
+        for (key, bytes, readable) in [
+            ("tls.key", 64 * 1024, true),
+            ("LOBBY_1", 64, true),
+            ("LOBBY_1", 65, false),
+            ("token.txt", 6, false),
+            ("token", 900, false),
+        ] {
+            assert_eq!(is_readable(key, bytes), readable, "{key} {bytes}");
+        }
+    }
+
+    #[test]
     fn nobody_else_names_a_secret() {
         for protocol in [json!({"modbus": {"tcp": {"host": "plc"}}}), json!({"custom": {"secret": "x"}})] {
             assert_eq!(secrets(&serde_json::from_value(protocol).unwrap()), []);

@@ -222,6 +222,6 @@ fn shown(number: f64) -> String {
     if number.abs() < LONG { number.to_string() } else { format!("{number:e}") }
 }
 /// Without the noise that arithmetic on doubles leaves.
-fn tidy(number: f64) -> f64 {
+pub(crate) fn tidy(number: f64) -> f64 {
     format!("{number:.14e}").parse().unwrap_or(number)
 }

@@ -260,17 +260,6 @@ pub enum BleDataType {
 }
 
 impl BleBinding {
-    /// Whether a connection is needed for it.
-    pub fn needs_connection(&self) -> bool {
-        self.characteristic.is_some() || self.about == Some(BleAbout::Battery)
-    }
-    /// Whether it can only be read.
-    pub fn is_read_only(&self) -> bool {
-        self.characteristic.is_none()
-    }
-}
-
-impl BleBinding {
     /// What does not go together, as (field below `binding.ble`, message); empty: all does. Of one with parameters filled in. The rules
     /// say the same where the API server sees it.
     pub(crate) fn flaws(&self) -> Vec<(&'static str, &'static str)> {

@@ -1,7 +1,9 @@
 //! What Bluetooth LE needs in a Device, a Channel and a binding (Bluetooth Core Specification, Vol 3, Parts C, F and G).
 mod binding;
 mod resource;
+mod source;
 mod times;
+pub(crate) mod wire;
 
 use crate::{Span, secrets::Named};
 pub use binding::*;
@@ -9,6 +11,7 @@ use kube::KubeSchema;
 pub(crate) use resource::resource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub use source::*;
 
 /// How one Bluetooth LE device is reached: which it is, by which adapter, and how it is spoken with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]

@@ -1,12 +1,13 @@
 //! crds/src/resolve/ble.rs: a Device of Bluetooth LE with its Channel merged in, and whether a binding can carry a property's type.
 use super::{FieldError, Origin};
 use crate::{
-    Access, BleAbout, BleAdvertisement, BleBinding, BleConnection, BleDataType as T, BleDevice, BleFormat, Channel,
-    EffectiveProperty, Property, PropertyType, Source,
-    ble::{is_adapter, is_address},
+    Access, BleBinding, BleConnection, BleDevice, BleForm, BleSource, Channel, EffectiveProperty, Property,
+    PropertyType, Source,
+    ble::{self, is_adapter, is_address},
     span::Time,
 };
 use kube::ResourceExt;
+use pollux_ble_codec::{ValueKind, advert};
 use serde::Deserialize as _;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -77,87 +78,83 @@ pub(super) fn check_device(block: &Json) -> Option<FieldError> {
     }
 }
 
-/// What is wrong with a binding whose parameters are filled in, as (field below `binding.ble`, message).
-pub(super) fn check(
-    block: &Json,
-    property: &Property,
-    type_: PropertyType,
-    access: Access,
-) -> Vec<(&'static str, String)> {
+/// What is wrong with a binding whose parameters are filled in, as (field below the property, message).
+pub(super) fn check(block: &Json, property: &Property, type_: PropertyType, access: Access) -> Vec<(String, String)> {
+    let below = |(field, message): (&str, String)| (format!(".binding.ble{field}"), message);
     let binding = match BleBinding::deserialize(block) {
         Ok(binding) => binding,
         // A parameter that is no text, where a text is needed.
         Err(error) => {
-            return vec![("", format!("with its parameters filled in: {error}; write \"…${{name}}…\" around it"))];
+            return vec![below((
+                "",
+                format!("with its parameters filled in: {error}; write \"…${{name}}…\" around it"),
+            ))];
         }
     };
-    let mut flaws: Vec<_> = binding.flaws().into_iter().map(|(field, message)| (field, message.to_owned())).collect();
-    if binding.is_read_only() && access != Access::ReadOnly {
-        flaws.push(("", READ_ONLY.to_owned()));
+    let flaws = binding.flaws().into_iter().map(|(field, message)| below((field, message.to_owned())));
+    let mut flaws: Vec<_> = flaws.collect();
+    let written = access != Access::ReadOnly;
+    if written && binding.characteristic.is_none() {
+        flaws.push(below(("", READ_ONLY.to_owned())));
     }
-    if flaws.is_empty() {
-        flaws.extend(carries(&binding, type_, property.enum_.is_some()));
+    if !flaws.is_empty() {
+        return flaws;
     }
-    flaws
-}
-
-/// The form of a value in the air, as far as property types care.
-enum Form {
-    Truth,
-    /// A whole number of one bit.
-    Bit,
-    Whole,
-    Real,
-    Text,
-    Block,
-}
-/// None: the assigned numbers, or a format, say it.
-fn form(binding: &BleBinding) -> Option<Form> {
-    if let Some(about) = binding.about {
-        return Some(match about {
-            BleAbout::Rssi | BleAbout::TxPower | BleAbout::Battery => Form::Whole,
-            BleAbout::LastSeen | BleAbout::LocalName => Form::Text,
-        });
-    }
-    Some(match binding.data_type? {
-        T::Medfloat16 | T::Medfloat32 | T::Float32 | T::Float64 => Form::Real,
-        T::Utf8 | T::Utf16 => Form::Text,
-        T::Bytes => Form::Block,
-        T::Boolean => Form::Truth,
-        _ if binding.bits.as_ref().is_some_and(|bits| bits.count == 1) => Form::Bit,
-        _ => Form::Whole,
-    })
-}
-
-fn carries(binding: &BleBinding, type_: PropertyType, has_enum: bool) -> Option<(&'static str, String)> {
-    let field = if binding.about.is_some() { ".about" } else { ".dataType" };
-    let message = match (type_, form(binding)?) {
-        (PropertyType::Integer | PropertyType::Number, Form::Whole | Form::Bit | Form::Real)
-        | (PropertyType::Boolean, Form::Truth | Form::Bit)
-        | (PropertyType::Bytes, Form::Block) => return None,
-        (PropertyType::String, Form::Text) if !has_enum => return None,
-        (PropertyType::String, Form::Whole | Form::Bit | Form::Truth) if has_enum => return None,
-        (PropertyType::Integer | PropertyType::Number, _) => "type number and integer need a value that is a number",
-        (PropertyType::Boolean, _) => "type boolean needs dataType boolean, or one bit of a number",
-        (PropertyType::Bytes, _) => "type bytes needs dataType bytes",
-        (PropertyType::String, _) if has_enum => "enum needs a whole number",
-        (PropertyType::String, _) => "type string needs text, or enum",
-        (PropertyType::Json, _) => "type json cannot be read from one value",
+    let source = match binding.source() {
+        Ok(source) => source,
+        Err(flaw) => return vec![below(flaw)],
     };
-    Some((field, message.to_owned()))
+    if let Some(message) = carries(&source, type_, property.enum_.is_some()) {
+        return vec![below((field_of(&binding), message.to_owned()))];
+    }
+    let BleSource::Characteristic { form, .. } = &source else { return vec![] };
+    match form {
+        BleForm::Layout(layout, field) if written && !form.is_writable() => {
+            let message = format!("{} of {} cannot be written: access must be ReadOnly", field.name, layout.name());
+            vec![below((".field", message))]
+        }
+        _ => {
+            let names = property.enum_.iter().flatten();
+            let wrong = names.filter_map(|name| ble::wire::check_name(form, name.value));
+            wrong.map(|message| (".enum".to_owned(), message)).collect()
+        }
+    }
 }
 
-/// Where a property stands: what is read by one request.
-type Place = (Option<String>, Option<String>, Option<i32>, Option<BleAdvertisement>);
-
-fn place(binding: &BleBinding) -> Place {
-    let whole =
-        |advertisement: &BleAdvertisement| BleAdvertisement { field: None, index: None, ..advertisement.clone() };
-    let BleBinding { characteristic, service, handle, advertisement, .. } = binding;
-    (characteristic.clone(), service.clone(), *handle, advertisement.as_ref().map(whole))
+/// Which field says of what kind the value is.
+fn field_of(binding: &BleBinding) -> &'static str {
+    match binding {
+        BleBinding { data_type: Some(_), .. } => ".dataType",
+        BleBinding { about: Some(_), .. } => ".about",
+        BleBinding { advertisement: Some(_), .. } => ".advertisement.field",
+        BleBinding { field: Some(_), .. } => ".field",
+        _ => ".characteristic",
+    }
 }
 
-/// What one property alone does not tell: how it goes with the device's settings, and with others.
+/// What is wrong with the type of a property for values of this kind.
+fn carries(source: &BleSource, type_: PropertyType, has_enum: bool) -> Option<&'static str> {
+    use ValueKind::{Bool, Bytes, Float, Int, Text, UInt};
+    match (type_, source.kind()) {
+        (PropertyType::Integer | PropertyType::Number, Int | UInt | Float)
+        | (PropertyType::Boolean, Bool)
+        | (PropertyType::Bytes, Bytes) => None,
+        (PropertyType::Boolean, Int | UInt) if source.is_bit() => None,
+        (PropertyType::String, Text) if !has_enum => None,
+        (PropertyType::String, Bool | Int | UInt) if has_enum => None,
+        (PropertyType::Integer | PropertyType::Number, _) => {
+            Some("type number and integer need a value that is a number")
+        }
+        (PropertyType::Boolean, _) => Some("type boolean needs dataType boolean, or one bit of a number"),
+        (PropertyType::Bytes, _) => Some("type bytes needs dataType bytes"),
+        (PropertyType::String, _) if has_enum => Some("enum needs a whole number, or a boolean (0 and 1)"),
+        (PropertyType::String, _) => Some("type string needs text, or enum"),
+        (PropertyType::Json, _) => Some("type json cannot be read from one value"),
+    }
+}
+
+/// What one property alone does not tell: how it goes with the device's settings, and with others. `all`: how many there are, with
+/// those that are wrong.
 pub(super) fn on_device(
     device: &BleDevice,
     judged: &[EffectiveProperty],
@@ -165,22 +162,25 @@ pub(super) fn on_device(
     origin: &Origin<'_>,
     errors: &mut Vec<FieldError>,
 ) {
-    let mut groups: BTreeMap<&str, Place> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, BleSource> = BTreeMap::new();
     let mut keyed = false;
     for property in judged {
         let Source::Binding(json) = &property.source else { continue };
-        let Ok(binding) = BleBinding::deserialize(json.value()) else { continue };
+        let Some(source) = BleBinding::deserialize(json.value()).ok().and_then(|binding| binding.source().ok()) else {
+            continue;
+        };
         let mut wrong = |field: &str, message: &str| {
             errors.push(FieldError::new(origin.field(&property.name, field), message));
         };
-        if device.connection == Some(BleConnection::Never) && binding.needs_connection() {
+        if device.connection == Some(BleConnection::Never) && source.needs_connection() {
             wrong(".binding.ble", CONNECTION);
         }
-        keyed |= binding.advertisement.as_ref().is_some_and(|from| from.format == Some(BleFormat::BtHome));
+        keyed |= matches!(source, BleSource::Known { format: advert::Format::BtHome, .. });
         let Some(group) = property.read_group.as_deref() else { continue };
-        let own = place(&binding);
-        if *groups.entry(group).or_insert_with(|| own.clone()) != own || binding.about.is_some() {
-            wrong(".readGroup", GROUP);
+        match groups.get(group) {
+            Some(first) if !first.is_beside(&source) => wrong(".readGroup", GROUP),
+            Some(_) => {}
+            None => drop(groups.insert(group, source)),
         }
     }
     // Of properties with errors of their own nothing is known.

@@ -1,5 +1,7 @@
 //! `resolve`: a Device, its model and its channel become what a mapper can drive, or all that is wrong with them at once.
 mod ble;
+#[cfg(test)]
+mod ble_tests;
 mod command;
 mod exponent;
 mod merge;

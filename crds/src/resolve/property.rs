@@ -274,13 +274,15 @@ impl Judge<'_> {
         }
         match wire_of(binding, values) {
             Ok(json) => {
-                let flaws = match binding {
-                    Binding { opcua: Some(_), .. } => opcua::check(&json, self.property, type_),
-                    Binding { ble: Some(_), .. } => ble::check(&json, self.property, type_, access),
-                    _ => vec![],
-                };
-                for (field, message) in flaws {
-                    self.wrong(&format!(".binding.{found}{field}"), message);
+                if binding.opcua.is_some() {
+                    for (field, message) in opcua::check(&json, self.property, type_) {
+                        self.wrong(&format!(".binding.opcua{field}"), message);
+                    }
+                }
+                if binding.ble.is_some() {
+                    for (field, message) in ble::check(&json, self.property, type_, access) {
+                        self.wrong(&field, message);
+                    }
                 }
                 Some(Source::Binding(json.into()))
             }
