@@ -19,6 +19,7 @@ from bumble.link import LocalLink
 ADV_IND, ADV_SCAN_IND, ADV_NONCONN_IND, SCAN_RSP = 0, 2, 3, 4
 # Reports that wait for a guest that does not keep up; a radio would not have heard them either.
 MOST_WAITING_BYTES = 1 << 16
+MOST_REMEMBERED = 1000  # advertisements, by a controller that filters duplicates
 
 
 @dataclass(eq=False)
@@ -34,6 +35,7 @@ class Advertiser:
     left: int | None = None
     sent: int = 0
     heard: int = 0
+    counting: str = ""  # hex of the data, with {s} where the number of the advertisement goes
     on: bool = True
     turn: int = 0  # one that was stopped and started again is not in the queue twice
     raw_address: bytes = field(init=False)
@@ -55,7 +57,7 @@ class Adapter(Controller):
         self.send, self.waiting = send, waiting
         self.max_connections = 64
         self.hung = False
-        self.heard = set()
+        self.heard, self.duplicates = set(), "data"
         self.counts = {"reports": 0, "reports_dropped": 0, "duplicates": 0, "connections": 0, "refused": 0, "cancelled": 0, "lost": 0}
 
     def send_hci_packet(self, packet):
@@ -118,11 +120,9 @@ class Adapter(Controller):
         return self.le_scan_enable and self.report(advertiser)
 
     def report(self, advertiser):
-        if self.filter_duplicates:
-            if advertiser.raw_address in self.heard:
-                self.counts["duplicates"] += 1
-                return False
-            self.heard.add(advertiser.raw_address)
+        if self.filter_duplicates and self.is_duplicate(advertiser):
+            self.counts["duplicates"] += 1
+            return False
         if self.waiting() > MOST_WAITING_BYTES:
             self.counts["reports_dropped"] += 1
             return False
@@ -131,6 +131,19 @@ class Adapter(Controller):
             self.send(self.report_packet(SCAN_RSP, advertiser, advertiser.scan_response))
         self.counts["reports"] += 1
         return True
+
+    def is_duplicate(self, advertiser):
+        """Linux always has the controller filter. What is a duplicate is the controller's choice: of most, the same data again; of some,
+        the same address; and what they remember is little."""
+        if self.duplicates == "none":
+            return False
+        what = advertiser.raw_address + (advertiser.data if self.duplicates == "data" else b"")
+        if what in self.heard:
+            return True
+        if len(self.heard) >= MOST_REMEMBERED:
+            self.heard.clear()
+        self.heard.add(what)
+        return False
 
     @staticmethod
     def report_packet(kind, advertiser, data):
@@ -143,10 +156,9 @@ class Adapter(Controller):
         self.create_le_connection(address)
         self.counts["connections"] += 1
 
-    def lose(self, address):
+    def lose(self, connection):
         """No packet of the peer came for as long as the link's supervision allows."""
-        connection = self.le_connections.get(address)
-        if connection is not None:
+        if self.le_connections.get(connection.peer_address) is connection:
             self.counts["lost"] += 1
             self.on_le_disconnected(connection, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
 
@@ -174,7 +186,7 @@ class Air(LocalLink):
         if connection is None:
             return
         other = self.other_end(connection.self_address, destination_address)
-        if other is not None:
+        if other is not None and connection.self_address in other.le_connections:
             asyncio.get_running_loop().call_soon(other.on_link_acl_data, connection.self_address, transport, data)
 
     def send_ll_control_pdu(self, sender_address, receiver_address, packet):
@@ -250,5 +262,7 @@ class Air(LocalLink):
 
     def advertise(self, advertiser):
         advertiser.sent += 1
+        if advertiser.counting:
+            advertiser.data = bytes.fromhex(advertiser.counting.replace("{s}", f"{advertiser.sent & 0xFFFF:04x}"))
         for adapter in self.adapters.values():
             advertiser.heard += bool(adapter.hear(advertiser))

@@ -22,7 +22,7 @@ lacking() {
   have ip || echo iproute2
   built && return
   local tool
-  for tool in flex bison bc make; do have "$tool" || echo "$tool"; done
+  for tool in flex bison bc make patch; do have "$tool" || echo "$tool"; done
   have xz || echo xz-utils
   have bzip2 || echo bzip2
   [ -n "$(sources)" ] || source_package
@@ -52,6 +52,7 @@ build_kernel() {
     --exclude='*/tools/testing/*' --exclude='*/arch/arm*/boot/*' --exclude='*/drivers/media/*.[ch]' \
     --exclude='*/drivers/net/ethernet/*.[ch]' --exclude='*/drivers/net/wireless/*.[ch]'
   tree=$(echo "$work"/linux-source-*)
+  if patch -d "$tree" -p1 --dry-run --force <"$here/kernel.patch"; then patch -d "$tree" -p1 --force <"$here/kernel.patch"; fi
   make -s -C "$tree" ARCH=um O="$build" tinyconfig
   (cd "$tree" && ARCH=um ./scripts/kconfig/merge_config.sh -m -O "$build" "$build/.config" "$here/kernel.config")
   make -s -C "$tree" ARCH=um O="$build" olddefconfig
@@ -64,18 +65,19 @@ build_kernel() {
 }
 
 here=$PWD
-kernel=$cache/bluez-kernel-$({ cat kernel.config; declare -f build_kernel; } | hash)
+kernel=$cache/bluez-kernel-$({ cat kernel.config kernel.patch; declare -f build_kernel; } | hash)
+ground=$cache/bluez-$({ echo "$kernel"; cat build.sh guest.c; } | hash)
 if [ "${1:-}" = --packages ]; then lacking; exit; fi
+if [ -f "$ground/complete" ] && [ -z "$(lacking)" ]; then echo "$ground"; exit; fi
 mkdir -p "$cache"
 exec {lock}>"$cache/.bluez.lock"
 flock "$lock"
 packages
 if ! built; then
-  echo "building the user-mode kernel in $kernel (once, about five minutes)" >&2
-  rm -rf "$kernel"; mkdir "$kernel"
+  echo "building the user-mode kernel in $kernel (once, five to ten minutes)" >&2
+  rm -rf "$kernel" "$cache"/.bluez-kernel.*; mkdir "$kernel" # of a build that was killed, too
   (build_kernel) >"$kernel/build.log" 2>&1 || { tail -n 20 "$kernel/build.log" >&2; exit 1; }
 fi
-ground=$cache/bluez-$({ echo "$kernel"; cat build.sh guest.c; } | hash)
 if [ ! -f "$ground/complete" ]; then
   rm -rf "$ground"; mkdir "$ground"
   cc -std=gnu11 -O2 -Wall -Wextra -Werror -static -o "$ground/guest" guest.c >"$ground/guest.log" 2>&1 ||

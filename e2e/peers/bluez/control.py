@@ -10,7 +10,7 @@ from air import Adapter, Advertiser, Air
 from bumble import hci
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
-from sensor import BadSpec, Sensor, advertiser, take
+from sensor import KINDS, BadSpec, Sensor, advertiser, take
 
 VHCI_PORT = 7002
 LONGEST = 30.0  # seconds any request may take
@@ -26,7 +26,7 @@ class Radio:
         self.guest, self.air, self.name = guest, air, f"hci{number}"
         self.address = f"C0:FF:EE:00:00:{number + 1:02X}"
         self.controller = self.task = self.writer = None
-        self.slots = 64
+        self.slots, self.duplicates = 64, "data"
 
     async def plug(self):
         if self.controller is not None:
@@ -34,9 +34,12 @@ class Radio:
         reader, self.writer = await self.guest.connect(VHCI_PORT)
         transport = self.writer.transport
         self.controller = Adapter(self.name, self.address, self.air, self.send, transport.get_write_buffer_size)
-        self.controller.max_connections = self.slots
+        self.obey()
         self.air.adapters[self.name] = self.controller
         self.task = asyncio.create_task(self.read(reader, self.controller))
+
+    def obey(self):
+        self.controller.max_connections, self.controller.duplicates = self.slots, self.duplicates
 
     def send(self, packet):
         self.writer.write(struct.pack("<H", len(packet)) + packet)
@@ -173,11 +176,15 @@ class Control:
             return await self.powered()
         if how == "slots":
             radio.slots = request["slots"]
+        elif how == "duplicates":
+            radio.duplicates = request["are"]
+            if radio.duplicates not in ("data", "address", "none"):
+                raise BadSpec(f"adapter: duplicates are by data, address or none, not by {radio.duplicates!r}")
         elif how not in ("hang", "resume", "report"):
-            raise BadSpec(f"adapter: no {how!r}; there are: on, off, block, unblock, remove, add, slots, hang, resume, report")
+            raise BadSpec(f"adapter: no {how!r}; there are: on, off, block, unblock, remove, add, slots, duplicates, hang, resume, report")
         if radio.controller is None:
             return {"there": False}
-        radio.controller.max_connections = radio.slots
+        radio.obey()
         radio.controller.hung = {"hang": True, "resume": False}.get(how, radio.controller.hung)
         return self.report_of(radio)
 
@@ -278,20 +285,24 @@ class Control:
 
     async def do_advertisers(self, request):
         take(request, ("group", "count", "hz", "data", "from", "kind", "rssi", "times"), "advertisers")
-        group = request.get("group", "crowd")
-        await self.do_silence({"group": group})
-        data, count, hz = request.get("data", "020106"), request["count"], request.get("hz", 1)
-        first, kind = int(request.get("from", "C00000000000").replace(":", ""), 16), {"nonconnectable": 3, "connectable": 0}[request.get("kind", "nonconnectable")]
-        crowd = []
-        for n in range(count):
-            address = hci.Address((first + n).to_bytes(6, "little"), hci.Address.RANDOM_DEVICE_ADDRESS)
-            own = bytes.fromhex(data.replace("{n}", f"{n:04x}"))
-            if len(own) > 31:
-                raise BadSpec(f"advertisers: data of {len(own)} bytes: 31 is the most")
-            crowd.append(Advertiser(address, own, 1 / hz, kind, rssi=request.get("rssi", -70), left=request.get("times")))
-        self.groups[group] = crowd
+        await self.do_silence({"group": request.get("group", "crowd")})
+        kind = KINDS.get(request.get("kind", "nonconnectable"))
+        if kind is None:
+            raise BadSpec(f"advertisers: no kind {request['kind']!r}; there are: {', '.join(KINDS)}")
+        first = int(request.get("from", "C0:00:00:00:00:00").replace(":", ""), 16)
+        crowd = [self.one_of_crowd(request, n, first + n, kind) for n in range(request["count"])]
+        self.groups[request.get("group", "crowd")] = crowd
         for one in crowd:
             self.air.start(one)
+
+    @staticmethod
+    def one_of_crowd(request, number, address, kind):
+        counting = request.get("data", "020106").replace("{n}", f"{number:04x}")
+        data = bytes.fromhex(counting.replace("{s}", "0000"))
+        if len(data) > 31:
+            raise BadSpec(f"advertisers: data of {len(data)} bytes: 31 is the most")
+        return Advertiser(hci.Address(address.to_bytes(6, "little"), hci.Address.RANDOM_DEVICE_ADDRESS), data, 1 / request.get("hz", 1), kind,
+                          rssi=request.get("rssi", -70), left=request.get("times"), counting=counting if "{s}" in counting else "")  # fmt: skip
 
     async def do_silence(self, request):
         crowd = self.groups.pop(request.get("group", "crowd"), [])

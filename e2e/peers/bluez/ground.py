@@ -66,6 +66,8 @@ class Guest:
                 last = line.decode(errors="replace").strip() or last
                 if "guest: up" in last and not up.done():
                     up.set_result(None)
+                if "Kernel panic" in last:  # it would spin on; what it says of it follows
+                    asyncio.get_running_loop().call_later(0.5, self.process.kill)
         if not up.done():
             up.set_exception(GroundError(f"the guest did not start; it last said: {last}"))
 
@@ -167,6 +169,12 @@ async def until_told():
     await told.wait()
 
 
+def nobody_serves(folder):
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(f"{folder}/system_bus_socket") == 0:
+            raise GroundError(f"--dir {folder}: somebody serves a system bus there; each ground has a folder of its own")
+
+
 def leftovers(folder):
     shutil.rmtree(f"{folder}/uml", ignore_errors=True)
     for name in ("system_bus_socket", "control.sock", "passwd", "policy.conf", "bus.conf"):
@@ -196,6 +204,7 @@ async def start(arguments):
     os.makedirs(folder, exist_ok=True)
     if any(c.isspace() for c in folder) or len(folder) > 80:
         raise GroundError(f"--dir {folder}: at most 80 characters and no space, as a kernel and sockets get it")
+    nobody_serves(folder)
     leftovers(folder)
     own_network()
     guest = Guest(os.environ["POLLUX_GROUND_BUILD"], folder)

@@ -282,16 +282,15 @@ class Sensor:
         self.present = self.advertiser.on = False
         for connection in list(self.controller.le_connections.values()):
             self.lose(connection.peer_address)
-        address, loop = self.address, asyncio.get_running_loop()
         for adapter in self.air.adapters.values():
-            loop.call_later(after, adapter.lose, address) if after else adapter.lose(address)
+            connection = adapter.le_connections.get(self.address)
+            if connection is not None:
+                asyncio.get_running_loop().call_later(after, adapter.lose, connection)
 
     def appear(self):
         if self.present:
             return
         self.present = True
-        for adapter in self.air.adapters.values():  # rebooted before it was missed
-            adapter.lose(self.address)
         if self.spec.get("advertise") is not None:
             self.air.start(self.advertiser)
 
