@@ -38,7 +38,7 @@ packages() {
       tail -n 3 "$cache/.bluez-packages.log" >&2
   fi
   lacks=(); read -r -d '' -a lacks < <(lacking) || true
-  [ ${#lacks[@]} -eq 0 ] || { echo "no Bluetooth ground: not installed: ${lacks[*]}" >&2; exit 1; }
+  [ ${#lacks[@]} -eq 0 ] || { echo "not installed: ${lacks[*]}" >&2; exit 1; }
 }
 
 # What the user-mode kernel never compiles is not unpacked: it is most of the source.

@@ -197,14 +197,15 @@ class Control:
                 "connecting": it.pending_le_connection is not None, **it.counts}  # fmt: skip
 
     async def switch(self, radio, on):
-        for name, adapter in (await self.adapters()).items():
-            if adapter["Address"] == radio.address:
-                reply = await self.bus(Message(destination="org.bluez", path=f"/org/bluez/{name}", interface="org.freedesktop.DBus.Properties",
-                    member="Set", signature="ssv", body=["org.bluez.Adapter1", "Powered", Variant("b", on)]))  # fmt: skip
-                if reply.message_type == MessageType.ERROR:
-                    raise BadSpec(f"{reply.error_name}: {reply.body}")
-                return
-        raise BadSpec(f"bluetoothd does not know {radio.address}")
+        names = [name for name, adapter in (await self.adapters()).items() if adapter["Address"] == radio.address]
+        if not names:
+            raise BadSpec(f"bluetoothd does not know {radio.address}")
+        call = {"destination": "org.bluez", "path": f"/org/bluez/{names[0]}", "interface": "org.freedesktop.DBus.Properties", "member": "Set",
+                "signature": "ssv", "body": ["org.bluez.Adapter1", "Powered", Variant("b", on)]}  # fmt: skip
+        while (reply := await self.bus(Message(**call))).message_type == MessageType.ERROR:
+            if reply.error_name != "org.bluez.Error.Busy":  # with the switch before this one
+                raise BadSpec(f"{reply.error_name}: {reply.body}")
+            await asyncio.sleep(0.05)
 
     # The sensors.
 

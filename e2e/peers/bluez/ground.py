@@ -201,7 +201,7 @@ def configure(folder, arguments):
 async def start(arguments):
     began = time.monotonic()
     folder = os.path.realpath(arguments.dir)
-    os.makedirs(folder, exist_ok=True)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
     if any(c.isspace() for c in folder) or len(folder) > 80:
         raise GroundError(f"--dir {folder}: at most 80 characters and no space, as a kernel and sockets get it")
     nobody_serves(folder)
