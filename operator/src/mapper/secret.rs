@@ -12,7 +12,9 @@ use crate::{
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, ResourceExt};
-use pollux_crds::{MAX_SECRET_KEY, SecretKey, SecretRef, SliceDevice, is_for_mappers, secret_key, secrets};
+use pollux_crds::{
+    MAX_SECRET_KEY, SecretKey, SecretRef, SliceDevice, is_for_mappers, is_readable, secret_key, secrets,
+};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -155,7 +157,8 @@ pub(super) async fn copy(cx: &Context, key: &MapperKey, wants: &Wants, owner: &O
             continue;
         };
         let (namespace, name) = parts(secret);
-        let parts: Vec<_> = contents.into_iter().filter(|(part, _)| keys.contains(part.as_str())).collect();
+        let wanted = |part: &str, value: &ByteString| keys.contains(part) && is_readable(part, value.0.len());
+        let parts: Vec<_> = contents.into_iter().filter(|(part, value)| wanted(part, value)).collect();
         let bytes: usize = parts.iter().map(|(_, value)| value.0.len()).sum();
         if size + bytes > MOST || parts.iter().any(|(_, value)| value.0.len() > MAX_SECRET_KEY) {
             tracing::warn!(mapper = %key, %secret, "not copied: it has grown since it was looked at");

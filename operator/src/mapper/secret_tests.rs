@@ -225,3 +225,47 @@ async fn the_secret_of_what_is_in_force_is_followed_while_an_edit_that_names_ano
     plant.settle().await.unwrap();
     assert!(plant.copied("a").contains(&("n.s.tls.crt".into(), "newer".into())));
 }
+
+#[tokio::test]
+async fn a_bluetooth_device_has_the_key_that_it_chose_and_no_other() {
+    let plant = Plant::new();
+    let (key, cut) = ("0123456789abcdef0123456789abcdef", "0123");
+    let all = |key| [("lobby", key), ("other", "ffffffffffffffffffffffffffffffff"), ("tls.key", "key")];
+    plant.secret("sensors", Some((labelled(), &all(cut))));
+    plant.device("d", "d", 1, "a", 20.0);
+    plant.device("e", "e", 1, "a", 20.0);
+    plant.edit("d", 2, |spec| {
+        let battery = json!({"ble": {"advertisement": {"format": "BTHome", "field": "battery"}}});
+        *spec = json!({"nodeName": "a", "properties": [{"name": "battery", "type": "integer", "binding": battery}],
+            "protocol": {"ble": {"name": "lobby", "bindKeyFrom": {"secret": "sensors", "key": "lobby"}}}});
+    });
+    let ble = crate::world::keys::MapperKey::new("ble", "a");
+    let copied = |plant: &Plant| {
+        let secret = plant.api.get("/api/v1/namespaces/pollux-mappers/secrets/ble.a");
+        let data = secret.and_then(|secret| secret["data"].as_object().cloned()).unwrap_or_default();
+        data.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    plant.settle().await.unwrap();
+    let scheduled = plant.condition_of("d", "Scheduled");
+    assert_eq!(
+        (scheduled["reason"].as_str(), scheduled["message"].as_str()),
+        (Some("MapperClassMissing"), Some("no MapperClass \"ble\"; there are: modbus"))
+    );
+    let class = json!({"metadata": {"name": "ble", "uid": "ble"}, "spec": {"image": "i"}});
+    plant.cx.world.learn_class(&"ble".into(), serde_json::from_value(class).unwrap());
+    plant.settle().await.unwrap();
+    crate::mapper::reconcile(&plant.cx, &ble).await.unwrap();
+    says(
+        &plant,
+        "SecretMissing",
+        "spec.protocol.ble.bindKeyFrom: key lobby of Secret \"sensors\" has 4 bytes, must be 32 digits",
+    );
+    assert_eq!(copied(&plant), Vec::<String>::new());
+    plant.secret("sensors", Some((labelled(), &all(key))));
+    plant.settle().await.unwrap();
+    crate::mapper::reconcile(&plant.cx, &ble).await.unwrap();
+    assert_eq!(
+        (plant.condition("d", "Accepted").0, copied(&plant)),
+        ("True".into(), vec!["n.sensors.lobby".to_owned()])
+    );
+}

@@ -293,7 +293,7 @@ mod tests {
             let device = |namespace: &str, transport: Json| json!({"metadata": {"name": "d", "namespace": namespace}, "spec": {"protocol": {"modbus": transport}}});
             let secret = json!({
                 "metadata": {"name": "s", "namespace": "plant", "resourceVersion": "7", "labels": {"pollux.rs/for": "mappers"}},
-                "data": {"tls.crt": "QUJD", "tls.key": "QQ==", "token": "aHVudGVyMg=="},
+                "data": {"tls.crt": "QUJD", "tls.key": "QQ==", "pin": "MTIzNDU2", "token.txt": "aHVudGVyMg=="},
             });
             let items = match uri.path().rsplit('/').next() {
                 Some("devices") => vec![
@@ -328,7 +328,7 @@ mod tests {
             "the operator cannot read Secrets of namespace plant (chart value secretNamespaces): secrets is forbidden";
         until("that they cannot be read", || world.secrets.keys("plant", "s") == Err(why.into())).await;
         api.allowed.store(true, Ordering::SeqCst);
-        let keys = [("tls.crt".to_owned(), 3), ("tls.key".to_owned(), 1)].into();
+        let keys = [("tls.crt".to_owned(), 3), ("tls.key".to_owned(), 1), ("pin".to_owned(), 6)].into();
         until("that it is there", || world.secrets.keys("plant", "s") == Ok(SecretKeys::clone(&keys))).await;
         assert_eq!(world.secrets.keys("plant", "t"), Err(no_secret("plant", "t")));
         for uri in &*api.asked.lock().unwrap() {
