@@ -2,7 +2,7 @@
 //! and conditions are the engine's.
 use crate::{
     Call, ConfigError, Cx, DriverError, ErrorKind, Fault, Instant, Job, Limits, LinkCounters, PointFault, Port,
-    Samples, Value, Written,
+    Samples, Value, Written, arbiter::Hold,
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -53,6 +53,13 @@ pub trait Protocol: Sized + Send + Sync + 'static {
     /// a write may have to wait for. A protocol that can only be pushed to answers with nothing. The engine keeps a
     /// bounded number of results until the unit is prepared or attached anew or a read answers [`Done::Replan`].
     fn plan(&self, unit: &Self::Unit, due: &[usize]) -> Vec<Exchange<Self::Request>>;
+
+    /// Pure. What the unit has of a slot of its link while it is attached, where there are slots ([`Limits::attached`]). Default: it takes
+    /// turns.
+    fn hold(&self, unit: &Self::Unit) -> Hold {
+        let _ = unit;
+        Hold::Turns
+    }
 
     /// A line of `check`. Default: the engine lists the properties.
     fn describe(&self, unit: &Self::Unit, exchange: &Exchange<Self::Request>) -> Option<String> {
@@ -207,7 +214,7 @@ pub trait Link<P: Protocol>: Send + Sync + 'static {
 
     /// The last words to the other end, where it would keep something for us else (a session of OPC UA): nothing is under way, `run` is
     /// polled no longer, and the link is dropped then. Not called on one that was found dead before; one that dies meanwhile may be asked all the
-    /// same. It has a second. Default: none.
+    /// same. It has three seconds. Default: none.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}
     }

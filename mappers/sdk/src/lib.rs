@@ -35,7 +35,7 @@ mod value;
 mod written;
 
 pub use app::{App, Exit, Out, run};
-pub use arbiter::{Arbiter, Outcome, Plan, Work};
+pub use arbiter::{Arbiter, Hold, Outcome, Plan, Work};
 pub use call::Call;
 pub use columns::{Change, Columns, Fresh};
 pub use config::{NodeConfig, Origin, Refusal};

@@ -9,7 +9,7 @@ use crate::{
     few::{self, Few},
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-pub use unit::Plan;
+pub use unit::{Hold, Plan};
 use unit::{Phase, Unit};
 pub use work::{Outcome, Work};
 
@@ -144,7 +144,7 @@ impl<R, W> Arbiter<R, W> {
     }
     /// Units that hold a slot.
     pub fn attached(&self) -> usize {
-        self.units.iter().filter(|u| !u.vacant && u.phase != Phase::Detached).count()
+        self.units.iter().filter(|u| !u.vacant && !u.is_slotless() && u.phase != Phase::Detached).count()
     }
     /// Someone waits for a reading of it: it wants a slot.
     pub fn want(&mut self, unit: usize) {
@@ -240,7 +240,7 @@ impl<R, W> Arbiter<R, W> {
     /// Keeps a unit in the right orders after anything happened to it.
     fn touch(&mut self, unit: usize) {
         let u = &mut self.units[unit];
-        if u.vacant || (self.slots.is_none() && u.rests()) {
+        if u.vacant || ((self.slots.is_none() || u.is_slotless()) && u.rests()) {
             self.active.remove(&unit);
         } else {
             self.active.insert(unit, ());
@@ -269,8 +269,8 @@ impl<R, W> Arbiter<R, W> {
         let slot_free = self.slot_free();
         let ready = self.actives().filter(|(_, u)| u.in_flight < per_unit && self.allowed(u, now));
         let next = ready.filter_map(|(i, u)| match u.phase {
-            Phase::Detached if slot_free => {
-                let since = u.waiting_since(now, self.slots.is_some())?;
+            Phase::Detached if slot_free || u.is_slotless() => {
+                let since = u.waiting_since(now, self.is_scarce(u))?;
                 Some((u.orders == 0 || !may_write, since, i, true))
             }
             Phase::Attached if !u.leaving && !u.down => {
@@ -296,6 +296,10 @@ impl<R, W> Arbiter<R, W> {
         let probe = || !unit.probing() || (!self.probing && now >= self.probe_after);
         now >= unit.quiet_until && (unit.fails == 0 || (now >= unit.not_before && probe()))
     }
+    /// What it needs to be attached is scarce.
+    fn is_scarce(&self, unit: &Unit<R>) -> bool {
+        self.slots.is_some() && !unit.is_slotless()
+    }
     fn slot_free(&self) -> bool {
         self.slots.is_none_or(|slots| self.attached() < slots)
     }
@@ -303,10 +307,11 @@ impl<R, W> Arbiter<R, W> {
     /// longest.
     fn make_room(&mut self, now: Instant) {
         let Some(slots) = self.slots else { return };
-        let leaving = self.units.iter().filter(|u| u.leaving || u.phase == Phase::Detaching).count();
+        let holders = || self.units.iter().filter(|u| !u.is_slotless());
+        let leaving = holders().filter(|u| u.leaving || u.phase == Phase::Detaching).count();
         let waits =
             |u: &&Unit<R>| u.phase == Phase::Detached && self.allowed(u, now) && u.waiting_since(now, true).is_some();
-        let waiting = self.units.iter().filter(waits).count();
+        let waiting = holders().filter(waits).count();
         for _ in 0..(waiting + self.attached()).saturating_sub(slots + leaving) {
             let leavers = self.units.iter().enumerate().filter(|(_, u)| u.may_leave(now, MIN_HOLD));
             let victim = leavers.min_by_key(|(_, u)| (u.is_busy(now) || u.pushes(), u.since)).map(|(unit, _)| unit);
@@ -376,7 +381,8 @@ impl<R, W> Arbiter<R, W> {
         if up {
             self.units[unit].said_up(now);
         } else {
-            self.units[unit].said_down(self.slots.is_some(), now);
+            let radio = self.is_scarce(&self.units[unit]);
+            self.units[unit].said_down(radio, now);
         }
         self.touch(unit);
     }

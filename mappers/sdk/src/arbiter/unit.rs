@@ -28,6 +28,20 @@ pub struct Plan {
     pub phase: u64,
     /// The whole time-out of one exchange.
     pub timeout: Duration,
+    /// What it has of a slot, where slots are scarce.
+    pub hold: Hold,
+}
+
+/// What a unit has of a slot of its link ([`Limits::attached`](crate::Limits)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hold {
+    /// It needs none, for it is only listened to: it is attached whatever others hold, and stays so when it is said to be down.
+    None,
+    /// It takes turns with the others.
+    #[default]
+    Turns,
+    /// Once it has one it keeps it, as long as it answers.
+    Kept,
 }
 
 #[derive(Debug)]
@@ -62,6 +76,7 @@ pub(super) struct Unit<R> {
     /// Under which moment the arbiter has it in its order of due units.
     pub listed: Option<Instant>,
     pub vacant: bool,
+    pub hold: Hold,
 }
 
 impl<R> Unit<R> {
@@ -88,6 +103,7 @@ impl<R> Unit<R> {
             spent: Duration::ZERO,
             listed: None,
             vacant: false,
+            hold: plan.hold,
         }
     }
     pub(super) fn relink(&mut self, now: Instant) {
@@ -221,7 +237,14 @@ impl<R> Unit<R> {
         if self.vacant {
             return None;
         }
-        if !scarce || self.fresh || self.wanted || self.fails > 0 || self.pushes() || self.orders > 0 {
+        if !scarce
+            || self.hold == Hold::Kept
+            || self.fresh
+            || self.wanted
+            || self.fails > 0
+            || self.pushes()
+            || self.orders > 0
+        {
             return Some(self.since);
         }
         self.next_due().filter(|due| *due <= now).map(|due| due.max(self.since))
@@ -231,7 +254,11 @@ impl<R> Unit<R> {
     }
     pub(super) fn may_leave(&self, now: Instant, hold: Duration) -> bool {
         let idle = !self.is_busy(now) && !self.pushes();
-        self.phase == Phase::Attached && !self.leaving && self.in_flight == 0 && (idle || now >= self.since + hold)
+        self.hold == Hold::Turns
+            && self.phase == Phase::Attached
+            && !self.leaving
+            && self.in_flight == 0
+            && (idle || now >= self.since + hold)
     }
     pub(super) fn may_detach(&self) -> bool {
         self.leaving && self.phase == Phase::Attached && self.in_flight == 0
@@ -251,6 +278,10 @@ impl<R> Unit<R> {
         }
         self.clear();
         (self.phase, self.since, self.leaving) = (Phase::Detached, now, false);
+    }
+
+    pub(super) fn is_slotless(&self) -> bool {
+        self.hold == Hold::None
     }
 
     // ---- health

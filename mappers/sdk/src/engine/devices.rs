@@ -176,6 +176,7 @@ impl<P: Protocol> Engine<P> {
             offline_after: spec.offline_after,
             phase: phase(&spec.name),
             timeout: spec.timeout.clamp(TIMEOUT.0, TIMEOUT.1),
+            hold: self.protocol.hold(&unit),
         };
         let held = Held {
             key: spec.key,

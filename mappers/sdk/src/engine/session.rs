@@ -22,7 +22,7 @@ use tokio::time::{sleep_until, timeout_at};
 const GRACE: Duration = Duration::from_millis(500);
 const SHORTEST: Duration = Duration::from_millis(20);
 /// Last words to the other end.
-pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(3);
 /// What may be under way has to end when the engine stops.
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 

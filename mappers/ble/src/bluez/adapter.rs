@@ -1,0 +1,141 @@
+//! Which adapter it is, and that it can be used.
+use super::{
+    Adapter, State, bus, names,
+    tree::{Properties, Tree},
+};
+use crate::error::{Error, Result};
+use pollux_mapper::Instant;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, atomic::AtomicUsize},
+    time::Duration,
+};
+use tokio::{sync::Notify, time::sleep};
+use zbus::{Message, ObjectPath, Variant};
+
+/// For all of opening, so that who comes a little later is met.
+const OPEN: Duration = Duration::from_secs(10);
+/// Between two looks at who is there.
+const PAUSE: Duration = Duration::from_millis(250);
+/// For one call of those that only look.
+pub(super) const CALL: Duration = Duration::from_secs(5);
+
+/// All objects, by path and interface.
+pub(super) type Objects<'m> = HashMap<ObjectPath<'m>, HashMap<&'m str, Properties<'m>>>;
+
+/// An adapter that BlueZ shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shown {
+    name: String,
+    address: String,
+    powered: bool,
+}
+
+impl Adapter {
+    pub(super) async fn open(address: Option<&str>, wanted: Option<&str>) -> Result<Self> {
+        let until = Instant::now() + OPEN;
+        let bus = bus::connect(address, until).await.map_err(|text| unreachable(&text))?;
+        loop {
+            let missing = match find(&bus, wanted).await {
+                Ok(found) => return Ok(Self::of(bus, found)),
+                // Not there yet, perhaps: one that starts, or is plugged in again.
+                Err(missing @ (Error::NoAdapter(_) | Error::Stack(_))) => missing,
+                Err(other) => return Err(other),
+            };
+            if Instant::now() + PAUSE >= until {
+                return Err(missing);
+            }
+            sleep(PAUSE).await;
+        }
+    }
+    fn of(bus: zbus::Connection, Shown { name, address, .. }: Shown) -> Self {
+        let tree = Tree { adapter: name.clone(), ..Tree::default() };
+        let state = Mutex::new(State { tree, ..State::default() });
+        let (changed, look, held, most) = (Notify::new(), Notify::new(), Notify::new(), AtomicUsize::new(0));
+        Self { bus, name, address, state, changed, look, held, scan: tokio::sync::Mutex::default(), most }
+    }
+}
+
+/// All that BlueZ shows.
+pub(super) async fn objects(bus: &zbus::Connection) -> Result<Message> {
+    let whom = (names::BLUEZ, "/", names::OBJECTS, "GetManagedObjects");
+    bus::ask(bus, whom, &(), Instant::now() + CALL).await.map_err(|failure| match failure {
+        bus::Failure::Late => Error::Hung("GetManagedObjects"),
+        _ if failure.is_denied() => Error::Denied(format!(
+            "the host's D-Bus policy does not let this user talk to org.bluez ({})",
+            failure.words()
+        )),
+        _ if failure.is_nobody() => Error::Stack("bluetoothd is not running on this node".to_owned()),
+        _ => Error::Stack(format!("BlueZ cannot be asked: {}", failure.words())),
+    })
+}
+
+async fn find(bus: &zbus::Connection, wanted: Option<&str>) -> Result<Shown> {
+    let message = objects(bus).await?;
+    let body = message.body();
+    let objects: Objects<'_> = body.deserialize().map_err(|error| Error::Stack(format!("not BlueZ: {error}")))?;
+    let mut shown: Vec<Shown> = objects.iter().filter_map(|(path, all)| show(path, all.get(names::ADAPTER)?)).collect();
+    shown.sort_by_key(|one| (!one.powered, one.name.len(), one.name.clone()));
+    choose(&shown, wanted)
+}
+
+fn show(path: &ObjectPath<'_>, properties: &Properties<'_>) -> Option<Shown> {
+    let name = path.as_str().rsplit('/').next()?.to_owned();
+    let Some(Variant::Str(address)) = properties.get("Address") else { return None };
+    let powered = matches!(properties.get("Powered"), Some(Variant::Bool(true)));
+    Some(Shown { name, address: address.as_str().to_owned(), powered })
+}
+
+/// Of those shown, the best first.
+fn choose(shown: &[Shown], wanted: Option<&str>) -> Result<Shown> {
+    let fits =
+        |one: &&Shown| wanted.is_none_or(|wanted| one.name == wanted || one.address.eq_ignore_ascii_case(wanted));
+    match shown.iter().find(fits) {
+        Some(one) if one.powered => Ok(one.clone()),
+        Some(one) => Err(Error::NoAdapter(format!(
+            "adapter {} is powered off: bluetoothctl power on, or rfkill unblock bluetooth",
+            one.name
+        ))),
+        None if shown.is_empty() => Err(Error::NoAdapter("this node has no Bluetooth adapter".to_owned())),
+        None => {
+            let there: Vec<String> = shown.iter().map(|one| format!("{} ({})", one.name, one.address)).collect();
+            Err(Error::NoAdapter(format!(
+                "there is no adapter {}; there are: {}",
+                wanted.unwrap_or("at all"),
+                there.join(", ")
+            )))
+        }
+    }
+}
+
+/// There is no bus, or it does not want us.
+fn unreachable(text: &str) -> Error {
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("permission denied") || lower.contains("auth") || lower.contains("handshake") {
+        return Error::Denied(format!(
+            "the system bus refuses this user: its uid must be one that the host knows ({text})"
+        ));
+    }
+    Error::Stack(format!("there is no D-Bus system bus: is bluetoothd installed, and /run/dbus mounted? ({text})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_adapter_is_one_that_is_powered_and_a_wrong_name_is_told_the_right_ones() {
+        let one = |name: &str, powered| Shown {
+            name: name.into(),
+            address: format!("00:00:00:00:00:{}", name.len()),
+            powered,
+        };
+        let all = [one("hci0", true), one("hci10", true), one("hci1", false)];
+        assert_eq!(choose(&all, None).unwrap().name, "hci0");
+        assert_eq!(choose(&all, Some("00:00:00:00:00:5")).unwrap().name, "hci10");
+        let told = |wanted| choose(&all, wanted).unwrap_err().to_string();
+        assert!(told(Some("hci1")).contains("powered off"), "{}", told(Some("hci1")));
+        assert!(told(Some("hci7")).contains("there are: hci0 (00:00:00:00:00:4), hci10"), "{}", told(Some("hci7")));
+        assert_eq!(choose(&[], None).unwrap_err(), Error::NoAdapter("this node has no Bluetooth adapter".into()));
+    }
+}

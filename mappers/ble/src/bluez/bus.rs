@@ -1,0 +1,101 @@
+//! Calls over the system bus, each with an end.
+use super::names;
+use pollux_mapper::Instant;
+use std::collections::HashMap;
+use tokio::time::timeout_at;
+use zbus::{Connection, DBusError as _, DynamicType, Message, Variant};
+
+/// Why a call came to nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No answer in time.
+    Late,
+    /// An error, by its name and in its words.
+    Refused(String, String),
+    /// The bus itself.
+    Bus(String),
+}
+
+impl Failure {
+    fn of(error: &zbus::Error) -> Self {
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        match error {
+            zbus::Error::MethodError(name, words, _) => Self::Refused(name.as_str().to_owned(), text(words.as_deref())),
+            zbus::Error::FDO(error) => Self::Refused(error.name().as_str().to_owned(), text(error.description())),
+            other => Self::Bus(other.to_string()),
+        }
+    }
+    /// The object or its interface is not there (any more).
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Refused(name, _) if name.starts_with("org.freedesktop.DBus.Error.Unknown"))
+    }
+    /// Nobody is there to ask.
+    pub(super) fn is_nobody(&self) -> bool {
+        matches!(self, Self::Refused(name, _) if matches!(name.as_str(), "org.freedesktop.DBus.Error.ServiceUnknown"
+            | "org.freedesktop.DBus.Error.NameHasNoOwner" | "org.freedesktop.DBus.Error.Spawn.ExecFailed"
+            | "org.freedesktop.DBus.Error.Disconnected"))
+    }
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(self, Self::Refused(name, _) if name == "org.freedesktop.DBus.Error.AccessDenied")
+    }
+    /// `org.bluez.Error.` and this.
+    pub(super) fn is(&self, word: &str) -> bool {
+        matches!(self, Self::Refused(name, _) if name.strip_prefix("org.bluez.Error.") == Some(word))
+    }
+    /// For people.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Late => "no answer in time".to_owned(),
+            Self::Refused(name, text) if text.is_empty() => name.rsplit('.').next().unwrap_or(name).to_owned(),
+            Self::Refused(_, text) | Self::Bus(text) => text.clone(),
+        }
+    }
+}
+
+/// Asks somebody on the bus.
+pub(super) async fn ask<B>(
+    bus: &Connection,
+    (whom, path, interface, member): (&str, &str, &str, &str),
+    body: &B,
+    until: Instant,
+) -> Result<Message, Failure>
+where
+    B: serde::Serialize + DynamicType + Sync,
+{
+    let call = bus.call_method(Some(whom), path, Some(interface), member, body);
+    match timeout_at(until, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(Failure::of(&error)),
+        Err(_) => Err(Failure::Late),
+    }
+}
+
+/// No options.
+pub(super) fn nothing() -> HashMap<&'static str, Variant<'static>> {
+    HashMap::new()
+}
+
+/// A connection to that bus, or to the system's.
+pub(super) async fn connect(address: Option<&str>, until: Instant) -> Result<Connection, String> {
+    use zbus::connection::Builder;
+    let builder = address.map_or_else(Builder::system, Builder::address).max_queued(QUEUE);
+    match timeout_at(until, builder.build()).await {
+        Ok(Ok(bus)) => Ok(bus),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no answer in time".to_owned()),
+    }
+}
+
+/// Messages that wait to be looked at; the bus keeps more.
+const QUEUE: std::num::NonZeroUsize = std::num::NonZeroUsize::new(512).unwrap();
+
+/// Signals of these are sent to us.
+pub(super) async fn listen(bus: &Connection, until: Instant) -> Result<(), Failure> {
+    for rule in [
+        "type='signal',sender='org.bluez'",
+        "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bluez'",
+    ] {
+        ask(bus, (names::BUS, names::BUS_PATH, names::BUS, "AddMatch"), &rule, until).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! BlueZ over the system bus (docs/adr: BlueZ without a library of its own). One connection per adapter, and one stream of signals: what
+//! BlueZ knows of a device is kept by them, and not asked for.
+mod adapter;
+mod bus;
+mod echo;
+mod gatt;
+mod names;
+mod run;
+mod scan;
+mod tree;
+
+use crate::{
+    address::Address,
+    error::{Error, Result},
+    radio::{Characteristic, Radio, Stack, Watched},
+};
+use pollux_mapper::Instant;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{sync::Notify, time::timeout_at};
+
+/// Who advertised this lately can be connected to.
+const NEAR: Duration = Duration::from_secs(10);
+/// For taking back what was not done in time.
+const REPAIR: Duration = Duration::from_secs(2);
+
+/// The Bluetooth stack of Linux.
+#[derive(Debug, Clone, Default)]
+pub struct BlueZ {
+    /// A D-Bus address; none: the system bus, where `DBUS_SYSTEM_BUS_ADDRESS` says or where it always is.
+    pub bus: Option<String>,
+}
+
+impl Stack for BlueZ {
+    type Radio = Adapter;
+    async fn open(&self, adapter: Option<&str>) -> Result<Adapter> {
+        Adapter::open(self.bus.as_deref(), adapter).await
+    }
+}
+
+/// One adapter of it.
+#[derive(Debug)]
+pub struct Adapter {
+    bus: zbus::Connection,
+    /// hci0
+    name: String,
+    address: String,
+    state: Mutex<State>,
+    /// The tree has changed.
+    changed: Notify,
+    /// It is to be looked at by [`run`](Radio::run): somebody else is listened to, or scanning has ended.
+    look: Notify,
+    /// There is something in `State::held`.
+    held: Notify,
+    scan: tokio::sync::Mutex<scan::Scan>,
+    /// Connections that it can carry; 0: not known.
+    most: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tree: tree::Tree,
+    /// Characteristics that notify, by path.
+    subscribed: HashMap<Arc<str>, Subscribed>,
+    /// BlueZ scans, for whomever.
+    scans: bool,
+    /// The last message that was looked at.
+    seen: Option<zbus::message::Sequence>,
+    /// To be told by [`run`](Radio::run).
+    held: Vec<crate::radio::Event>,
+}
+
+#[derive(Debug)]
+struct Subscribed {
+    device: Address,
+    handle: u16,
+    echo: echo::Echo,
+}
+
+impl Adapter {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Until the tree says so.
+    async fn until<T>(&self, until: Instant, mut look: impl FnMut(&tree::Tree) -> Option<T>) -> Option<T> {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look(&self.state().tree) {
+                return Some(found);
+            }
+            if timeout_at(until, changed).await.is_err() {
+                return None;
+            }
+        }
+    }
+    fn is_connected(&self, device: Address) -> bool {
+        self.state().tree.devices.get(&device).is_some_and(|device| device.connected)
+    }
+    fn path(&self, device: Address) -> String {
+        names::device(&self.name, device)
+    }
+    async fn ask_device(&self, device: Address, member: &str, until: Instant) -> std::result::Result<(), bus::Failure> {
+        let whom = (names::BLUEZ, &*self.path(device), names::DEVICE, member);
+        bus::ask(&self.bus, whom, &(), until).await.map(drop)
+    }
+    async fn dial(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {
+        let near = |tree: &tree::Tree| {
+            let connected = tree.devices.get(&device).is_some_and(|device| device.connected);
+            (connected || tree.is_near(device, NEAR)).then_some(connected)
+        };
+        let Some(connected) = self.until(until, near).await else { return Err(Error::Unheard(device.to_string())) };
+        if !connected {
+            return self.connect_now(device, until).await;
+        }
+        match self.list(device, until).await {
+            // Whoever had connected it has let go meanwhile.
+            Err(Error::Gone(_)) => {
+                let near = |tree: &tree::Tree| tree.is_near(device, NEAR).then_some(());
+                self.until(until, near).await.ok_or_else(|| Error::Unheard(device.to_string()))?;
+                self.connect_now(device, until).await
+            }
+            listed => listed,
+        }
+    }
+    async fn connect_now(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {
+        self.pause_scan(until).await?;
+        let asked = self.ask_device(device, "Connect", until).await;
+        self.resume_scan().await?;
+        asked.or_else(|failure| self.not_connected(device, &failure))?;
+        // Its own word for being connected may come before the signal of it.
+        let connected = |tree: &tree::Tree| tree.devices.get(&device).filter(|device| device.connected).map(drop);
+        self.until(until, connected).await;
+        self.list(device, until).await
+    }
+    async fn list(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {
+        let listed = |tree: &tree::Tree| match tree.characteristics(device) {
+            Some(all) => Some(Some(all)),
+            None if tree.devices.get(&device).is_none_or(|device| !device.connected) => Some(None),
+            None => None,
+        };
+        match self.until(until, listed).await {
+            Some(Some(_)) => {
+                self.settle(until).await?;
+                self.state().tree.characteristics(device).ok_or(Error::Gone(device))
+            }
+            Some(None) => Err(Error::Gone(device)),
+            None => Err(Error::Services(device)),
+        }
+    }
+    /// Connect was refused.
+    fn not_connected(&self, device: Address, failure: &bus::Failure) -> Result<()> {
+        if failure.is("AlreadyConnected") {
+            return Ok(());
+        }
+        if failure.is("NotReady") {
+            return Err(Error::NoAdapter(format!("adapter {} is powered off", self.name)));
+        }
+        if failure.is_nobody() {
+            return Err(Error::Stack("bluetoothd is not running".to_owned()));
+        }
+        let words = failure.words();
+        if words.contains("connection-limit") {
+            let held = self.state().tree.devices.values().filter(|device| device.connected).count();
+            self.most.store(held.max(1), Relaxed);
+        }
+        Err(Error::Connect(device, words))
+    }
+}
+
+impl Radio for Adapter {
+    fn identity(&self) -> String {
+        self.address.clone()
+    }
+    fn most(&self) -> Option<usize> {
+        Some(self.most.load(Relaxed)).filter(|most| *most > 0)
+    }
+    fn watch(&self, whom: Watched) {
+        self.state().tree.watch(whom);
+        self.look.notify_one();
+    }
+    async fn named(&self, name: &str, until: Instant) -> Result<Address> {
+        self.until(until, |tree| tree.named(name)).await.ok_or_else(|| Error::Unheard(format!("\"{name}\"")))
+    }
+    async fn connect(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {
+        let dialled = self.dial(device, until).await;
+        if !matches!(dialled, Ok(_) | Err(Error::Unheard(_))) {
+            // Whatever the stack still tries to do would hold a place of the adapter.
+            self.disconnect(device, Instant::now() + REPAIR).await;
+        }
+        dialled
+    }
+    async fn disconnect(&self, device: Address, until: Instant) {
+        self.state().subscribed.retain(|_, one| one.device != device);
+        if let Err(failure) = self.ask_device(device, "Disconnect", until).await {
+            tracing::debug!(%device, failure = failure.words(), "not disconnected");
+            return;
+        }
+        let gone = |tree: &tree::Tree| tree.devices.get(&device).is_none_or(|one| !one.connected).then_some(());
+        self.until(until, gone).await;
+    }
+    async fn read(&self, what: &Characteristic, until: Instant) -> Result<Vec<u8>> {
+        self.fetch(what, until).await
+    }
+    async fn write(&self, what: &Characteristic, value: &[u8], answered: bool, until: Instant) -> Result<()> {
+        self.send(what, value, answered, until).await
+    }
+    async fn subscribe(&self, what: &Characteristic, until: Instant) -> Result<()> {
+        self.let_notify(what, until).await
+    }
+    async fn run(&self, heard: &(dyn Fn(crate::radio::Event) + Sync)) -> Error {
+        self.listen(heard).await
+    }
+}

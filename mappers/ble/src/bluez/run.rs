@@ -1,0 +1,203 @@
+//! The stream of signals, and that scanning goes on.
+use super::{
+    Adapter,
+    adapter::{CALL, Objects, objects},
+    bus, names,
+    tree::{News, Properties},
+};
+use crate::{
+    error::{Error, Result},
+    radio::{Characteristic, Event},
+};
+use futures_util::StreamExt as _;
+use pollux_mapper::Instant;
+use std::{collections::HashMap, convert::Infallible, time::Duration};
+use tokio::time::{timeout, timeout_at};
+use zbus::{
+    Message, MessageStream, ObjectPath, Variant,
+    message::{Sequence, Type},
+};
+
+/// So often it is asked whether bluetoothd lives: one that hangs says nothing.
+const PULSE: Duration = Duration::from_secs(5);
+
+/// So soon it is tried again where scanning was not to be had: a bluetoothd that has just started is busy.
+const SOON: Duration = Duration::from_secs(1);
+
+type Heard<'h> = &'h (dyn Fn(Event) + Sync);
+
+impl Adapter {
+    pub(super) async fn listen(&self, heard: Heard<'_>) -> Error {
+        let mut messages = MessageStream::from(&self.bus);
+        tokio::select! {
+            error = self.pump(&mut messages, heard) => error,
+            error = self.tend() => match error { Ok(never) => match never {}, Err(error) => error },
+        }
+    }
+
+    // ---- what comes
+    async fn pump(&self, messages: &mut MessageStream, heard: Heard<'_>) -> Error {
+        loop {
+            let message = tokio::select! {
+                message = messages.next() => message,
+                () = self.held.notified() => {
+                    let held = std::mem::take(&mut self.state().held);
+                    held.into_iter().for_each(heard);
+                    continue;
+                }
+            };
+            if let Some(Ok(message)) = &message {
+                self.state().seen = Some(message.recv_position());
+            }
+            match message {
+                Some(Ok(message)) if message.message_type() == Type::Signal => {
+                    if let Err(error) = self.signal(&message, heard) {
+                        return error;
+                    }
+                }
+                Some(Ok(_)) => self.changed.notify_waiters(),
+                Some(Err(error)) => return Error::Stack(format!("the system bus is gone: {error}")),
+                None => return Error::Stack("the system bus is gone".to_owned()),
+            }
+        }
+    }
+    fn signal(&self, message: &Message, heard: Heard<'_>) -> Result<()> {
+        let header = message.header();
+        let (Some(path), Some(member)) = (header.path(), header.member()) else { return Ok(()) };
+        let body = message.body();
+        match member.as_str() {
+            "PropertiesChanged" => {
+                let path = path.as_str();
+                let own = path == names::adapter(&self.name);
+                if own || self.state().tree.wants_path(path) {
+                    let Ok((interface, changed, _)) = body.deserialize::<(&str, Properties<'_>, Vec<&str>)>() else {
+                        return Ok(());
+                    };
+                    if own && interface == names::ADAPTER {
+                        return self.adapter_changed(&changed);
+                    }
+                    let news = self.state().tree.changed(path, interface, &changed);
+                    self.tell(news, message, path, heard);
+                }
+            }
+            "InterfacesAdded" => {
+                let Ok((path, interfaces)) = body.deserialize::<(ObjectPath<'_>, HashMap<&str, Properties<'_>>)>()
+                else {
+                    return Ok(());
+                };
+                if self.state().tree.wants_path(path.as_str()) {
+                    let news = self.state().tree.added(path.as_str(), &interfaces, true);
+                    self.tell(news, message, path.as_str(), heard);
+                }
+            }
+            "InterfacesRemoved" => {
+                let Ok((path, interfaces)) = body.deserialize::<(ObjectPath<'_>, Vec<&str>)>() else { return Ok(()) };
+                if path.as_str() == names::adapter(&self.name) && interfaces.contains(&names::ADAPTER) {
+                    return Err(Error::NoAdapter(format!("adapter {} was removed", self.name)));
+                }
+                let news = self.state().tree.removed(path.as_str(), &interfaces);
+                self.tell(news, message, path.as_str(), heard);
+            }
+            "NameOwnerChanged" => return Err(Error::Stack("bluetoothd has ended".to_owned())),
+            _ => {}
+        }
+        Ok(())
+    }
+    fn adapter_changed(&self, changed: &Properties<'_>) -> Result<()> {
+        if let Some(Variant::Bool(false)) = changed.get("Powered") {
+            return Err(Error::NoAdapter(format!("adapter {} is powered off", self.name)));
+        }
+        if let Some(Variant::Bool(scans)) = changed.get("Discovering") {
+            self.state().scans = *scans;
+            self.look.notify_one();
+        }
+        Ok(())
+    }
+    fn tell(&self, news: Option<News>, message: &Message, path: &str, heard: Heard<'_>) {
+        self.changed.notify_waiters();
+        match news {
+            None => {}
+            Some(News::Heard(device, advert)) => heard(Event::Heard(device, advert)),
+            Some(News::Disconnected(device)) => {
+                self.state().subscribed.retain(|_, one| one.device != device);
+                heard(Event::Disconnected(device));
+            }
+            Some(News::Value(device, value)) => {
+                let mut state = self.state();
+                let Some(one) = state.subscribed.get_mut(path) else { return };
+                let handle = one.handle;
+                let real = one.echo.signalled(message.recv_position(), value);
+                drop(state);
+                real.into_iter().for_each(|value| heard(Event::Notified(device, handle, value)));
+            }
+        }
+    }
+    /// Signals that waited while a read was under way, and are notifications.
+    pub(super) fn release(&self, what: &Characteristic, values: Vec<Vec<u8>>) {
+        if !values.is_empty() {
+            let events = values.into_iter().map(|value| Event::Notified(what.device, what.handle, value));
+            self.state().held.extend(events);
+            self.held.notify_one();
+        }
+    }
+
+    // ---- what has to be looked after
+    async fn tend(&self) -> Result<Infallible> {
+        let hung = |failure: bus::Failure| match failure {
+            bus::Failure::Late => Error::Hung("AddMatch"),
+            other => Error::Stack(other.words()),
+        };
+        bus::listen(&self.bus, Instant::now() + CALL).await.map_err(hung)?;
+        loop {
+            self.load().await?;
+            self.keep_scanning().await?;
+            // Somebody wants a look, or it is time.
+            while timeout(if self.state().scans { PULSE } else { SOON }, self.look.notified()).await.is_err() {
+                self.pulse().await?;
+                self.keep_scanning().await?;
+            }
+        }
+    }
+    async fn pulse(&self) -> Result<Sequence> {
+        let whom = (names::BLUEZ, "/", names::PEER, "Ping");
+        match bus::ask(&self.bus, whom, &(), Instant::now() + CALL).await {
+            Ok(answer) => Ok(answer.recv_position()),
+            Err(bus::Failure::Late) => Err(Error::Hung("Ping")),
+            Err(failure) => Err(Error::Stack(format!("bluetoothd is gone: {}", failure.words()))),
+        }
+    }
+    /// Until all that BlueZ has said by now is in the tree. Signals of several objects come in an order of their own: that all services
+    /// are listed may be said before the last of them is.
+    pub(super) async fn settle(&self, until: Instant) -> Result<()> {
+        let at = self.pulse().await?;
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.state().seen.is_some_and(|seen| seen >= at) || timeout_at(until, changed).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    /// What BlueZ knows already of those who are listened to.
+    async fn load(&self) -> Result<()> {
+        let message = objects(&self.bus).await?;
+        let body = message.body();
+        let Ok(objects) = body.deserialize::<Objects<'_>>() else {
+            return Err(Error::Stack("not BlueZ: its objects cannot be read".to_owned()));
+        };
+        // Those above come first: a service before its characteristics.
+        let mut all: Vec<_> = objects.iter().collect();
+        all.sort_by_key(|(path, _)| path.as_str().to_owned());
+        let mut state = self.state();
+        for (path, interfaces) in all {
+            state.tree.added(path.as_str(), interfaces, false);
+            let own = interfaces.get(names::ADAPTER).filter(|_| path.as_str() == names::adapter(&self.name));
+            if let Some(Variant::Bool(scans)) = own.and_then(|properties| properties.get("Discovering")) {
+                state.scans = *scans;
+            }
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+}

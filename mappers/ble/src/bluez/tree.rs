@@ -1,0 +1,242 @@
+//! What BlueZ shows of the devices that are listened to: kept by its signals, so that nobody has to ask. Pure.
+use super::names::{self, Place};
+use crate::{
+    address::Address,
+    radio::{Advert, Can, Characteristic, Watched},
+};
+use pollux_ble_codec::Uuid;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::Instant;
+use zbus::Variant;
+
+/// Properties of one interface, as a signal brings them.
+pub(super) type Properties<'m> = HashMap<&'m str, Variant<'m>>;
+/// Characteristics of one device, at most: more is not a device but an attack.
+const MOST: usize = 4096;
+
+/// A device.
+#[derive(Debug, Default)]
+pub(super) struct Device {
+    pub(super) name: Option<String>,
+    pub(super) connected: bool,
+    /// Its services are all listed.
+    pub(super) resolved: bool,
+    /// It was heard then.
+    pub(super) heard: Option<Instant>,
+    services: BTreeMap<String, Uuid>,
+    characteristics: BTreeMap<String, (String, Uuid, Can)>,
+}
+
+/// What a message meant.
+#[derive(Debug, PartialEq)]
+pub(super) enum News {
+    Heard(Address, Advert),
+    Value(Address, Vec<u8>),
+    Disconnected(Address),
+}
+
+/// All of one adapter.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    /// hci0
+    pub(super) adapter: String,
+    pub(super) watched: Watched,
+    pub(super) devices: HashMap<Address, Device>,
+}
+
+impl Tree {
+    /// Whether a message about this object is to be looked into.
+    fn wants(&self, device: Address, inner: bool) -> bool {
+        let named = !inner && !self.watched.names.is_empty();
+        self.watched.all || named || self.watched.addresses.contains(&device) || self.devices.contains_key(&device)
+    }
+    pub(super) fn wants_path(&self, path: &str) -> bool {
+        let Some(place) = Place::of(path, &self.adapter) else { return false };
+        self.wants(place.device, place.inner.is_some())
+    }
+    /// Those who are not listened to are forgotten.
+    pub(super) fn watch(&mut self, watched: Watched) {
+        self.watched = watched;
+        let watched = &self.watched;
+        self.devices.retain(|address, device| {
+            let named = device.name.as_ref().is_some_and(|name| watched.names.contains(name));
+            watched.all || watched.addresses.contains(address) || named
+        });
+    }
+    /// An object is there, with these interfaces. `live`: it came just now, so what it advertises does.
+    pub(super) fn added(&mut self, path: &str, interfaces: &HashMap<&str, Properties<'_>>, live: bool) -> Option<News> {
+        let place = Place::of(path, &self.adapter)?;
+        let Some(inner) = place.inner else {
+            return self.device(place.device, interfaces.get(names::DEVICE)?, live);
+        };
+        let device = self.devices.get_mut(&place.device)?;
+        if let Some(service) = interfaces.get(names::SERVICE)
+            && let Some(uuid) = uuid(service)
+            && device.services.len() < MOST
+        {
+            device.services.insert(inner.to_owned(), uuid);
+        }
+        if let Some(found) = interfaces.get(names::CHARACTERISTIC)
+            && let Some(uuid) = uuid(found)
+            && device.characteristics.len() < MOST
+        {
+            let can = found.get("Flags").map(flags).unwrap_or_default();
+            device.characteristics.insert(inner.to_owned(), (path.to_owned(), uuid, can));
+        }
+        None
+    }
+    pub(super) fn removed(&mut self, path: &str, interfaces: &[&str]) -> Option<News> {
+        let place = Place::of(path, &self.adapter)?;
+        match place.inner {
+            None if interfaces.contains(&names::DEVICE) => {
+                let was = self.devices.remove(&place.device)?;
+                was.connected.then_some(News::Disconnected(place.device))
+            }
+            Some(inner) => {
+                let device = self.devices.get_mut(&place.device)?;
+                device.services.remove(inner);
+                device.characteristics.remove(inner);
+                None
+            }
+            None => None,
+        }
+    }
+    pub(super) fn changed(&mut self, path: &str, interface: &str, properties: &Properties<'_>) -> Option<News> {
+        let place = Place::of(path, &self.adapter)?;
+        match (interface, place.inner) {
+            (names::DEVICE, None) => self.device(place.device, properties, true),
+            (names::CHARACTERISTIC, Some(_)) => Some(News::Value(place.device, bytes(properties.get("Value")?)?)),
+            _ => None,
+        }
+    }
+    /// What is new of a device itself.
+    fn device(&mut self, address: Address, properties: &Properties<'_>, live: bool) -> Option<News> {
+        let named = properties.get("Name").and_then(text);
+        let wanted = self.watched.all
+            || self.watched.addresses.contains(&address)
+            || named.as_ref().is_some_and(|name| self.watched.names.contains(name));
+        if !wanted && !self.devices.contains_key(&address) {
+            return None;
+        }
+        let device = self.devices.entry(address).or_default();
+        if named.is_some() {
+            device.name.clone_from(&named);
+        }
+        let was = device.connected;
+        if let Some(Variant::Bool(connected)) = properties.get("Connected") {
+            device.connected = *connected;
+        }
+        if let Some(Variant::Bool(resolved)) = properties.get("ServicesResolved") {
+            device.resolved = *resolved;
+        }
+        if was && !device.connected {
+            device.resolved = false;
+            return Some(News::Disconnected(address));
+        }
+        let advert = advert(properties, named);
+        (live && advert != Advert::default()).then(|| {
+            device.heard = Some(Instant::now());
+            News::Heard(address, advert)
+        })
+    }
+    /// Who is called so, the one that was heard last first.
+    pub(super) fn named(&self, name: &str) -> Option<Address> {
+        let named = self.devices.iter().filter(|(_, device)| device.name.as_deref() == Some(name));
+        named.max_by_key(|(_, device)| (device.connected, device.heard)).map(|(address, _)| *address)
+    }
+    /// It advertised within that time.
+    pub(super) fn is_near(&self, device: Address, within: Duration) -> bool {
+        let heard = self.devices.get(&device).and_then(|device| device.heard);
+        heard.is_some_and(|heard| heard.elapsed() <= within)
+    }
+    /// Once its services are listed.
+    pub(super) fn characteristics(&self, address: Address) -> Option<Vec<Characteristic>> {
+        let device = self.devices.get(&address).filter(|device| device.connected && device.resolved)?;
+        let all = device.characteristics.iter().filter_map(|(inner, (path, uuid, can))| {
+            let (service, own) = inner.split_once('/')?;
+            Some(Characteristic {
+                service: *device.services.get(service)?,
+                uuid: *uuid,
+                handle: u16::from_str_radix(own.strip_prefix("char")?, 16).ok()?,
+                can: *can,
+                device: address,
+                path: Arc::from(path.as_str()),
+            })
+        });
+        Some(all.collect())
+    }
+}
+
+fn uuid(properties: &Properties<'_>) -> Option<Uuid> {
+    text(properties.get("UUID")?)?.parse().ok()
+}
+fn text(value: &Variant<'_>) -> Option<String> {
+    match value {
+        Variant::Str(text) => Some(text.as_str().to_owned()),
+        Variant::Variant(inner) => text(inner),
+        _ => None,
+    }
+}
+pub(super) fn bytes(value: &Variant<'_>) -> Option<Vec<u8>> {
+    match value {
+        Variant::Array(array) => array
+            .iter()
+            .map(|byte| match byte {
+                Variant::U8(byte) => Some(*byte),
+                _ => None,
+            })
+            .collect(),
+        Variant::Variant(inner) => bytes(inner),
+        _ => None,
+    }
+}
+fn number(value: &Variant<'_>) -> Option<i16> {
+    match value {
+        Variant::I16(number) => Some(*number),
+        Variant::Variant(inner) => number(inner),
+        _ => None,
+    }
+}
+fn flags(value: &Variant<'_>) -> Can {
+    let mut can = Can::default();
+    let Variant::Array(flags) = value else { return can };
+    for flag in flags.iter().filter_map(text) {
+        match flag.as_str() {
+            "read" | "encrypt-read" | "encrypt-authenticated-read" => can.read = true,
+            "write" | "encrypt-write" | "encrypt-authenticated-write" => can.write = true,
+            "write-without-response" => can.write_without_response = true,
+            "notify" | "indicate" => can.notify = true,
+            _ => {}
+        }
+    }
+    can
+}
+fn advert(properties: &Properties<'_>, name: Option<String>) -> Advert {
+    let mut advert = Advert {
+        rssi: properties.get("RSSI").and_then(number),
+        tx_power: properties.get("TxPower").and_then(number),
+        ..Advert::default()
+    };
+    if let Some(Variant::Dict(all)) = properties.get("ManufacturerData") {
+        advert.manufacturer = all
+            .iter()
+            .filter_map(|(company, data)| match company {
+                Variant::U16(company) => Some((*company, bytes(data)?)),
+                _ => None,
+            })
+            .collect();
+    }
+    if let Some(Variant::Dict(all)) = properties.get("ServiceData") {
+        advert.service =
+            all.iter().filter_map(|(uuid, data)| Some((text(uuid)?.parse().ok()?, bytes(data)?))).collect();
+    }
+    // The name alone says that BlueZ knows it, and not that it was heard.
+    if advert != Advert::default() {
+        advert.name = name;
+    }
+    advert
+}

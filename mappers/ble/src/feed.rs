@@ -1,0 +1,315 @@
+//! One device that is attached: what is heard of it goes to its points.
+use crate::{
+    address::Address,
+    error::Error,
+    point::{Source, told},
+    radio::{Advert, Characteristic},
+    unit::Unit,
+};
+use jiff::Timestamp;
+use pollux_ble_codec::{
+    Company,
+    advert::{
+        self,
+        bthome::{Info, Key, PacketIds, Replay, Verdict},
+    },
+};
+use pollux_crds::{BleAbout, BleNotify};
+use pollux_mapper::{ErrorKind, Instant, PointFault, Port, Value};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// One attachment.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) unit: Arc<Unit>,
+    pub(crate) port: Port,
+    key: Option<Key>,
+    /// It was heard.
+    news: Notify,
+    state: Mutex<State>,
+}
+
+/// How far its connection is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// What ends now is one of before.
+    #[default]
+    Dialled,
+    /// Being set up: its end is for that to tell.
+    Made,
+    /// It ended while it was set up.
+    Broken,
+    /// In use: its end is to be told.
+    Used,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    address: Option<Address>,
+    stage: Stage,
+    /// By `Unit::places`.
+    found: Vec<Option<Characteristic>>,
+    heard: Option<Instant>,
+    /// It was said to be there.
+    up: bool,
+    /// What was last told of each point that is listened to.
+    last: Vec<Option<Result<Value, PointFault>>>,
+    replay: Replay,
+    packets: PacketIds,
+}
+
+impl Feed {
+    pub(crate) fn new(unit: Arc<Unit>, port: Port, key: Option<Key>) -> Arc<Self> {
+        let (last, found) = (vec![None; unit.items.len()], vec![None; unit.places.len()]);
+        Arc::new(Self {
+            unit,
+            port,
+            key,
+            news: Notify::new(),
+            state: Mutex::new(State { last, found, ..State::default() }),
+        })
+    }
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    pub(crate) fn address(&self) -> Option<Address> {
+        self.state().address
+    }
+    /// It is this one.
+    pub(crate) fn is(&self, address: Address) {
+        self.state().address = Some(address);
+    }
+    /// Points that nobody is asked for.
+    pub(crate) fn listens(&self) -> impl Iterator<Item = usize> {
+        let listened = |(_, item): &(usize, &crate::point::Item)| item.readable && item.place().is_none();
+        self.unit.items.iter().enumerate().filter(listened).map(|(at, _)| at)
+    }
+
+    // ---- characteristics
+    /// Which of those that it has are meant.
+    pub(crate) fn find(&self, all: &[Characteristic]) {
+        let found = self.unit.places.iter().map(|place| {
+            let fits = |one: &&Characteristic| {
+                one.uuid == place.uuid
+                    && place.service.is_none_or(|service| service == one.service)
+                    && place
+                        .handle
+                        .is_none_or(|handle| handle == one.handle || handle.checked_sub(1) == Some(one.handle))
+            };
+            let mut fitting = all.iter().filter(fits);
+            match (fitting.next(), fitting.next()) {
+                (Some(one), None) => Some(one.clone()),
+                _ => None,
+            }
+        });
+        let found: Vec<Option<Characteristic>> = found.collect();
+        self.state().found = found;
+    }
+    /// Where it is, or why not.
+    pub(crate) fn place(&self, at: usize) -> Result<Characteristic, PointFault> {
+        let found = self.state().found.get(at).cloned().flatten();
+        found.ok_or_else(|| {
+            let place = self.unit.places.get(at).map(ToString::to_string).unwrap_or_default();
+            let text = format!("the device has no characteristic {place}, or several: service or handle tells which");
+            PointFault::new(ErrorKind::Config, text)
+        })
+    }
+    /// Points of a characteristic that are read.
+    pub(crate) fn points_of(&self, place: usize) -> impl Iterator<Item = usize> {
+        let items = self.unit.items.iter().enumerate();
+        items.filter(move |(_, item)| item.readable && item.place() == Some(place)).map(|(at, _)| at)
+    }
+    /// Whether it is to notify.
+    pub(crate) fn wants_notify(&self, place: usize) -> bool {
+        self.points_of(place).any(|at| self.unit.items.get(at).is_some_and(|item| item.notify != BleNotify::Never))
+    }
+    pub(crate) fn notified(&self, handle: u16, bytes: &[u8]) {
+        let place = self.state().found.iter().position(|one| one.as_ref().is_some_and(|one| one.handle == handle));
+        let Some(place) = place else { return };
+        for at in self.points_of(place) {
+            let Some(item) = self.unit.items.get(at).filter(|item| item.notify != BleNotify::Never) else { continue };
+            match item.decode(bytes) {
+                Ok(value) => drop(self.port.put(item.slot, value)),
+                Err(fault) => drop(self.port.fault(item.slot, fault)),
+            }
+        }
+        self.state().heard = Some(Instant::now());
+    }
+
+    // ---- what is in the air
+    /// What was last told of a point that is listened to.
+    pub(crate) fn last(&self, at: usize) -> Result<Value, PointFault> {
+        let last = self.state().last.get(at).cloned().flatten();
+        last.unwrap_or_else(|| Err(PointFault::new(ErrorKind::Unreachable, "not heard yet")))
+    }
+    fn tell(&self, at: usize, told: Result<Value, PointFault>) {
+        let Some(item) = self.unit.items.get(at).filter(|item| item.readable) else { return };
+        if let Some(last) = self.state().last.get_mut(at) {
+            *last = Some(told.clone());
+        }
+        match told {
+            Ok(value) => drop(self.port.put(item.slot, value)),
+            Err(fault) => drop(self.port.fault(item.slot, fault)),
+        }
+    }
+    pub(crate) fn heard(&self, address: Address, advert: &Advert) {
+        self.back();
+        for (at, item) in self.unit.items.iter().enumerate() {
+            match &item.source {
+                Source::About(about) => {
+                    if let Some(value) = about_of(*about, advert) {
+                        self.tell(at, Ok(value));
+                    }
+                }
+                Source::Data(source, prefix) => {
+                    if let Some(data) = data_of(advert, *source).filter(|data| data.starts_with(prefix)) {
+                        self.tell(at, item.decode(data));
+                    }
+                }
+                Source::Format(..) | Source::Characteristic(_) => {}
+            }
+        }
+        for format in &self.unit.formats {
+            if let Some(data) = data_of(advert, format.source())
+                && let Err(error) = self.formatted(*format, address, data)
+            {
+                self.spoilt(*format, &error);
+            }
+        }
+    }
+    fn formatted(&self, format: advert::Format, address: Address, data: &[u8]) -> Result<(), pollux_ble_codec::Error> {
+        if advert::Format::of(format.source(), data) != Some(format) {
+            return Ok(()); // another format of the same source, by turns
+        }
+        let mut readings = vec![];
+        let mut each = |reading| readings.push(reading);
+        match (&self.key, format) {
+            (Some(key), advert::Format::BtHome) => {
+                let opened = key.open(address.0, data)?;
+                if self.state().replay.check(opened.counter) != Verdict::New {
+                    return Ok(());
+                }
+                advert::bthome::read(opened.payload(), &mut each)?;
+            }
+            (None, advert::Format::BtHome) => {
+                let (info, payload) = Info::of(data)?;
+                if info.encrypted {
+                    return Err(pollux_ble_codec::Error::Encrypted);
+                }
+                advert::bthome::read(payload, &mut each)?;
+            }
+            (_, format) => format.decode(data, &mut each)?,
+        }
+        if format == advert::Format::BtHome && !self.is_new(&readings) {
+            return Ok(());
+        }
+        for reading in readings {
+            for (at, item) in self.unit.items.iter().enumerate() {
+                if let Source::Format(own, field, index) = &item.source
+                    && (*own, field.as_str(), *index) == (format, reading.field.name, reading.index)
+                {
+                    self.tell(at, told(reading.value.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+    /// By the packet id, where the device sends one.
+    fn is_new(&self, readings: &[advert::Reading]) -> bool {
+        let id = readings.iter().find(|reading| reading.field.name == "packetId");
+        let id = id.and_then(|reading| told(reading.value.clone()).ok()?.as_f64());
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a byte")]
+        let id = id.map(|id| id as u8);
+        self.state().packets.is_new(id)
+    }
+    /// Its data cannot be believed: all that would be read of it is Bad, and says why.
+    fn spoilt(&self, format: advert::Format, error: &pollux_ble_codec::Error) {
+        let kind = match error {
+            pollux_ble_codec::Error::Encrypted
+            | pollux_ble_codec::Error::NotEncrypted
+            | pollux_ble_codec::Error::Integrity => ErrorKind::Denied,
+            _ => ErrorKind::Protocol,
+        };
+        for (at, item) in self.unit.items.iter().enumerate() {
+            if item.format() == Some(format) {
+                self.tell(at, Err(PointFault::new(kind, error.to_string())));
+            }
+        }
+    }
+
+    // ---- whether it is there
+    /// Until it is heard.
+    pub(crate) async fn first(&self) {
+        while self.state().heard.is_none() {
+            self.news.notified().await;
+        }
+    }
+    fn back(&self) {
+        let mut state = self.state();
+        state.heard = Some(Instant::now());
+        if !self.unit.connects && !std::mem::replace(&mut state.up, true) {
+            drop(state);
+            self.news.notify_one();
+            self.port.up();
+        }
+    }
+    /// It is only listened to: whether it was heard within its bound is all there is.
+    pub(crate) fn watch(&self, now: Instant, first: bool) {
+        if self.unit.connects {
+            return;
+        }
+        let mut state = self.state();
+        let silent = state.heard.is_none_or(|heard| now.duration_since(heard) > self.unit.heard_within.duration());
+        if silent && (first || std::mem::replace(&mut state.up, false)) {
+            drop(state);
+            let within = self.unit.heard_within;
+            self.port.down(if first { "not heard yet".to_owned() } else { format!("not heard for {within}") });
+        }
+    }
+    /// There is a connection.
+    pub(crate) fn made(&self) {
+        self.state().stage = Stage::Made;
+    }
+    /// It is set up, if it is there still.
+    pub(crate) fn used(&self, address: Address) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.stage == Stage::Broken {
+            return Err(Error::Gone(address));
+        }
+        state.stage = Stage::Used;
+        Ok(())
+    }
+    /// A connection with it ended.
+    pub(crate) fn lost(&self, address: Address) {
+        let mut state = self.state();
+        match state.stage {
+            Stage::Dialled | Stage::Broken => {}
+            Stage::Made => state.stage = Stage::Broken,
+            Stage::Used => {
+                drop(state);
+                self.port.down(Error::Gone(address).to_string());
+            }
+        }
+    }
+}
+
+fn about_of(about: BleAbout, advert: &Advert) -> Option<Value> {
+    match about {
+        BleAbout::Rssi => advert.rssi.map(|rssi| Value::Int(rssi.into())),
+        BleAbout::TxPower => advert.tx_power.map(|power| Value::Int(power.into())),
+        BleAbout::LocalName => advert.name.as_deref().map(Value::from),
+        BleAbout::LastSeen => Some(Value::from(Timestamp::now().to_string().as_str())),
+        BleAbout::Battery => None,
+    }
+}
+fn data_of(advert: &Advert, source: advert::Source) -> Option<&[u8]> {
+    match source {
+        advert::Source::Company(Company(company)) => {
+            advert.manufacturer.iter().find(|(id, _)| *id == company).map(|(_, data)| data.as_slice())
+        }
+        advert::Source::Service(uuid) => {
+            advert.service.iter().find(|(id, _)| *id == uuid).map(|(_, data)| data.as_slice())
+        }
+    }
+}

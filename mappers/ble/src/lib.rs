@@ -1,0 +1,22 @@
+//! Bluetooth LE for Pollux. From the bottom: `radio`, the narrow side of a Bluetooth stack, and `bluez`, the one that Linux has; `point` and
+//! `unit`, what is configured; `feed`, one device that is attached; `link` and `protocol`, what the engine sees. How bytes are values is told
+//! by the crate `pollux-ble-codec`.
+mod address;
+pub mod bluez;
+pub mod cli;
+mod error;
+mod feed;
+mod link;
+mod point;
+mod protocol;
+pub mod radio;
+mod settings;
+mod unit;
+mod write;
+
+pub use address::{Address, NotAnAddress};
+pub use error::Error;
+pub use link::{Link, Request};
+pub use protocol::Ble;
+pub use settings::Settings;
+pub use unit::Unit;

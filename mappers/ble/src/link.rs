@@ -1,0 +1,357 @@
+//! One adapter, as the engine uses it.
+use crate::{
+    address::Address,
+    error::{Error, Result},
+    feed::Feed,
+    protocol::Ble,
+    radio::{Event, Radio, Stack, Watched},
+    unit::{Unit, Whom},
+};
+use pollux_ble_codec::advert::bthome::Key;
+use pollux_mapper::{Cx, Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Port, Samples, Value, Written};
+use std::{
+    collections::{BTreeMap, HashMap},
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+/// Between two looks at who was not heard.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// For ending connections when the mapper stops.
+const LEAVE: Duration = Duration::from_secs(3);
+/// How long one that only advertises is waited for at first.
+const FIRST: Duration = Duration::from_secs(5);
+/// Attachments and exchanges under way at once beside those of the slots: devices that are waited for.
+const WAITING: usize = 64;
+
+/// One adapter.
+#[derive(Debug)]
+pub struct Link<S: Stack> {
+    radio: S::Radio,
+    connections: usize,
+    secrets: HashMap<String, Vec<u8>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Attached, by unit.
+    feeds: HashMap<u64, Arc<Feed>>,
+    /// All that were ever attached and are still configured: they are listened to, also while others have their slots.
+    known: Vec<Weak<Unit>>,
+}
+
+impl<S: Stack> Link<S> {
+    pub(crate) fn new(radio: S::Radio, connections: usize, cx: &Cx) -> Self {
+        Self { radio, connections, secrets: cx.secrets.clone(), state: Mutex::default() }
+    }
+    pub(crate) fn radio(&self) -> &S::Radio {
+        &self.radio
+    }
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn feed(&self, unit: &Unit) -> Result<Arc<Feed>> {
+        self.state().feeds.get(&unit.id()).cloned().ok_or_else(|| Error::Config("it is not attached".to_owned()))
+    }
+    fn slots(&self) -> usize {
+        self.radio.most().map_or(self.connections, |most| self.connections.min(most)).max(1)
+    }
+    /// Listens to it from now on.
+    fn listen_to(&self, unit: &Arc<Unit>) {
+        let mut state = self.state();
+        state.known.retain(|known| known.strong_count() > 0);
+        if state.known.iter().any(|known| known.as_ptr() == Arc::as_ptr(unit)) {
+            return;
+        }
+        state.known.push(Arc::downgrade(unit));
+        let mut watched = Watched::default();
+        for unit in state.known.iter().filter_map(Weak::upgrade) {
+            match &unit.whom {
+                Whom::Address(address) => drop(watched.addresses.insert(*address)),
+                Whom::Name(name) => drop(watched.names.insert(name.clone())),
+            }
+        }
+        drop(state);
+        self.radio.watch(watched);
+    }
+    fn key(&self, unit: &Unit) -> Result<Option<Key>> {
+        let Some(entry) = &unit.bind_key else { return Ok(None) };
+        let missing = || Error::Config(format!("bindKeyFrom: there is no {entry} in the Secrets of this mapper"));
+        let text = self.secrets.get(entry).ok_or_else(missing)?;
+        let text = std::str::from_utf8(text).unwrap_or_default().trim();
+        text.parse().map(Some).map_err(|error| Error::Config(format!("bindKeyFrom: {error}")))
+    }
+    async fn open(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<()> {
+        self.listen_to(unit);
+        let feed = Feed::new(unit.clone(), port, self.key(unit)?);
+        feed.listens().filter_map(|at| unit.items.get(at)).for_each(|item| feed.port.pushes(item.slot));
+        if let Whom::Address(address) = unit.whom {
+            feed.is(address);
+        }
+        self.state().feeds.insert(unit.id(), feed.clone());
+        if !unit.connects {
+            // A while, so that one that is there need not be said to be away first.
+            if tokio::time::timeout_at(until.min(Instant::now() + FIRST), feed.first()).await.is_err() {
+                feed.watch(Instant::now(), true);
+            }
+            return Ok(());
+        }
+        let connected = self.connect(&feed, until).await;
+        if connected.is_err() {
+            self.state().feeds.remove(&unit.id());
+        }
+        connected
+    }
+    async fn connect(&self, feed: &Feed, until: Instant) -> Result<()> {
+        let address = match &feed.unit.whom {
+            Whom::Address(address) => *address,
+            Whom::Name(name) => self.radio.named(name, until).await?,
+        };
+        feed.is(address);
+        let all = self.radio.connect(address, until).await?;
+        feed.made();
+        feed.find(&all);
+        let subscribed = self.subscribe(feed, until).await.and_then(|()| feed.used(address));
+        if subscribed.is_err() {
+            self.radio.disconnect(address, Instant::now() + LOOK).await;
+        }
+        subscribed
+    }
+    /// What can notify does; its value now is read, for it may not change for long.
+    async fn subscribe(&self, feed: &Feed, until: Instant) -> Result<()> {
+        for place in 0..feed.unit.places.len() {
+            let Ok(found) = feed.place(place) else { continue };
+            if !(found.can.notify && feed.wants_notify(place)) {
+                continue;
+            }
+            match self.radio.subscribe(&found, until).await {
+                Ok(()) => {}
+                Err(Error::Refused(text)) => {
+                    tracing::info!(characteristic = %found.uuid, text, "cannot be subscribed to: it is read");
+                    continue;
+                }
+                Err(other) => return Err(other),
+            }
+            let items = || feed.points_of(place).filter_map(|at| feed.unit.items.get(at));
+            let pushed = || items().filter(|item| item.notify != pollux_crds::BleNotify::Never);
+            pushed().for_each(|item| feed.port.pushes(item.slot));
+            if found.can.read {
+                match self.radio.read(&found, until).await {
+                    Ok(bytes) => feed.notified(found.handle, &bytes),
+                    Err(Error::Refused(_)) => {} // then it only notifies
+                    Err(other) => return Err(other),
+                }
+            }
+        }
+        Ok(())
+    }
+    fn heard(&self, event: Event) {
+        let feeds: Vec<Arc<Feed>> = self.state().feeds.values().cloned().collect();
+        match event {
+            Event::Heard(address, advert) => {
+                for feed in feeds {
+                    if is(&feed, address, advert.name.as_deref()) {
+                        feed.heard(address, &advert);
+                    }
+                }
+            }
+            Event::Notified(address, handle, value) => {
+                let own = feeds.iter().filter(|feed| feed.unit.connects && feed.address() == Some(address));
+                own.for_each(|feed| feed.notified(handle, &value));
+            }
+            Event::Disconnected(address) => {
+                let own = feeds.iter().filter(|feed| feed.unit.connects && feed.address() == Some(address));
+                own.for_each(|feed| feed.lost(address));
+            }
+        }
+    }
+    async fn watch(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let (now, feeds) = (Instant::now(), self.state().feeds.values().cloned().collect::<Vec<_>>());
+            feeds.iter().for_each(|feed| feed.watch(now, false));
+        }
+    }
+    async fn fetch(
+        &self,
+        unit: &Unit,
+        exchange: &Exchange<Request>,
+        until: Instant,
+        out: &mut Samples,
+    ) -> std::result::Result<(), Fault<Error>> {
+        let feed = self.feed(unit).map_err(Error::of_device)?;
+        let items = || exchange.points.iter().filter_map(|at| Some((*at, unit.items.get(*at)?)));
+        let Some(place) = exchange.request.0 else {
+            for (at, item) in items() {
+                match feed.last(at) {
+                    Ok(value) => out.put(item.slot, value),
+                    Err(fault) => out.fault(item.slot, fault),
+                }
+            }
+            return Ok(());
+        };
+        let bytes = match feed.place(place) {
+            Ok(found) => self.radio.read(&found, until).await.map_err(Error::of_device)?,
+            Err(fault) => return Err(Fault::Point(fault)),
+        };
+        for (_, item) in items() {
+            if item.notify == pollux_crds::BleNotify::Required {
+                let text = "the device does not notify of it, and notify is Required";
+                out.fault(item.slot, PointFault::new(ErrorKind::Config, text));
+                continue;
+            }
+            match item.decode(&bytes) {
+                Ok(value) => out.put(item.slot, value),
+                Err(fault) => out.fault(item.slot, fault),
+            }
+        }
+        Ok(())
+    }
+    async fn put(
+        &self,
+        unit: &Unit,
+        values: &[(usize, Value)],
+        until: Instant,
+        out: &mut Written,
+    ) -> std::result::Result<(), Fault<Error>> {
+        let feed = self.feed(unit).map_err(Error::of_device)?;
+        let mut groups = BTreeMap::<usize, Vec<usize>>::new();
+        for (number, (at, _)) in values.iter().enumerate() {
+            match unit.items.get(*at).and_then(crate::point::Item::place) {
+                Some(place) => groups.entry(place).or_default().push(number),
+                None => out.refused(number, PointFault::new(ErrorKind::Config, "only a characteristic can be written")),
+            }
+        }
+        for (place, numbers) in groups {
+            let own: Vec<(usize, usize, &Value)> = numbers
+                .iter()
+                .filter_map(|number| values.get(*number).map(|(at, value)| (*number, *at, value)))
+                .collect();
+            self.put_one(&feed, place, &own, until, out).await?;
+        }
+        Ok(())
+    }
+    /// Values of one characteristic, in one write; (number in the group, point, value).
+    async fn put_one(
+        &self,
+        feed: &Feed,
+        place: usize,
+        own: &[(usize, usize, &Value)],
+        until: Instant,
+        out: &mut Written,
+    ) -> std::result::Result<(), Fault<Error>> {
+        let refuse = |out: &mut Written, fault: &PointFault| {
+            own.iter().for_each(|(number, ..)| out.refused(*number, fault.clone()))
+        };
+        let found = match feed.place(place) {
+            Ok(found) => found,
+            Err(fault) => return Ok(refuse(out, &fault)),
+        };
+        let items: Vec<_> = own.iter().filter_map(|(_, at, value)| Some((feed.unit.items.get(*at)?, *value))).collect();
+        let answered = match crate::write::answered(&found, items.iter().map(|(item, _)| item.write)) {
+            Ok(answered) => answered,
+            Err(fault) => return Ok(refuse(out, &fault)),
+        };
+        let mut bytes = None;
+        if items.iter().any(|(item, _)| item.is_part()) {
+            own.iter().for_each(|(number, ..)| out.not_sent(*number));
+            match self.radio.read(&found, until).await {
+                Ok(before) => bytes = Some(before),
+                Err(Error::Refused(text)) => {
+                    let text = format!("it is a part of a value that cannot be read first: {text}");
+                    return Ok(refuse(out, &PointFault::new(ErrorKind::Protocol, text)));
+                }
+                Err(other) => return Err(other.of_device()),
+            }
+        }
+        for (item, value) in &items {
+            match item.encode(value, bytes.as_deref()) {
+                Ok(encoded) => bytes = Some(encoded),
+                Err(fault) => return Ok(refuse(out, &fault)),
+            }
+        }
+        let Some(bytes) = bytes else { return Ok(()) };
+        own.iter().for_each(|(number, ..)| out.sending(*number));
+        match self.radio.write(&found, &bytes, answered, until).await {
+            Ok(()) => own.iter().for_each(|(number, ..)| out.done(*number)),
+            Err(error @ Error::Refused(_)) => refuse(out, &error.of_point()),
+            Err(other) => return Err(other.of_device()),
+        }
+        Ok(())
+    }
+}
+
+/// Whose it is that was heard. A name is looked at only where there is no address yet.
+fn is(feed: &Feed, address: Address, name: Option<&str>) -> bool {
+    match (&feed.unit.whom, feed.address()) {
+        (_, Some(known)) if known == address => true,
+        (Whom::Name(wanted), _) if name == Some(wanted.as_str()) => {
+            feed.is(address);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Which characteristic an exchange reads; none: what was heard in the air.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request(pub(crate) Option<usize>);
+
+impl<S: Stack> pollux_mapper::Link<Ble<S>> for Link<S>
+where
+    Ble<S>: pollux_mapper::Protocol<Unit = Unit, Request = Request, Error = Error>,
+{
+    fn limits(&self) -> Limits {
+        let slots = self.slots();
+        // Another lane per slot: those who leave and those who come do not wait for those who answer.
+        Limits::at_once(2 * slots + WAITING).attached(Some(slots))
+    }
+    async fn attach(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> std::result::Result<(), Fault<Error>> {
+        self.open(unit, port, until).await.map_err(|error| match error {
+            // The device did not say no: it cannot be asked as it is configured.
+            config @ (Error::Config(_) | Error::Refused(_)) => Fault::Device(config),
+            other => other.of_device(),
+        })
+    }
+    async fn detach(&self, unit: &Arc<Unit>, until: Instant) {
+        let Some(feed) = self.state().feeds.remove(&unit.id()) else { return };
+        if let (true, Some(address)) = (unit.connects, feed.address()) {
+            self.radio.disconnect(address, until).await;
+        }
+    }
+    async fn read(
+        &self,
+        unit: &Unit,
+        exchange: &Exchange<Request>,
+        until: Instant,
+        out: &mut Samples,
+    ) -> std::result::Result<Done, Fault<Error>> {
+        self.fetch(unit, exchange, until, out).await.map(|()| Done::Ok)
+    }
+    async fn write(
+        &self,
+        unit: &Unit,
+        values: &[(usize, Value)],
+        until: Instant,
+        out: &mut Written,
+    ) -> std::result::Result<(), Fault<Error>> {
+        self.put(unit, values, until, out).await
+    }
+    async fn close(&self) {
+        let feeds: Vec<Arc<Feed>> = self.state().feeds.drain().map(|(_, feed)| feed).collect();
+        let held = feeds.iter().filter(|feed| feed.unit.connects).filter_map(|feed| feed.address());
+        let until = Instant::now() + LEAVE;
+        // BlueZ holds a connection until somebody ends it, whoever made it, and takes two seconds for that.
+        futures_util::future::join_all(held.map(|address| self.radio.disconnect(address, until))).await;
+    }
+    async fn run(&self) -> Error {
+        let heard = |event| self.heard(event);
+        tokio::select! {
+            error = self.radio.run(&heard) => error,
+            never = self.watch() => match never {},
+        }
+    }
+}

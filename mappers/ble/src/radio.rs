@@ -1,0 +1,115 @@
+//! What this driver needs of a Bluetooth stack, and no more: BlueZ stands behind it, and a script in tests of what cannot be provoked
+//! at a real one.
+use crate::{
+    address::Address,
+    error::{Error, Result},
+};
+use pollux_ble_codec::Uuid;
+use pollux_mapper::Instant;
+use std::{collections::BTreeSet, future::Future, sync::Arc};
+
+/// Who is listened to; all others in the air cost nothing and are not remembered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// By address.
+    pub addresses: BTreeSet<Address>,
+    /// By the name that they advertise.
+    pub names: BTreeSet<String>,
+    /// Everybody, for a person who looks around.
+    pub all: bool,
+}
+
+/// What was advertised. What did not come with it is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Advert {
+    /// Signal strength in dBm.
+    pub rssi: Option<i16>,
+    /// Transmit power in dBm.
+    pub tx_power: Option<i16>,
+    /// Complete or shortened local name.
+    pub name: Option<String>,
+    /// By company identifier, without it.
+    pub manufacturer: Vec<(u16, Vec<u8>)>,
+    /// By service UUID.
+    pub service: Vec<(Uuid, Vec<u8>)>,
+}
+
+/// Something that nobody asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It was heard.
+    Heard(Address, Advert),
+    /// It notified or indicated a value of the characteristic with this handle.
+    Notified(Address, u16, Vec<u8>),
+    /// Its connection ended.
+    Disconnected(Address),
+}
+
+/// What may be done with a characteristic (Core specification, Vol 3 Part G 3.3.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a bit of the standard's")]
+pub struct Can {
+    /// Read.
+    pub read: bool,
+    /// Written, and answered.
+    pub write: bool,
+    /// Written without an answer.
+    pub write_without_response: bool,
+    /// Notify or indicate.
+    pub notify: bool,
+}
+
+/// A characteristic of a connected device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Characteristic {
+    /// Of the service that it stands in.
+    pub service: Uuid,
+    /// Its type.
+    pub uuid: Uuid,
+    /// Of its declaration.
+    pub handle: u16,
+    /// What it offers.
+    pub can: Can,
+    /// Whose it is.
+    pub device: Address,
+    /// Its name at the stack.
+    pub path: Arc<str>,
+}
+
+/// One adapter. Each wait ends by its `until`, and what is given up is taken back: a connection that was not made in time is not made.
+pub trait Radio: Send + Sync + 'static {
+    /// Address of the adapter.
+    fn identity(&self) -> String;
+    /// Connections that it was seen to carry at most; none: not known.
+    fn most(&self) -> Option<usize>;
+    /// Whom to listen to from now on.
+    fn watch(&self, whom: Watched);
+    /// Who advertises this name, once it is heard.
+    fn named(&self, name: &str, until: Instant) -> impl Future<Output = Result<Address>> + Send;
+    /// Connects where it is not, and lists its characteristics.
+    fn connect(&self, device: Address, until: Instant) -> impl Future<Output = Result<Vec<Characteristic>>> + Send;
+    /// When it returns there is no connection, as far as the stack knows.
+    fn disconnect(&self, device: Address, until: Instant) -> impl Future<Output = ()> + Send;
+    /// Its value.
+    fn read(&self, what: &Characteristic, until: Instant) -> impl Future<Output = Result<Vec<u8>>> + Send;
+    /// Sends a value; with an answer where `answered`.
+    fn write(
+        &self,
+        what: &Characteristic,
+        value: &[u8],
+        answered: bool,
+        until: Instant,
+    ) -> impl Future<Output = Result<()>> + Send;
+    /// Lets it notify, or indicate.
+    fn subscribe(&self, what: &Characteristic, until: Instant) -> impl Future<Output = Result<()>> + Send;
+    /// Listens; returns when the adapter or the stack is gone. Polled as long as the radio is used; `heard` does not wait.
+    fn run(&self, heard: &(dyn Fn(Event) + Sync)) -> impl Future<Output = Error> + Send;
+}
+
+/// Opens radios.
+pub trait Stack: Send + Sync + 'static {
+    /// What it opens.
+    type Radio: Radio;
+    /// An adapter by name or address; none: the best there is.
+    fn open(&self, adapter: Option<&str>) -> impl Future<Output = Result<Self::Radio>> + Send;
+}

@@ -1,0 +1,125 @@
+//! One device, compiled: who it is, and what of it is read, written and listened to.
+use crate::{
+    address::Address,
+    point::{Item, Place, Source},
+};
+use pollux_ble_codec::advert;
+use pollux_crds::{BleBinding, BleConnection, BleDevice, BlePairing, Span};
+use pollux_mapper::{ConfigError, Hold, Point};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// Default of `heardWithin`.
+const HEARD_WITHIN: Span = Span::from_secs(60);
+/// Default of `connectTimeout`.
+const CONNECT: Duration = Duration::from_secs(20);
+
+/// Which device it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whom {
+    Address(Address),
+    Name(String),
+}
+
+/// One device.
+#[derive(Debug)]
+pub struct Unit {
+    id: u64,
+    pub(crate) whom: Whom,
+    pub(crate) items: Vec<Item>,
+    /// Its characteristics that are read or written, each once.
+    pub(crate) places: Vec<Place>,
+    /// Formats of advertisements that are decoded of it.
+    pub(crate) formats: Vec<advert::Format>,
+    pub(crate) connects: bool,
+    held: bool,
+    pub(crate) pairing: BlePairing,
+    /// Where the passkey is among the secrets.
+    pub(crate) passkey: Option<String>,
+    /// Where the key of its advertisements is.
+    pub(crate) bind_key: Option<String>,
+    pub(crate) heard_within: Span,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl Unit {
+    /// All errors at once.
+    pub(crate) fn new(device: &BleDevice, points: &[Point<'_, BleBinding>]) -> Result<Self, Vec<ConfigError>> {
+        static UNITS: AtomicU64 = AtomicU64::new(0);
+        let (mut errors, mut items, mut places) = (vec![], vec![], vec![]);
+        let whom = whom(device).map_err(|error| errors.push(error)).ok();
+        for (at, point) in points.iter().enumerate() {
+            match Item::new(point, &mut places) {
+                Ok(item) => items.push(item),
+                Err(text) => errors.push(ConfigError::point(at, text)),
+            }
+        }
+        errors.extend(apart(&items));
+        let connects = items.iter().any(|item| matches!(item.source, Source::Characteristic(_)));
+        let connection = device.connection.unwrap_or_default();
+        if connects && connection == BleConnection::Never {
+            errors.push(ConfigError::device(
+                "connection Never goes with advertisement and about alone: a characteristic needs WhenDue or Held",
+            ));
+        }
+        let (Some(whom), true) = (whom, errors.is_empty()) else { return Err(errors) };
+        let mut formats: Vec<advert::Format> = items.iter().filter_map(Item::format).collect();
+        formats.sort_by_key(|format| format.name());
+        formats.dedup();
+        let entry = |from: &pollux_crds::BleSecret| format!("{}.{}", from.secret, from.key);
+        Ok(Self {
+            id: UNITS.fetch_add(1, Relaxed),
+            whom,
+            items,
+            places,
+            formats,
+            connects,
+            held: connection == BleConnection::Held,
+            pairing: device.pairing.unwrap_or_default(),
+            passkey: device.passkey_from.as_ref().map(entry),
+            bind_key: device.bind_key_from.as_ref().map(entry),
+            heard_within: device.heard_within.unwrap_or(HEARD_WITHIN),
+            connect_timeout: device.connect_timeout.map_or(CONNECT, pollux_crds::Span::duration),
+        })
+    }
+    /// Another for each unit of this process.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+    pub(crate) fn hold(&self) -> Hold {
+        match (self.connects, self.held) {
+            (false, _) => Hold::None,
+            (true, true) => Hold::Kept,
+            (true, false) => Hold::Turns,
+        }
+    }
+}
+
+fn whom(device: &BleDevice) -> Result<Whom, ConfigError> {
+    match (&device.address, &device.name) {
+        (Some(address), None) => address
+            .parse()
+            .map(Whom::Address)
+            .map_err(|error| ConfigError::device(format!("address {address:?} {error}"))),
+        (None, Some(name)) => Ok(Whom::Name(name.clone())),
+        _ => Err(ConfigError::device("exactly one of address, name must be set")),
+    }
+}
+
+/// Members of a read group stand in one characteristic, for no request reads more.
+fn apart(items: &[Item]) -> Vec<ConfigError> {
+    let grouped = |item: &Item| item.group.clone();
+    let differs = |(at, item): (usize, &Item)| {
+        let first = items.iter().find(|other| other.group.is_some() && other.group == item.group)?;
+        (first.place() != item.place() || item.place().is_none()).then(|| {
+            let name = grouped(item).unwrap_or_default();
+            ConfigError::point(
+                at,
+                format!("readGroup {name}: its properties must be of one characteristic, which one request reads"),
+            )
+        })
+    };
+    items.iter().enumerate().filter(|(_, item)| item.group.is_some()).filter_map(differs).collect()
+}

@@ -1,0 +1,222 @@
+//! The driver on a real BlueZ: `cargo test -p pollux-ble --test bluez -- --ignored`, as root, with what `e2e/peers/bluez` needs.
+#![allow(clippy::unwrap_used, reason = "tests")]
+mod ground;
+mod rig;
+
+use ground::Ground;
+use pollux_mapper::{Value, Wrote};
+use rig::{Rig, spec};
+use serde_json::{Value as Json, json};
+
+const SETTING: &str = "12345678-0000-1000-8000-00805f9b0001";
+
+fn address(number: usize) -> String {
+    format!("F0:F1:F2:F3:F4:{number:02X}")
+}
+/// A thermometer with a battery and something that can be written.
+fn thermometer(number: usize) -> Json {
+    json!({
+        "address": address(number), "name": format!("sensor-{number}"),
+        "advertise": {"services": ["181A"], "manufacturer": {"ffff": "00aa"}, "interval_ms": 100},
+        "services": [
+            {"uuid": "181A", "characteristics": [
+                {"uuid": "2A6E", "properties": ["read", "notify"], "value": "d007"},
+                {"uuid": SETTING, "id": "setting", "properties": ["read", "write", "write-without-response"], "value": "0000"}]},
+            {"uuid": "180F", "characteristics": [{"uuid": "2A19", "properties": ["read", "indicate"], "value": "4d"}]},
+            {"uuid": "1815", "characteristics": [{"uuid": "2A56", "id": "locked", "properties": ["read"], "value": "01"}]}],
+    })
+}
+fn temperature() -> (&'static str, Json) {
+    ("temperature", json!({"characteristic": "Temperature", "service": "Environmental Sensing"}))
+}
+
+#[tokio::test]
+#[ignore = "needs the Bluetooth ground"]
+async fn what_is_notified_read_and_written_is_what_the_sensor_counts() {
+    let ground = Ground::with(&json!([thermometer(0)]));
+    let rig = Rig::start(
+        ground.stack(),
+        vec![spec(
+            json!({"name": "sensor-0"}),
+            vec![
+                temperature(),
+                ("battery", json!({"about": "Battery"})),
+                ("low", json!({"characteristic": SETTING, "dataType": "uint8", "byteOffset": 0})),
+                ("high", json!({"characteristic": SETTING, "dataType": "uint8", "byteOffset": 1, "bits": {"first": 4, "count": 4}})),
+                ("locked", json!({"characteristic": "2A56", "dataType": "uint8"})),
+                ("missing", json!({"characteristic": "Humidity"})),
+                ("short", json!({"characteristic": SETTING, "dataType": "uint32"})),
+            ],
+        )],
+    )
+    .await;
+    rig.until_is(0, "temperature", 20.0).await;
+    rig.until_is(0, "battery", 77_u64).await;
+    rig.until_bad(0, "missing", "no characteristic Humidity (2A6F)").await;
+    rig.until_bad(0, "short", "2 bytes are too few").await;
+
+    // Notified and indicated: each one, with what the sensor says that it sent, and no more.
+    ground.value("sensor-0", "2A6E", "c409");
+    rig.until_is(0, "temperature", 25.0).await;
+    ground.value("sensor-0", "2A19", "32");
+    rig.until_is(0, "battery", 50_u64).await;
+    let (before, sent) = (rig.state().told(0, "temperature"), ground.count("sensor-0", "2A6E", "notified"));
+    ground.ask(&json!({"do": "notify", "name": "sensor-0", "characteristic": "2A6E", "hz": 20, "count": 100}));
+    rig.until("all have come", |state| state.told(0, "temperature") >= before + 100).await;
+    rig.until("the sensor has sent them", |_| ground.count("sensor-0", "2A6E", "notified") == sent + 100).await;
+    assert_eq!(rig.state().told(0, "temperature"), before + 100);
+    assert!(ground.count("sensor-0", "2A6E", "reads") <= 1, "it is not polled");
+
+    // Written: a part leaves the rest as it is, and what the format cannot hold is not sent.
+    assert_eq!(
+        rig.write(0, &[("low", Value::Uint(0xAB)), ("high", Value::Uint(0xC))]).await,
+        [Wrote::Done, Wrote::Done]
+    );
+    rig.until_is(0, "low", 0xAB_u64).await;
+    rig.until_is(0, "high", 0xC_u64).await;
+    let report = ground.sensor("sensor-0", "report");
+    assert_eq!(report["characteristics"]["setting"]["value"], "abc0");
+    assert!(matches!(rig.write(0, &[("high", Value::Uint(16))]).await[..], [Wrote::Refused(_)]));
+    let refused = rig.write(0, &[("locked", Value::Uint(1))]).await;
+    assert!(
+        matches!(&refused[..], [Wrote::Refused(why)] if why.text.contains("does not let it be written")),
+        "{refused:?}"
+    );
+    rig.stop().await;
+    rig_left(&ground).await;
+}
+/// Nothing is connected any more.
+async fn rig_left(ground: &Ground) {
+    for _ in 0..100 {
+        if ground.sensor("sensor-0", "report")["connections"] == 0 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("still connected: {}", ground.sensor("sensor-0", "report"));
+}
+
+#[tokio::test]
+#[ignore = "needs the Bluetooth ground"]
+async fn a_link_that_is_lost_a_sensor_that_is_away_and_a_stack_that_dies_come_back_by_themselves() {
+    let ground = Ground::with(&json!([thermometer(0), thermometer(1)]));
+    let device = |number| spec(json!({"address": address(number)}), vec![temperature()]);
+    let rig = Rig::start(ground.stack(), vec![device(0), device(1)]).await;
+    rig.until_is(0, "temperature", 20.0).await;
+    rig.until_is(1, "temperature", 20.0).await;
+
+    ground.sensor("sensor-0", "drop");
+    rig.until_down(0, "is not connected").await;
+    rig.until_up(0).await;
+    assert!(rig.state().is_up(1), "its neighbour is served on");
+    ground.value("sensor-0", "2A6E", "0a00");
+    rig.until_is(0, "temperature", 0.1).await;
+
+    ground.sensor("sensor-0", "vanish");
+    rig.until_down(0, "").await;
+    ground.sensor("sensor-0", "appear");
+    rig.until_up(0).await;
+    ground.value("sensor-0", "2A6E", "1400");
+    rig.until_is(0, "temperature", 0.2).await;
+
+    for (how, back, words) in [("kill", "start", "bluetoothd"), ("pause", "resume", "does not answer")] {
+        ground.ask(&json!({"do": "bluetoothd", "how": how}));
+        rig.until_down(0, words).await;
+        ground.ask(&json!({"do": "bluetoothd", "how": back}));
+        rig.until_up(0).await;
+        rig.until_up(1).await;
+    }
+    for (how, back) in [("off", "on"), ("remove", "add")] {
+        ground.ask(&json!({"do": "adapter", "how": how}));
+        rig.until_down(0, "adapter").await;
+        ground.ask(&json!({"do": "adapter", "how": back}));
+        rig.until_up(0).await;
+        rig.until_up(1).await;
+    }
+    ground.value("sensor-0", "2A6E", "1e00");
+    rig.until_is(0, "temperature", 0.3).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the Bluetooth ground"]
+async fn who_only_advertises_needs_no_connection() {
+    let beacon = |number: usize, advertise: Json| json!({"address": address(number), "name": format!("sensor-{number}"), "advertise": advertise});
+    let ground = Ground::with(&json!([
+        // Ruuvi's own example of format 5.
+        beacon(
+            0,
+            json!({"interval_ms": 200, "name": false, "kind": "nonconnectable",
+            "manufacturer": {"0499": "0512fc5394c37c0004fffc040cac364200cdcbb8334c884f"}})
+        ),
+        beacon(
+            1,
+            json!({"interval_ms": 200, "name": false, "kind": "nonconnectable", "service_data": {"fcd2": "40000902c40903bf1302030a"}})
+        ),
+    ]));
+    let ruuvi = |field| json!({"advertisement": {"format": "Ruuvi5", "field": field}});
+    let bthome =
+        |field: &str, index: i32| json!({"advertisement": {"format": "BTHome", "field": field, "index": index}});
+    let rig = Rig::start(
+        ground.stack(),
+        vec![
+            spec(
+                json!({"address": address(0), "heardWithin": "2s"}),
+                vec![
+                    ("temperature", ruuvi("temperature")),
+                    ("humidity", ruuvi("humidity")),
+                    ("raw", json!({"advertisement": {"manufacturer": "Ruuvi Innovations Ltd.", "prefix": "05"}, "dataType": "sint16", "byteOrder": "BigEndian", "byteOffset": 1})),
+                    ("rssi", json!({"about": "Rssi"})),
+                ],
+            ),
+            spec(json!({"address": address(1)}), vec![("temperature", bthome("temperature", 1)), ("second", bthome("temperature", 2))]),
+            spec(json!({"address": address(9), "heardWithin": "2s"}), vec![("rssi", json!({"about": "Rssi"}))]),
+        ],
+    )
+    .await;
+    rig.until_is(0, "temperature", 24.3).await;
+    rig.until_is(0, "humidity", 53.49).await;
+    rig.until_is(0, "raw", 4860_i64).await;
+    rig.until("its strength", |state| state.told(0, "rssi") > 0).await;
+    rig.until_is(1, "temperature", 25.0).await;
+    rig.until_down(2, "not heard").await;
+    assert_eq!(ground.sensor("sensor-0", "report")["connected"], 0, "nobody connected");
+
+    ground.sensor("sensor-0", "silence");
+    rig.until_down(0, "not heard for 2s").await;
+    ground.ask(&json!({"do": "sensor", "name": "sensor-0", "how": "advertise"}));
+    rig.until_up(0).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the Bluetooth ground"]
+async fn more_devices_than_slots_take_turns_and_no_slot_is_lost() {
+    let sensors: Vec<Json> = (0..6).map(thermometer).collect();
+    let ground = Ground::with(&json!(sensors));
+    let read = |number| {
+        spec(
+            json!({"address": address(number), "connections": 2}),
+            vec![("temperature", json!({"characteristic": "Temperature", "notify": "Never"}))],
+        )
+    };
+    let rig = Rig::start(ground.stack(), (0..6).map(read).collect()).await;
+    for round in 1..=3 {
+        for device in 0..6 {
+            rig.until("each is read again", |state| state.told(device, "temperature") >= round || state.is_up(device))
+                .await;
+        }
+    }
+    rig.until("each sensor was asked three times", |_| {
+        (0..6).all(|number| ground.count(&format!("sensor-{number}"), "2A6E", "reads") >= 3)
+    })
+    .await;
+    let held = |ground: &Ground| {
+        (0..6).filter(|number| ground.sensor(&format!("sensor-{number}"), "report")["connections"] != 0).count()
+    };
+    for _ in 0..20 {
+        assert!(held(&ground) <= 2, "no more than its slots");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    rig.stop().await;
+}
