@@ -313,19 +313,25 @@ async def slots(client, ground):
 
 
 async def given_up(client, ground):
-    """A connect to one that went away ends, and does not happen later behind the caller's back."""
+    """A connect that is called off while the controller tries ends, and does not happen later behind the caller's back."""
+    ground.ask("sensor", name="sensor-0", how="advertise", advertise={"interval_ms": 2000})
+    cancelled = ground.ask("adapter", how="report")["cancelled"]
     await client.scan()
     device = await client.until("found", lambda: client.device("sensor-0"))
     await client.scan(False)
-    ground.ask("sensor", name="sensor-0", how="vanish")
     connecting = asyncio.create_task(client.bluez(device, "Device1", "Connect"))
-    await client.until("the controller tries", lambda: later(ground.ask("adapter", how="report")["scanning"]))
+    await client.until("the controller tries", lambda: later(ground.ask("adapter", how="report")["connecting"]))
+    ground.ask("sensor", name="sensor-0", how="vanish")
     await client.bluez(device, "Device1", "Disconnect")
     await refuses(connecting)
+    await client.until("the controller gives up", lambda: later(ground.ask("adapter", how="report")["cancelled"] > cancelled))
     ground.ask("sensor", name="sensor-0", how="appear")
+    ground.ask("sensor", name="sensor-0", how="advertise", advertise={"interval_ms": 50})
     advertised = ground.sensor()["advertised"]
     await client.until("it advertised ten times", lambda: later(ground.sensor()["advertised"] > advertised + 10))
-    assert ground.sensor()["connections"] == 0
+    assert ground.sensor()["connections"] == 0 and not ground.ask("adapter", how="report")["connecting"]
+    await client.find_and_connect("sensor-0")
+    await client.bluez(device, "Device1", "Disconnect")
 
 
 async def advertised(client, ground):
