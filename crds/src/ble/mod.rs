@@ -17,10 +17,9 @@ pub use source::*;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.address), has(self.name)].filter(x, x).size() == 1").message("exactly one of address, name must be set"))]
-#[x_kube(validation = Rule::new("!has(self.channel) || !(has(self.adapter) || has(self.connections) || has(self.scan))").message("adapter, connections and scan stand in the Channel: its devices share one adapter"))]
+#[x_kube(validation = Rule::new("!has(self.channel) || !(has(self.adapter) || has(self.connections))").message("adapter and connections stand in the Channel: its devices share one adapter"))]
 #[x_kube(validation = Rule::new("!has(self.adapter) || self.adapter.matches('^(hci[0-9]{1,3}|([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})$')").message("must be hci0, hci1 and so on, or the adapter's address such as AA:BB:CC:DD:EE:FF").field_path(".adapter"))]
 #[x_kube(validation = Rule::new("!has(self.address) || self.address.contains('${') || self.address.matches('^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$')").message("must be six bytes in hexadecimal digits with colons between, such as AA:BB:CC:DD:EE:FF").field_path(".address"))]
-#[x_kube(validation = Rule::new("!has(self.addressType) || has(self.address)").message("addressType goes with address").field_path(".addressType"))]
 #[x_kube(validation = Rule::new("!has(self.passkeyFrom) || !has(self.pairing) || self.pairing != 'Never'").message("passkeyFrom goes with pairing WhenAsked or Required").field_path(".passkeyFrom"))]
 #[x_kube(validation = Rule::new("!has(self.connection) || self.connection != 'Never' || !(has(self.pairing) && self.pairing == 'Required' || has(self.passkeyFrom) || has(self.timeout) || has(self.connectTimeout))").message("pairing Required, passkeyFrom, timeout and connectTimeout need a connection: it must be WhenDue or Held").field_path(".connection"))]
 pub struct BleDevice {
@@ -36,9 +35,6 @@ pub struct BleDevice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 32))]
     pub connections: Option<i32>,
-    /// How the adapter listens for advertisements; default Active.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scan: Option<BleScan>,
     /// The device's address, such as AA:BB:CC:DD:EE:FF; of one that changes its address, that of its bond (identity address). May
     /// contain `${parameter}` and `${name}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,9 +45,6 @@ pub struct BleDevice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 248))]
     pub name: Option<String>,
-    /// Which kind of address it is; default what is seen in the air.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address_type: Option<BleAddressType>,
     /// Whether the link is paired, and so encrypted; default WhenAsked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairing: Option<BlePairing>,
@@ -96,9 +89,6 @@ pub struct BleChannel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 32))]
     pub connections: Option<i32>,
-    /// How the adapter listens for advertisements; default Active.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scan: Option<BleScan>,
     /// How long an answer may take, 10ms to 1m; default 5s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "times::timeout")]
@@ -111,27 +101,6 @@ pub struct BleChannel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub offline_after: Option<i32>,
-}
-
-/// How the adapter listens for advertisements; default Active. Active: it asks each device for its scan response, where names and
-/// more data may stand. Passive: it only listens, which spares the batteries of devices; names may stay unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
-pub enum BleScan {
-    /// Scan responses are asked for.
-    #[default]
-    Active,
-    /// It only listens.
-    Passive,
-}
-
-/// Which kind of address it is; default what is seen in the air. Public: one that its maker registered. Random: any other, fixed
-/// or changing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum BleAddressType {
-    /// Registered by its maker.
-    Public,
-    /// Any other.
-    Random,
 }
 
 /// Whether the link is paired, and so encrypted; default WhenAsked. Never: what needs it is Bad. WhenAsked: when the device wants
@@ -182,12 +151,11 @@ impl BleDevice {
     #[must_use]
     pub(crate) fn in_channel(self, shared: BleChannel) -> Self {
         // Each field by its name: a new one of a Channel must not be forgotten here.
-        let BleChannel { adapter, connections, scan, timeout, connect_timeout, offline_after } = shared;
+        let BleChannel { adapter, connections, timeout, connect_timeout, offline_after } = shared;
         Self {
             channel: None,
             adapter,
             connections,
-            scan,
             timeout: self.timeout.or(timeout),
             connect_timeout: self.connect_timeout.or(connect_timeout),
             offline_after: self.offline_after.or(offline_after),
@@ -198,15 +166,14 @@ impl BleDevice {
     pub(crate) fn flaws(&self) -> Vec<(&'static str, &'static str)> {
         let never = self.connection == Some(BleConnection::Never);
         let connects = self.pairing == Some(BlePairing::Required) || self.passkey_from.is_some();
-        let own = self.adapter.is_some() || self.connections.is_some() || self.scan.is_some();
+        let own = self.adapter.is_some() || self.connections.is_some();
         let all = [
             (self.address.is_some() == self.name.is_some(), "", "exactly one of address, name must be set"),
             (
                 self.channel.is_some() && own,
                 "",
-                "adapter, connections and scan stand in the Channel: its devices share one adapter",
+                "adapter and connections stand in the Channel: its devices share one adapter",
             ),
-            (self.address_type.is_some() && self.address.is_none(), ".addressType", "addressType goes with address"),
             (
                 self.passkey_from.is_some() && self.pairing == Some(BlePairing::Never),
                 ".passkeyFrom",

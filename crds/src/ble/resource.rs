@@ -14,10 +14,7 @@ pub(crate) fn resource(device: &BleDevice) -> Resource {
         Some(index) if index.starts_with("hci") => index.to_owned(),
         Some(address) => address.to_ascii_uppercase(),
     };
-    let settings = BTreeMap::from([
-        ("connections", device.connections.unwrap_or(CONNECTIONS).to_string()),
-        ("scan", format!("{:?}", device.scan.unwrap_or_default())),
-    ]);
+    let settings = BTreeMap::from([("connections", device.connections.unwrap_or(CONNECTIONS).to_string())]);
     Resource { key: format!("ble {adapter}"), settings }
 }
 
@@ -34,11 +31,11 @@ mod tests {
     #[test]
     fn one_adapter_is_one_resource_and_what_differs_is_named() {
         let plain = of(json!({"adapter": "aa:bb:cc:dd:ee:ff", "name": "a"}));
-        let full = of(json!({"adapter": "AA:BB:CC:DD:EE:FF", "name": "b", "connections": 5, "scan": "Active"}));
+        let full = of(json!({"adapter": "AA:BB:CC:DD:EE:FF", "name": "b", "connections": 5}));
         assert_eq!((plain.key.as_str(), &plain), ("ble AA:BB:CC:DD:EE:FF", &full));
         assert_eq!(plain.endpoint(), "AA:BB:CC:DD:EE:FF");
-        let other = of(json!({"adapter": "AA:BB:CC:DD:EE:FF", "name": "b", "connections": 3, "scan": "Passive"}));
-        assert_eq!(other.differs(&plain).as_deref(), Some("connections 3, not 5; scan Passive, not Active"));
+        let other = of(json!({"adapter": "AA:BB:CC:DD:EE:FF", "name": "b", "connections": 3}));
+        assert_eq!(other.differs(&plain).as_deref(), Some("connections 3, not 5"));
     }
 
     #[test]

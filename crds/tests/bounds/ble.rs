@@ -16,14 +16,12 @@ pub(crate) fn settings() -> Vec<Row> {
             ["hci", "hci1000", "usb0", "AA:BB:CC:DD:EE", "AA-BB-CC-DD-EE-FF", "AA:BB:CC:DD:EE:FG"]
         ),
         row!("connections", [1, 32], [0, 33, "5"]),
-        row!("scan", ["Active", "Passive"], ["active", "Off"]),
         row!(
             "address",
             ["AA:BB:CC:DD:EE:FF", "aa:bb:cc:dd:ee:ff", "${mac}", "AA:BB:CC:${tail}"],
             ["", "AABBCCDDEEFF", "AA:BB:CC:DD:EE:F", "AA:BB:CC:DD:EE:FF:00", "GA:BB:CC:DD:EE:FF", "AA:BB:CC:DD:EE:FF ",]
         ),
         row!("name", ["a", local, "Küche 1"], ["", longer, 7]),
-        row!("addressType", ["Public", "Random"], ["public", "Static"]),
         row!("pairing", ["Never", "WhenAsked", "Required"], ["required", true]),
         row!("passkeyFrom.secret", ["a", secret, "a-1"], ["", longest, "A", "-a", "a.b"]),
         row!("passkeyFrom.key", ["a", key], ["", longest_key, "a.b", "a b"]),
@@ -36,8 +34,8 @@ pub(crate) fn settings() -> Vec<Row> {
         row!("heardWithin", ["1s", "24h"], ["999ms", "24h1ms"]),
     ]
 }
-pub(crate) const IS_DEVICES: [&str; 9] =
-    ["channel", "address", "name", "addressType", "pairing", "passkeyFrom", "bindKeyFrom", "connection", "heardWithin"];
+pub(crate) const IS_DEVICES: [&str; 8] =
+    ["channel", "address", "name", "pairing", "passkeyFrom", "bindKeyFrom", "connection", "heardWithin"];
 
 /// Bindings, each as a whole.
 #[allow(clippy::too_many_lines, reason = "a table")]
