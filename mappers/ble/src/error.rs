@@ -29,6 +29,9 @@ pub enum Error {
     /// It is connected, and does not say what it has.
     #[error("{0} is connected and does not list its services")]
     Services(Address),
+    /// It does not pair with us.
+    #[error("{0} does not pair: {1}")]
+    Pairing(Address, String),
     /// The connection is gone.
     #[error("{0} is not connected")]
     Gone(Address),
@@ -50,7 +53,7 @@ impl DriverError for Error {
                 ErrorKind::Unreachable
             }
             Self::Hung(_) | Self::Silent(_) | Self::Services(_) => ErrorKind::Timeout,
-            Self::Denied(_) => ErrorKind::Denied,
+            Self::Denied(_) | Self::Pairing(..) => ErrorKind::Denied,
             Self::Refused(_) => ErrorKind::Protocol,
             Self::Config(_) => ErrorKind::Config,
         }

@@ -15,7 +15,7 @@ use pollux_ble_codec::{
     },
 };
 use pollux_crds::{BleAbout, BleNotify};
-use pollux_mapper::{ErrorKind, Instant, PointFault, Port, Value};
+use pollux_mapper::{ErrorKind, Instant, PointFault, Port, Slot, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -50,6 +50,8 @@ struct State {
     stage: Stage,
     /// By `Unit::places`.
     found: Vec<Option<Characteristic>>,
+    /// Points of characteristics that notify.
+    pushed: Vec<Slot>,
     heard: Option<Instant>,
     /// It was said to be there.
     up: bool,
@@ -207,7 +209,7 @@ impl Feed {
         for reading in readings {
             for (at, item) in self.unit.items.iter().enumerate() {
                 if let Source::Format(own, field, index) = &item.source
-                    && (*own, field.as_str(), *index) == (format, reading.field.name, reading.index)
+                    && (*own, *field, *index) == (format, reading.field.name, reading.index)
                 {
                     self.tell(at, told(reading.value.clone()));
                 }
@@ -266,6 +268,26 @@ impl Feed {
             let within = self.unit.heard_within;
             self.port.down(if first { "not heard yet".to_owned() } else { format!("not heard for {within}") });
         }
+    }
+    /// What was said stands: its connection holds, or it was heard within its bound. Neither says a value again that has not changed.
+    pub(crate) fn alive(&self) {
+        let (there, told) = {
+            let state = self.state();
+            (state.up || state.stage == Stage::Used, state.pushed.clone())
+        };
+        let items = self.unit.items.iter();
+        let heard = items.filter(|item| item.readable && item.place().is_none()).map(|item| item.slot);
+        match (there, self.unit.connects) {
+            (true, true) => self.port.alive(told),
+            (true, false) => self.port.alive(heard),
+            (false, _) => {}
+        }
+    }
+    /// They are told when they change.
+    pub(crate) fn pushes(&self, slots: impl Iterator<Item = Slot>) {
+        let slots: Vec<Slot> = slots.collect();
+        slots.iter().for_each(|slot| self.port.pushes(*slot));
+        self.state().pushed.extend(slots);
     }
     /// There is a connection.
     pub(crate) fn made(&self) {

@@ -4,10 +4,11 @@ use crate::{
     error::{Error, Result},
     feed::Feed,
     protocol::Ble,
-    radio::{Event, Radio, Stack, Watched},
+    radio::{Consent, Event, Radio, Stack, Watched},
     unit::{Unit, Whom},
 };
 use pollux_ble_codec::advert::bthome::Key;
+use pollux_crds::BlePairing;
 use pollux_mapper::{Cx, Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Port, Samples, Value, Written};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -79,9 +80,7 @@ impl<S: Stack> Link<S> {
     }
     fn key(&self, unit: &Unit) -> Result<Option<Key>> {
         let Some(entry) = &unit.bind_key else { return Ok(None) };
-        let missing = || Error::Config(format!("bindKeyFrom: there is no {entry} in the Secrets of this mapper"));
-        let text = self.secrets.get(entry).ok_or_else(missing)?;
-        let text = std::str::from_utf8(text).unwrap_or_default().trim();
+        let text = self.secret("bindKeyFrom", entry)?;
         text.parse().map(Some).map_err(|error| Error::Config(format!("bindKeyFrom: {error}")))
     }
     async fn open(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<()> {
@@ -106,19 +105,43 @@ impl<S: Stack> Link<S> {
         connected
     }
     async fn connect(&self, feed: &Feed, until: Instant) -> Result<()> {
+        feed.unit.unpaired()?;
         let address = match &feed.unit.whom {
             Whom::Address(address) => *address,
             Whom::Name(name) => self.radio.named(name, until).await?,
         };
         feed.is(address);
+        self.radio.consent(address, self.consent(&feed.unit)?).await?;
         let all = self.radio.connect(address, until).await?;
         feed.made();
         feed.find(&all);
-        let subscribed = self.subscribe(feed, until).await.and_then(|()| feed.used(address));
-        if subscribed.is_err() {
-            self.radio.disconnect(address, Instant::now() + LOOK).await;
+        let ready = self.make_ready(feed, address, until).await.and_then(|()| feed.used(address));
+        if ready.is_err() {
+            self.radio.disconnect(address, Instant::now() + LEAVE).await;
         }
-        subscribed
+        ready
+    }
+    async fn make_ready(&self, feed: &Feed, address: Address, until: Instant) -> Result<()> {
+        if feed.unit.pairing == BlePairing::Required {
+            let paired = self.radio.pair(address, until).await;
+            paired.inspect_err(|error| feed.unit.not_paired(error))?;
+        }
+        self.subscribe(feed, until).await
+    }
+    fn consent(&self, unit: &Unit) -> Result<Consent> {
+        let Some(entry) = unit.passkey.as_ref().filter(|_| unit.pairing != BlePairing::Never) else {
+            return Ok(if unit.pairing == BlePairing::Never { Consent::No } else { Consent::JustWorks });
+        };
+        let text = self.secret("passkeyFrom", entry)?;
+        let six = text.len() == 6 && text.bytes().all(|digit| digit.is_ascii_digit());
+        let passkey = text.parse().ok().filter(|_| six);
+        passkey.map(Consent::Passkey).ok_or_else(|| Error::Config("passkeyFrom: a passkey has six digits".to_owned()))
+    }
+    /// What stands in a Secret, without the end of its line.
+    fn secret(&self, field: &str, entry: &str) -> Result<&str> {
+        let missing = || Error::Config(format!("{field}: there is no {entry} in the Secrets of this mapper"));
+        let text = self.secrets.get(entry).ok_or_else(missing)?;
+        Ok(std::str::from_utf8(text).unwrap_or_default().trim())
     }
     /// What can notify does; its value now is read, for it may not change for long.
     async fn subscribe(&self, feed: &Feed, until: Instant) -> Result<()> {
@@ -137,7 +160,7 @@ impl<S: Stack> Link<S> {
             }
             let items = || feed.points_of(place).filter_map(|at| feed.unit.items.get(at));
             let pushed = || items().filter(|item| item.notify != pollux_crds::BleNotify::Never);
-            pushed().for_each(|item| feed.port.pushes(item.slot));
+            feed.pushes(pushed().map(|item| item.slot));
             if found.can.read {
                 match self.radio.read(&found, until).await {
                     Ok(bytes) => feed.notified(found.handle, &bytes),
@@ -173,6 +196,7 @@ impl<S: Stack> Link<S> {
             tokio::time::sleep(LOOK).await;
             let (now, feeds) = (Instant::now(), self.state().feeds.values().cloned().collect::<Vec<_>>());
             feeds.iter().for_each(|feed| feed.watch(now, false));
+            feeds.iter().for_each(|feed| feed.alive());
         }
     }
     async fn fetch(

@@ -1,11 +1,10 @@
 //! One property, compiled: where it is, and how its bytes are a value.
-use pollux_ble_codec::{
-    ByteOrder, Company, DataType, Decoded, Format, Uuid, Value as Told, advert, assigned::Kind, characteristic,
-    format::Bits,
-};
-use pollux_crds::{BleAbout, BleBinding, BleByteOrder, BleNotify, BleWriteType};
+use pollux_ble_codec::{Decoded, Format, Uuid, Value as Told, advert, assigned::Kind, characteristic};
+use pollux_crds::{BleAbout, BleBinding, BleForm, BleNotify, BleSource, BleWriteType};
 use pollux_mapper::{ErrorKind, Point, PointFault, Slot, Value};
 use std::fmt;
+
+const BATTERY_LEVEL: Uuid = Uuid::short(0x2A19);
 
 /// A characteristic, as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub(crate) enum Source {
     /// A position in `Unit::places`.
     Characteristic(usize),
     /// A field of a format.
-    Format(advert::Format, String, u8),
+    Format(advert::Format, &'static str, u8),
     /// Data as it is, that begins so.
     Data(advert::Source, Vec<u8>),
     About(BleAbout),
@@ -63,12 +62,24 @@ pub(crate) struct Item {
 impl Item {
     pub(crate) fn new(point: &Point<'_, BleBinding>, places: &mut Vec<Place>) -> Result<Self, String> {
         let binding = point.address;
-        let (source, form) = match (&binding.characteristic, &binding.advertisement, binding.about) {
-            (Some(name), None, None) => characteristic_of(binding, name, places)?,
-            (None, Some(advertised), None) => advertisement_of(binding, advertised)?,
-            (None, None, Some(BleAbout::Battery)) => characteristic_of(binding, "Battery Level", places)?,
-            (None, None, Some(about)) => (Source::About(about), None),
-            _ => return Err("exactly one of characteristic, advertisement, about must be set".to_owned()),
+        let flaw = |(field, text): (&str, String)| format!("binding.ble{field}: {text}");
+        let (source, form) = match binding.source().map_err(flaw)? {
+            BleSource::Characteristic { uuid, service, handle, form } => {
+                let form = match form {
+                    BleForm::Own(format) => Form::Plain(format),
+                    BleForm::Layout(layout, field) => Form::Field(layout, field.name),
+                };
+                (at(Place { uuid, service, handle }, places), Some(form))
+            }
+            BleSource::About(BleAbout::Battery) => {
+                let layout = characteristic::of(BATTERY_LEVEL).ok_or("Battery Level has no layout")?;
+                let field = layout.only().ok_or("Battery Level has several fields")?;
+                let place = Place { uuid: BATTERY_LEVEL, service: None, handle: None };
+                (at(place, places), Some(Form::Field(layout, field.name)))
+            }
+            BleSource::Known { format, field, index } => (Source::Format(format, field.name, index), None),
+            BleSource::Raw { source, prefix, format } => (Source::Data(source, prefix), Some(Form::Plain(format))),
+            BleSource::About(about) => (Source::About(about), None),
         };
         if point.writable && !matches!(source, Source::Characteristic(_)) {
             return Err("only a characteristic can be written".to_owned());
@@ -170,98 +181,11 @@ fn meant(value: &Value) -> Result<Told, PointFault> {
     })
 }
 
-fn characteristic_of(
-    binding: &BleBinding,
-    name: &str,
-    places: &mut Vec<Place>,
-) -> Result<(Source, Option<Form>), String> {
-    let uuid = Kind::Characteristic.find(name).map_err(|error| format!("characteristic: {error}"))?;
-    let service = binding.service.as_deref().map(|name| Kind::Service.find(name)).transpose();
-    let service = service.map_err(|error| format!("service: {error}"))?;
-    let handle = binding.handle.map(u16::try_from).transpose().map_err(|_| "handle must be 1 to 65535".to_owned())?;
-    let place = Place { uuid, service, handle };
+/// Where it stands among those that are known already, or behind them.
+fn at(place: Place, places: &mut Vec<Place>) -> Source {
     let at = places.iter().position(|known| *known == place).unwrap_or(places.len());
     if at == places.len() {
         places.push(place);
     }
-    let form = match plain(binding)? {
-        Some(format) => Form::Plain(format),
-        None => {
-            let layout = characteristic::of(uuid).ok_or_else(|| {
-                format!("dataType is needed: the assigned numbers do not say how the value of {name} is read")
-            })?;
-            let field = match &binding.field {
-                Some(field) => layout.field(field).map_err(|error| format!("field: {error}"))?,
-                None => layout.only().ok_or_else(|| {
-                    let names: Vec<&str> = layout.fields().iter().map(|field| field.name).collect();
-                    format!("field is needed: {} has {}", layout.name(), names.join(", "))
-                })?,
-            };
-            Form::Field(layout, field.name)
-        }
-    };
-    Ok((Source::Characteristic(at), Some(form)))
-}
-
-fn advertisement_of(
-    binding: &BleBinding,
-    advertised: &pollux_crds::BleAdvertisement,
-) -> Result<(Source, Option<Form>), String> {
-    let source = match (advertised.format, &advertised.manufacturer, &advertised.service) {
-        (Some(format), None, None) => {
-            let format: advert::Format = word(format)?.parse().map_err(|error| format!("format: {error}"))?;
-            let name = advertised.field.as_deref().ok_or("field is needed: which value of the format it is")?;
-            let field = format.field(name).map_err(|error| format!("field: {error}"))?;
-            let index = u8::try_from(advertised.index.unwrap_or(1)).map_err(|_| "index must be 1 to 64".to_owned())?;
-            return Ok((Source::Format(format, field.name.to_owned(), index), None));
-        }
-        (None, Some(company), None) => {
-            let company: Company = company.parse().map_err(|error| format!("manufacturer: {error}"))?;
-            advert::Source::Company(company)
-        }
-        (None, None, Some(service)) => {
-            advert::Source::Service(Kind::Service.find(service).map_err(|error| format!("service: {error}"))?)
-        }
-        _ => return Err("exactly one of format, manufacturer, service must be set".to_owned()),
-    };
-    let prefix =
-        advertised.prefix.as_deref().map_or(Some(vec![]), bytes).ok_or("prefix must be pairs of hexadecimal digits")?;
-    let format = plain(binding)?.ok_or("dataType is needed with manufacturer or service of advertisement")?;
-    Ok((Source::Data(source, prefix), Some(Form::Plain(format))))
-}
-
-/// dataType and what goes with it.
-fn plain(binding: &BleBinding) -> Result<Option<Format>, String> {
-    let Some(data_type) = binding.data_type else { return Ok(None) };
-    let data_type: DataType = word(data_type)?.parse().map_err(|error| format!("dataType: {error}"))?;
-    let size = |number: Option<i32>| number.and_then(|number| usize::try_from(number).ok());
-    let bits = binding
-        .bits
-        .as_ref()
-        .and_then(|bits| Some(Bits { first: u32::try_from(bits.first).ok()?, count: u32::try_from(bits.count).ok()? }));
-    let format = Format {
-        byte_order: match binding.byte_order.unwrap_or_default() {
-            BleByteOrder::LittleEndian => ByteOrder::Little,
-            BleByteOrder::BigEndian => ByteOrder::Big,
-        },
-        offset: size(binding.byte_offset),
-        length: size(binding.length),
-        bits,
-        ..Format::new(data_type)
-    };
-    format.check().map_err(|error| error.to_string())?;
-    Ok(Some(format))
-}
-
-/// As it is written in YAML.
-fn word(choice: impl serde::Serialize) -> Result<String, String> {
-    let word = serde_json::to_value(choice).map_err(|error| error.to_string())?;
-    word.as_str().map(str::to_owned).ok_or_else(|| "it is no word".to_owned())
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> =
-        hex.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+    Source::Characteristic(at)
 }

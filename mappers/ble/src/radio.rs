@@ -66,7 +66,7 @@ pub struct Characteristic {
     pub service: Uuid,
     /// Its type.
     pub uuid: Uuid,
-    /// Of its declaration.
+    /// Of its declaration; that of its value is the next.
     pub handle: u16,
     /// What it offers.
     pub can: Can,
@@ -74,6 +74,17 @@ pub struct Characteristic {
     pub device: Address,
     /// Its name at the stack.
     pub path: Arc<str>,
+}
+
+/// What a device may do that asks to be paired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// Nothing.
+    No,
+    /// Pair without a passkey.
+    JustWorks,
+    /// Pair by this passkey, and not without one.
+    Passkey(u32),
 }
 
 /// One adapter. Each wait ends by its `until`, and what is given up is taken back: a connection that was not made in time is not made.
@@ -88,6 +99,10 @@ pub trait Radio: Send + Sync + 'static {
     fn named(&self, name: &str, until: Instant) -> impl Future<Output = Result<Address>> + Send;
     /// Connects where it is not, and lists its characteristics.
     fn connect(&self, device: Address, until: Instant) -> impl Future<Output = Result<Vec<Characteristic>>> + Send;
+    /// What it may do from now on.
+    fn consent(&self, device: Address, to: Consent) -> impl Future<Output = Result<()>> + Send;
+    /// Pairs with it where we are not. When it returns its link is encrypted.
+    fn pair(&self, device: Address, until: Instant) -> impl Future<Output = Result<()>> + Send;
     /// When it returns there is no connection, as far as the stack knows.
     fn disconnect(&self, device: Address, until: Instant) -> impl Future<Output = ()> + Send;
     /// Its value.

@@ -1,13 +1,17 @@
 //! One device, compiled: who it is, and what of it is read, written and listened to.
 use crate::{
     address::Address,
+    error::Error,
     point::{Item, Place, Source},
 };
 use pollux_ble_codec::advert;
 use pollux_crds::{BleBinding, BleConnection, BleDevice, BlePairing, Span};
-use pollux_mapper::{ConfigError, Hold, Point};
+use pollux_mapper::{ConfigError, Hold, Instant, Point};
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -15,6 +19,9 @@ use std::{
 const HEARD_WITHIN: Span = Span::from_secs(60);
 /// Default of `connectTimeout`.
 const CONNECT: Duration = Duration::from_secs(20);
+
+/// Between two attempts to pair with a device that refused.
+const PAIR_AGAIN: Duration = Duration::from_secs(30);
 
 /// Which device it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +49,8 @@ pub struct Unit {
     pub(crate) bind_key: Option<String>,
     pub(crate) heard_within: Span,
     pub(crate) connect_timeout: Duration,
+    /// When it last did not pair, and why.
+    unpaired: Mutex<Option<(Instant, Error)>>,
 }
 
 impl Unit {
@@ -81,12 +90,24 @@ impl Unit {
             passkey: device.passkey_from.as_ref().map(entry),
             bind_key: device.bind_key_from.as_ref().map(entry),
             heard_within: device.heard_within.unwrap_or(HEARD_WITHIN),
-            connect_timeout: device.connect_timeout.map_or(CONNECT, pollux_crds::Span::duration),
+            connect_timeout: device.connect_timeout.map_or(CONNECT, Span::duration),
+            unpaired: Mutex::default(),
         })
     }
     /// Another for each unit of this process.
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+    /// It did not pair a short while ago: a device may lock out who tries again and again.
+    pub(crate) fn unpaired(&self) -> Result<(), Error> {
+        let unpaired = self.unpaired.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*unpaired {
+            Some((at, error)) if at.elapsed() < PAIR_AGAIN => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+    pub(crate) fn not_paired(&self, error: &Error) {
+        *self.unpaired.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.clone()));
     }
     pub(crate) fn hold(&self) -> Hold {
         match (self.connects, self.held) {

@@ -220,3 +220,54 @@ async fn more_devices_than_slots_take_turns_and_no_slot_is_lost() {
     }
     rig.stop().await;
 }
+
+#[tokio::test]
+#[ignore = "needs the Bluetooth ground"]
+async fn devices_pair_by_our_agent_and_as_it_is_configured() {
+    let sealed = |number: usize, pairing: Json| {
+        let mut one = thermometer(number);
+        one["pairing"] = pairing;
+        one["services"][0]["characteristics"][1]["encrypted"] = true.into();
+        one
+    };
+    let shows = json!({"mode": "passkey", "passkey": 123_456});
+    let ground = Ground::with(&json!([
+        sealed(0, json!({"mode": "just-works"})),
+        sealed(1, shows.clone()),
+        sealed(2, shows),
+        sealed(3, json!({"mode": "just-works"})),
+        sealed(4, json!({"mode": "just-works"})),
+    ]));
+    let device = |number: usize, more: Json| {
+        let mut device = json!({"address": address(number)});
+        device.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let setting = json!({"characteristic": SETTING, "dataType": "uint16"});
+        spec(device, vec![("setting", setting), temperature()])
+    };
+    let passkey = |key: &str| json!({"passkeyFrom": {"secret": "plant.keys", "key": key}});
+    let secrets = [("plant.keys.right", "123456\n"), ("plant.keys.wrong", "654321")];
+    let secrets = secrets.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
+    let cx = pollux_mapper::Cx { secrets: secrets.into(), ..pollux_mapper::Cx::default() };
+    let mut with = passkey("wrong");
+    with["pairing"] = "Required".into();
+    let devices = vec![
+        device(0, json!({})),
+        device(1, passkey("right")),
+        device(2, with),
+        device(3, json!({"pairing": "Never"})),
+        device(4, json!({"pairing": "Required"})),
+    ];
+    let rig = Rig::start_with(ground.stack(), devices, cx).await;
+    for paired in [0, 1, 4] {
+        rig.until_is(paired, "setting", 0_u64).await;
+    }
+    rig.until_down(2, "does not pair").await;
+    rig.until_bad(3, "setting", "wants to be paired").await;
+    rig.until_is(3, "temperature", 20.0).await;
+    assert!(rig.state().is_up(3), "what needs no key is served");
+    for (number, paired) in [(0, 1), (1, 1), (2, 0), (3, 0), (4, 1)] {
+        let report = ground.sensor(&format!("sensor-{number}"), "report");
+        assert_eq!(report["paired"], paired, "{report}");
+    }
+    rig.stop().await;
+}

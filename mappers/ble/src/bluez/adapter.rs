@@ -52,7 +52,8 @@ impl Adapter {
         let tree = Tree { adapter: name.clone(), ..Tree::default() };
         let state = Mutex::new(State { tree, ..State::default() });
         let (changed, look, held, most) = (Notify::new(), Notify::new(), Notify::new(), AtomicUsize::new(0));
-        Self { bus, name, address, state, changed, look, held, scan: tokio::sync::Mutex::default(), most }
+        let (scan, agent, consents) = Default::default();
+        Self { bus, name, address, state, changed, look, held, scan, agent, consents, most }
     }
 }
 

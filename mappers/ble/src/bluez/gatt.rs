@@ -19,8 +19,11 @@ impl Adapter {
     where
         B: serde::Serialize + zbus::DynamicType + Sync,
     {
-        let whom = (names::BLUEZ, &*what.path, names::CHARACTERISTIC, member);
-        bus::ask(&self.bus, whom, body, until).await.map_err(|failure| self.refusal(what, member, &failure))
+        let (whom, began) = ((names::BLUEZ, &*what.path, names::CHARACTERISTIC, member), Instant::now());
+        bus::ask(&self.bus, whom, body, until).await.map_err(|failure| {
+            let unpaired = self.refused_since(what.device, began);
+            unpaired.unwrap_or_else(|| self.refusal(what, member, &failure))
+        })
     }
     fn refusal(&self, what: &Characteristic, member: &'static str, failure: &bus::Failure) -> Error {
         match failure {

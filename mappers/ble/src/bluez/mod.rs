@@ -1,6 +1,7 @@
 //! BlueZ over the system bus (docs/adr: BlueZ without a library of its own). One connection per adapter, and one stream of signals: what
 //! BlueZ knows of a device is kept by them, and not asked for.
 mod adapter;
+mod agent;
 mod bus;
 mod echo;
 mod gatt;
@@ -12,7 +13,7 @@ mod tree;
 use crate::{
     address::Address,
     error::{Error, Result},
-    radio::{Characteristic, Radio, Stack, Watched},
+    radio::{Characteristic, Consent, Radio, Stack, Watched},
 };
 use pollux_mapper::Instant;
 use std::{
@@ -59,6 +60,9 @@ pub struct Adapter {
     /// There is something in `State::held`.
     held: Notify,
     scan: tokio::sync::Mutex<scan::Scan>,
+    /// Our agent is known to BlueZ.
+    agent: tokio::sync::Mutex<bool>,
+    consents: agent::Consents,
     /// Connections that it can carry; 0: not known.
     most: AtomicUsize,
 }
@@ -195,6 +199,12 @@ impl Radio for Adapter {
             self.disconnect(device, Instant::now() + REPAIR).await;
         }
         dialled
+    }
+    async fn consent(&self, device: Address, to: Consent) -> Result<()> {
+        self.let_pair(device, to).await
+    }
+    async fn pair(&self, device: Address, until: Instant) -> Result<()> {
+        self.pair_with(device, until).await
     }
     async fn disconnect(&self, device: Address, until: Instant) {
         self.state().subscribed.retain(|_, one| one.device != device);

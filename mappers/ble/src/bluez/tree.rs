@@ -23,6 +23,8 @@ const MOST: usize = 4096;
 pub(super) struct Device {
     pub(super) name: Option<String>,
     pub(super) connected: bool,
+    /// There are keys.
+    pub(super) paired: bool,
     /// Its services are all listed.
     pub(super) resolved: bool,
     /// It was heard then.
@@ -132,6 +134,9 @@ impl Tree {
         }
         if let Some(Variant::Bool(resolved)) = properties.get("ServicesResolved") {
             device.resolved = *resolved;
+        }
+        if let Some(Variant::Bool(paired)) = properties.get("Paired") {
+            device.paired = *paired;
         }
         if was && !device.connected {
             device.resolved = false;
