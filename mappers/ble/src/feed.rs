@@ -69,7 +69,7 @@ impl Feed {
             port,
             key,
             news: Notify::new(),
-            state: Mutex::new(State { last, found, ..State::default() }),
+            state: Mutex::new(State { found, last, ..State::default() }),
         })
     }
     fn state(&self) -> MutexGuard<'_, State> {
@@ -286,7 +286,9 @@ impl Feed {
     /// They are told when they change.
     pub(crate) fn pushes(&self, slots: impl Iterator<Item = Slot>) {
         let slots: Vec<Slot> = slots.collect();
-        slots.iter().for_each(|slot| self.port.pushes(*slot));
+        for slot in &slots {
+            self.port.pushes(*slot);
+        }
         self.state().pushed.extend(slots);
     }
     /// There is a connection.

@@ -11,7 +11,7 @@ use pollux_ble_codec::advert::bthome::Key;
 use pollux_crds::BlePairing;
 use pollux_mapper::{Cx, Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Port, Samples, Value, Written};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
@@ -54,7 +54,7 @@ impl<S: Stack> Link<S> {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    fn feed(&self, unit: &Unit) -> Result<Arc<Feed>> {
+    pub(crate) fn feed(&self, unit: &Unit) -> Result<Arc<Feed>> {
         self.state().feeds.get(&unit.id()).cloned().ok_or_else(|| Error::Config("it is not attached".to_owned()))
     }
     fn slots(&self) -> usize {
@@ -195,8 +195,10 @@ impl<S: Stack> Link<S> {
         loop {
             tokio::time::sleep(LOOK).await;
             let (now, feeds) = (Instant::now(), self.state().feeds.values().cloned().collect::<Vec<_>>());
-            feeds.iter().for_each(|feed| feed.watch(now, false));
-            feeds.iter().for_each(|feed| feed.alive());
+            for feed in feeds {
+                feed.watch(now, false);
+                feed.alive();
+            }
         }
     }
     async fn fetch(
@@ -231,78 +233,6 @@ impl<S: Stack> Link<S> {
                 Ok(value) => out.put(item.slot, value),
                 Err(fault) => out.fault(item.slot, fault),
             }
-        }
-        Ok(())
-    }
-    async fn put(
-        &self,
-        unit: &Unit,
-        values: &[(usize, Value)],
-        until: Instant,
-        out: &mut Written,
-    ) -> std::result::Result<(), Fault<Error>> {
-        let feed = self.feed(unit).map_err(Error::of_device)?;
-        let mut groups = BTreeMap::<usize, Vec<usize>>::new();
-        for (number, (at, _)) in values.iter().enumerate() {
-            match unit.items.get(*at).and_then(crate::point::Item::place) {
-                Some(place) => groups.entry(place).or_default().push(number),
-                None => out.refused(number, PointFault::new(ErrorKind::Config, "only a characteristic can be written")),
-            }
-        }
-        for (place, numbers) in groups {
-            let own: Vec<(usize, usize, &Value)> = numbers
-                .iter()
-                .filter_map(|number| values.get(*number).map(|(at, value)| (*number, *at, value)))
-                .collect();
-            self.put_one(&feed, place, &own, until, out).await?;
-        }
-        Ok(())
-    }
-    /// Values of one characteristic, in one write; (number in the group, point, value).
-    async fn put_one(
-        &self,
-        feed: &Feed,
-        place: usize,
-        own: &[(usize, usize, &Value)],
-        until: Instant,
-        out: &mut Written,
-    ) -> std::result::Result<(), Fault<Error>> {
-        let refuse = |out: &mut Written, fault: &PointFault| {
-            own.iter().for_each(|(number, ..)| out.refused(*number, fault.clone()))
-        };
-        let found = match feed.place(place) {
-            Ok(found) => found,
-            Err(fault) => return Ok(refuse(out, &fault)),
-        };
-        let items: Vec<_> = own.iter().filter_map(|(_, at, value)| Some((feed.unit.items.get(*at)?, *value))).collect();
-        let answered = match crate::write::answered(&found, items.iter().map(|(item, _)| item.write)) {
-            Ok(answered) => answered,
-            Err(fault) => return Ok(refuse(out, &fault)),
-        };
-        let mut bytes = None;
-        if items.iter().any(|(item, _)| item.is_part()) {
-            own.iter().for_each(|(number, ..)| out.not_sent(*number));
-            match self.radio.read(&found, until).await {
-                Ok(before) => bytes = Some(before),
-                Err(Error::Refused(text)) => {
-                    let text = format!("it is a part of a value that cannot be read first: {text}");
-                    return Ok(refuse(out, &PointFault::new(ErrorKind::Protocol, text)));
-                }
-                Err(other) => return Err(other.of_device()),
-            }
-        }
-        for (item, value) in &items {
-            match item.encode(value, bytes.as_deref()) {
-                Ok(encoded) => bytes = Some(encoded),
-                Err(fault) => return Ok(refuse(out, &fault)),
-            }
-        }
-        let Some(bytes) = bytes else { return Ok(()) };
-        own.iter().for_each(|(number, ..)| out.sending(*number));
-        match self.radio.write(&found, &bytes, answered, until).await {
-            Ok(()) => own.iter().for_each(|(number, ..)| out.done(*number)),
-            Err(error @ Error::Refused(_)) => refuse(out, &error.of_point()),
-            Err(other) => return Err(other.of_device()),
         }
         Ok(())
     }

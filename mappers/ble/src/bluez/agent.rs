@@ -1,5 +1,11 @@
 //! Our agent: what BlueZ asks when a device wants to pair (doc/org.bluez.Agent.rst). Nobody sits there to be asked: what a device may do
 //! is configured.
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::used_underscore_binding,
+    clippy::unused_self,
+    reason = "BlueZ's interface, and what zbus makes of it"
+)]
 use super::{Adapter, adapter::CALL, bus, names, names::Place};
 use crate::{
     address::Address,
@@ -70,7 +76,6 @@ impl Agent {
 }
 
 #[interface(name = "org.bluez.Agent1")]
-#[expect(clippy::unused_self, reason = "BlueZ's interface")]
 impl Agent {
     fn release(&self) {}
     fn cancel(&self) {}

@@ -128,7 +128,9 @@ impl Adapter {
                 let handle = one.handle;
                 let real = one.echo.signalled(message.recv_position(), value);
                 drop(state);
-                real.into_iter().for_each(|value| heard(Event::Notified(device, handle, value)));
+                for value in real {
+                    heard(Event::Notified(device, handle, value));
+                }
             }
         }
     }

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// Long: a machine with much to do.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is known by now; devices by their position.
 #[derive(Debug, Default)]
@@ -107,10 +107,10 @@ impl<S: Stack> Rig<S> {
         let names: Vec<Vec<String>> =
             specs.iter().map(|spec| spec.points.iter().map(|(name, _)| (*name).to_owned()).collect()).collect();
         let listening = tokio::spawn(listen(status, seen.clone(), names.clone()));
-        let stats = engine.stats();
+        let counted = engine.stats();
         let running = engine.run(told, Arc::new(cx), cancel.clone());
         let running = tokio::spawn(async move { drop(running.await) });
-        let rig = Self { commands, seen, names, stats, cancel, tasks: vec![listening, running] };
+        let rig = Self { commands, seen, names, stats: counted, cancel, tasks: vec![listening, running] };
         for (key, spec) in (0..).zip(specs) {
             rig.apply(key, spec).await;
         }

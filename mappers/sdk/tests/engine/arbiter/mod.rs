@@ -16,7 +16,13 @@ pub fn ms(n: u64) -> Duration {
 /// Points 0, 1, 2 … at these intervals, in milliseconds.
 pub fn plan(intervals: &[u64], phase: u64) -> Plan {
     let group = |(point, every): (u32, &u64)| (Interval::Every(ms(*every)), vec![point]);
-    Plan { groups: (0..).zip(intervals).map(group).collect(), offline_after: 3, phase, timeout: ms(1_000) }
+    Plan {
+        groups: (0..).zip(intervals).map(group).collect(),
+        offline_after: 3,
+        phase,
+        timeout: ms(1_000),
+        ..Plan::default()
+    }
 }
 
 /// One exchange as it went.
