@@ -112,7 +112,8 @@ fn choose(shown: &[Shown], wanted: Option<&str>) -> Result<Shown> {
 /// There is no bus, or it does not want us.
 fn unreachable(text: &str) -> Error {
     let lower = text.to_ascii_lowercase();
-    if lower.contains("permission denied") || lower.contains("auth") || lower.contains("handshake") {
+    // A bus that cannot look up the groups of a uid hangs up behind the handshake.
+    if ["permission denied", "auth", "handshake", "read from socket"].iter().any(|word| lower.contains(word)) {
         return Error::Denied(format!(
             "the system bus refuses this user: its uid must be one that the host knows ({text})"
         ));
@@ -138,5 +139,14 @@ mod tests {
         assert!(told(Some("hci1")).contains("powered off"), "{}", told(Some("hci1")));
         assert!(told(Some("hci7")).contains("there are: hci0 (00:00:00:00:00:4), hci10"), "{}", told(Some("hci7")));
         assert_eq!(choose(&[], None).unwrap_err(), Error::NoAdapter("this node has no Bluetooth adapter".into()));
+    }
+
+    #[test]
+    fn a_bus_that_is_not_there_and_one_that_hangs_up_are_told_apart() {
+        let hung_up = unreachable("I/O error: failed to read from socket");
+        assert!(matches!(&hung_up, Error::Denied(text) if text.contains("its uid must be one that the host knows")));
+        let absent =
+            unreachable("failed to connect to `unix:path=/run/dbus/system_bus_socket`: No such file or directory");
+        assert!(matches!(&absent, Error::Stack(text) if text.contains("no D-Bus system bus")), "{absent}");
     }
 }

@@ -31,9 +31,10 @@ impl Failure {
     }
     /// Nobody is there to ask.
     pub(super) fn is_nobody(&self) -> bool {
-        matches!(self, Self::Refused(name, _) if matches!(name.as_str(), "org.freedesktop.DBus.Error.ServiceUnknown"
-            | "org.freedesktop.DBus.Error.NameHasNoOwner" | "org.freedesktop.DBus.Error.Spawn.ExecFailed"
-            | "org.freedesktop.DBus.Error.Disconnected"))
+        let Self::Refused(name, _) = self else { return false };
+        // Spawn.…: the bus has tried to start it.
+        let word = name.strip_prefix("org.freedesktop.DBus.Error.").unwrap_or_default();
+        matches!(word, "ServiceUnknown" | "NameHasNoOwner" | "Disconnected") || word.starts_with("Spawn.")
     }
     pub(super) fn is_denied(&self) -> bool {
         matches!(self, Self::Refused(name, _) if name == "org.freedesktop.DBus.Error.AccessDenied")
@@ -98,4 +99,21 @@ pub(super) async fn listen(bus: &Connection, until: Instant) -> Result<(), Failu
         ask(bus, (names::BUS, names::BUS_PATH, names::BUS, "AddMatch"), &rule, until).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bluetoothd_that_the_bus_cannot_start_is_not_there() {
+        let refused = |name: &str| Failure::Refused(name.into(), String::new());
+        for name in ["ServiceUnknown", "NameHasNoOwner", "Spawn.ChildExited", "Spawn.ExecFailed"] {
+            assert!(refused(&format!("org.freedesktop.DBus.Error.{name}")).is_nobody(), "{name}");
+        }
+        for name in ["org.freedesktop.DBus.Error.AccessDenied", "org.bluez.Error.Failed", "Spawn.ChildExited"] {
+            assert!(!refused(name).is_nobody(), "{name}");
+        }
+        assert!(!Failure::Late.is_nobody());
+    }
 }
