@@ -1,6 +1,6 @@
 //! The adapter.
 use super::{Address, Air, Characteristic, Dial, Error, Say, World};
-use pollux_ble::radio::{Event, Radio, Watched};
+use pollux_ble::radio::{Consent, Event, Radio, Watched};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -146,6 +146,13 @@ impl Radio for Ether {
             world.of(what.device).subscribed.insert(what.handle);
         };
         self.ask(what, until, subscribe).await
+    }
+    async fn consent(&self, _: Address, _: Consent) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Nobody here asks for it.
+    async fn pair(&self, _: Address, _: Instant) -> Result<(), Error> {
+        Ok(())
     }
     async fn run(&self, heard: &(dyn Fn(Event) + Sync)) -> Error {
         loop {
