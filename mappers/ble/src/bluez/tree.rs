@@ -245,3 +245,82 @@ fn advert(properties: &Properties<'_>, name: Option<String>) -> Advert {
     }
     advert
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "/org/bluez/hci0/dev_C0_FF_EE_00_00_01";
+
+    fn one() -> Address {
+        "C0:FF:EE:00:00:01".parse().unwrap()
+    }
+    fn tree(watched: Watched) -> Tree {
+        Tree { adapter: "hci0".to_owned(), watched, ..Tree::default() }
+    }
+    fn watching() -> Tree {
+        tree(Watched { addresses: [one()].into(), ..Watched::default() })
+    }
+    fn device<'m>(more: impl IntoIterator<Item = (&'m str, Variant<'m>)>) -> HashMap<&'m str, Properties<'m>> {
+        HashMap::from([(names::DEVICE, more.into_iter().collect())])
+    }
+    fn rssi(rssi: i16) -> (&'static str, Variant<'static>) {
+        ("RSSI", Variant::I16(rssi))
+    }
+    fn on(name: &'static str, on: bool) -> (&'static str, Variant<'static>) {
+        (name, Variant::Bool(on))
+    }
+    fn stranger(number: u16) -> String {
+        let [high, low] = number.to_be_bytes();
+        format!("/org/bluez/hci0/dev_00_01_02_03_{high:02X}_{low:02X}")
+    }
+
+    #[test]
+    fn strangers_are_not_kept() {
+        let names = Watched { names: ["lamp".to_owned()].into(), ..Watched::default() };
+        for mut tree in [watching(), tree(names)] {
+            for number in 0..10_000 {
+                let (path, named) = (stranger(number), ("Name", Variant::from("a stranger")));
+                assert_eq!(tree.added(&path, &device([rssi(-60), named]), true), None);
+                assert_eq!(tree.changed(&path, names::DEVICE, &HashMap::from([rssi(-61)])), None);
+                assert!(!tree.wants_path(&format!("{path}/service0001")));
+            }
+            assert_eq!((tree.devices.len(), tree.devices.capacity()), (0, 0));
+        }
+        assert!(!watching().wants_path(&stranger(1)), "its messages are not even read");
+    }
+    #[test]
+    fn who_is_watched_is_kept_until_it_is_not_or_bluez_forgets_it() {
+        let mut tree = watching();
+        let heard = |rssi| Some(News::Heard(one(), Advert { rssi: Some(rssi), ..Advert::default() }));
+        assert_eq!(tree.added(PATH, &device([rssi(-60)]), true), heard(-60));
+        assert_eq!(tree.changed(PATH, names::DEVICE, &HashMap::from([rssi(-61)])), heard(-61));
+        tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", true)]));
+        assert_eq!(tree.removed(PATH, &["org.example.Other"]), None);
+        assert_eq!(tree.removed(PATH, &[names::DEVICE]), Some(News::Disconnected(one())));
+        assert_eq!(tree.devices.len(), 0);
+
+        tree.added(PATH, &device([rssi(-60)]), true);
+        tree.watch(Watched::default());
+        assert_eq!(tree.devices.len(), 0);
+    }
+    #[test]
+    fn what_bluez_remembers_is_not_heard() {
+        let mut tree = watching();
+        assert_eq!(tree.added(PATH, &device([rssi(-60)]), false), None);
+        assert_eq!(tree.devices.get(&one()).map(|device| device.heard), Some(None));
+    }
+    #[test]
+    fn an_end_is_told_once_and_a_name_is_looked_up() {
+        let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
+        assert_eq!(tree.named("lamp"), None);
+        tree.added(PATH, &device([("Name", Variant::from("lamp")), rssi(-60)]), true);
+        assert_eq!(tree.named("lamp"), Some(one()));
+        let mut say = |connected| tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", connected)]));
+        assert_eq!(say(true), None);
+        assert_eq!(say(false), Some(News::Disconnected(one())));
+        assert_eq!(say(false), None);
+        tree.removed(PATH, &[names::DEVICE]);
+        assert_eq!(tree.named("lamp"), None);
+    }
+}
