@@ -11,7 +11,7 @@ use pollux_ble_codec::{
     Company,
     advert::{
         self,
-        bthome::{Info, Key, PacketIds, Replay, Verdict},
+        bthome::{Info, Key, PacketIds},
     },
 };
 use pollux_crds::{BleAbout, BleNotify};
@@ -57,7 +57,6 @@ struct State {
     up: bool,
     /// What was last told of each point that is listened to.
     last: Vec<Option<Result<Value, PointFault>>>,
-    replay: Replay,
     packets: PacketIds,
 }
 
@@ -189,7 +188,7 @@ impl Feed {
         match (&self.key, format) {
             (Some(key), advert::Format::BtHome) => {
                 let opened = key.open(address.0, data)?;
-                if self.state().replay.check(opened.counter) != Verdict::New {
+                if !self.unit.is_new(opened.counter) {
                     return Ok(());
                 }
                 advert::bthome::read(opened.payload(), &mut each)?;
@@ -241,6 +240,9 @@ impl Feed {
     }
 
     // ---- whether it is there
+    pub(crate) fn was_heard(&self) -> bool {
+        self.state().heard.is_some()
+    }
     /// Until it is heard.
     pub(crate) async fn first(&self) {
         while self.state().heard.is_none() {

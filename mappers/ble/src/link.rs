@@ -181,6 +181,13 @@ impl<S: Stack> Link<S> {
                     }
                 }
             }
+            Event::Known(address, advert) => {
+                for feed in feeds {
+                    if !feed.was_heard() && is(&feed, address, advert.name.as_deref()) {
+                        feed.heard(address, &advert);
+                    }
+                }
+            }
             Event::Notified(address, handle, value) => {
                 let own = feeds.iter().filter(|feed| feed.unit.connects && feed.address() == Some(address));
                 own.for_each(|feed| feed.notified(handle, &value));

@@ -7,7 +7,7 @@ use crate::{
     unit::Unit,
 };
 use pollux_crds::{BleBinding, BleDevice};
-use pollux_mapper::{ConfigError, Cx, Exchange, Hold, Job, Point, PointFault, Protocol, Value};
+use pollux_mapper::{ConfigError, Cx, Exchange, Hold, Job, Knowledge, Point, PointFault, Protocol, Value};
 use std::{collections::BTreeMap, time::Duration};
 
 /// The protocol, over a Bluetooth stack.
@@ -49,6 +49,18 @@ impl<S: Stack> Protocol for Ble<S> {
 
     fn encoded(&self, unit: &Unit, point: usize, value: &Value) -> Result<Value, PointFault> {
         unit.items.get(point).map_or_else(|| Ok(value.clone()), |item| item.encoded(value))
+    }
+
+    fn generation(&self, unit: &Unit) -> u64 {
+        unit.generation()
+    }
+
+    fn knowledge(&self, unit: &Unit) -> Knowledge {
+        Knowledge { kept: unit.kept(), ..Knowledge::default() }
+    }
+
+    fn recall(&self, unit: &Unit, kept: &serde_json::Value) {
+        unit.recall(kept);
     }
 
     fn hold(&self, unit: &Unit) -> Hold {

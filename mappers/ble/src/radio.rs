@@ -39,6 +39,8 @@ pub struct Advert {
 pub enum Event {
     /// It was heard.
     Heard(Address, Advert),
+    /// What it advertised a short while ago, for who did not listen then: one that says the same again is not told of again.
+    Known(Address, Advert),
     /// It notified or indicated a value of the characteristic with this handle.
     Notified(Address, u16, Vec<u8>),
     /// Its connection ended.

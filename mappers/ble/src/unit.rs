@@ -4,12 +4,16 @@ use crate::{
     error::Error,
     point::{Item, Place, Source},
 };
-use pollux_ble_codec::advert;
+use pollux_ble_codec::advert::{
+    self,
+    bthome::{Replay, Verdict},
+};
 use pollux_crds::{BleBinding, BleConnection, BleDevice, BlePairing, Span};
 use pollux_mapper::{ConfigError, Hold, Instant, Point};
+use serde_json::{Value as Json, json};
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -22,6 +26,15 @@ const CONNECT: Duration = Duration::from_secs(20);
 
 /// Between two attempts to pair with a device that refused.
 const PAIR_AGAIN: Duration = Duration::from_secs(30);
+
+/// Between two times that the counter of its advertisements is kept.
+const KEEP: Duration = Duration::from_mins(10);
+
+#[derive(Debug, Default)]
+struct Counter {
+    replay: Replay,
+    kept: Option<Instant>,
+}
 
 /// Which device it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +62,10 @@ pub struct Unit {
     pub(crate) bind_key: Option<String>,
     pub(crate) heard_within: Span,
     pub(crate) connect_timeout: Duration,
+    /// Which of its encrypted advertisements are new.
+    replay: Mutex<Counter>,
+    /// How often that was to be kept.
+    generation: AtomicU64,
     /// When it last did not pair, and why.
     unpaired: Mutex<Option<(Instant, Error)>>,
 }
@@ -91,12 +108,41 @@ impl Unit {
             bind_key: device.bind_key_from.as_ref().map(entry),
             heard_within: device.heard_within.unwrap_or(HEARD_WITHIN),
             connect_timeout: device.connect_timeout.map_or(CONNECT, Span::duration),
+            replay: Mutex::default(),
+            generation: AtomicU64::new(0),
             unpaired: Mutex::default(),
         })
     }
     /// Another for each unit of this process.
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+    fn counter(&self) -> MutexGuard<'_, Counter> {
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Whether an advertisement with this counter is to be believed. What comes within ten minutes of a restart may be believed twice:
+    /// a state folder lies on flash, and each advertisement has a counter.
+    pub(crate) fn is_new(&self, counter: u32) -> bool {
+        let mut known = self.counter();
+        let new = known.replay.check(counter) == Verdict::New;
+        if new && known.kept.is_none_or(|at| at.elapsed() >= KEEP) {
+            known.kept = Some(Instant::now());
+            self.generation.fetch_add(1, Relaxed);
+        }
+        new
+    }
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+    /// `{"counter": 17}`, where there is one.
+    pub(crate) fn kept(&self) -> Json {
+        self.counter().replay.last().map_or(Json::Null, |counter| json!({"counter": counter}))
+    }
+    pub(crate) fn recall(&self, kept: &Json) {
+        let counter = kept.get("counter").and_then(Json::as_u64).and_then(|counter| u32::try_from(counter).ok());
+        if counter.is_some() || kept.is_null() {
+            *self.counter() = Counter { replay: Replay::new(counter), kept: None };
+        }
     }
     /// It did not pair a short while ago: a device may lock out who tries again and again.
     pub(crate) fn unpaired(&self) -> Result<(), Error> {

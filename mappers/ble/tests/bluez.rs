@@ -10,6 +10,8 @@ use serde_json::{Value as Json, json};
 
 const SETTING: &str = "12345678-0000-1000-8000-00805f9b0001";
 
+const SEALED: &str = "54:48:E6:8F:80:A5";
+
 fn address(number: usize) -> String {
     format!("F0:F1:F2:F3:F4:{number:02X}")
 }
@@ -149,6 +151,9 @@ async fn who_only_advertises_needs_no_connection() {
             json!({"interval_ms": 200, "name": false, "kind": "nonconnectable",
             "manufacturer": {"0499": "0512fc5394c37c0004fffc040cac364200cdcbb8334c884f"}})
         ),
+        // bthome.io's own example of encryption.
+        json!({"address": SEALED, "address_type": "public", "name": "sensor-2", "advertise": {"interval_ms": 200, "name": false,
+            "kind": "nonconnectable", "service_data": {"fcd2": "41a47266c95f730011223378237214"}}}),
         beacon(
             1,
             json!({"interval_ms": 200, "name": false, "kind": "nonconnectable", "service_data": {"fcd2": "40000902c40903bf1302030a"}})
@@ -157,11 +162,23 @@ async fn who_only_advertises_needs_no_connection() {
     let ruuvi = |field| json!({"advertisement": {"format": "Ruuvi5", "field": field}});
     let bthome =
         |field: &str, index: i32| json!({"advertisement": {"format": "BTHome", "field": field, "index": index}});
-    let rig = Rig::start(
+    let keys = [
+        ("plant.keys.right", "231d39c1d7cc1ab1aee224cd096db932\n"),
+        ("plant.keys.wrong", "00000000000000000000000000000000"),
+    ];
+    let keys = keys.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
+    let cx = pollux_mapper::Cx { secrets: keys.into(), ..pollux_mapper::Cx::default() };
+    let sealed = |key: &str| {
+        spec(
+            json!({"address": SEALED, "bindKeyFrom": {"secret": "plant.keys", "key": key}}),
+            vec![("temperature", bthome("temperature", 1))],
+        )
+    };
+    let rig = Rig::start_with(
         ground.stack(),
         vec![
             spec(
-                json!({"address": address(0), "heardWithin": "2s"}),
+                json!({"address": address(0), "heardWithin": "25s"}),
                 vec![
                     ("temperature", ruuvi("temperature")),
                     ("humidity", ruuvi("humidity")),
@@ -171,9 +188,16 @@ async fn who_only_advertises_needs_no_connection() {
             ),
             spec(json!({"address": address(1)}), vec![("temperature", bthome("temperature", 1)), ("second", bthome("temperature", 2))]),
             spec(json!({"address": address(9), "heardWithin": "2s"}), vec![("rssi", json!({"about": "Rssi"}))]),
+            sealed("right"),
+            sealed("wrong"),
         ],
+        cx,
     )
     .await;
+    rig.until_is(3, "temperature", 25.06).await;
+    rig.until("its counter is kept", |state| state.kept.get(&3) == Some(&json!({"counter": 0x3322_1100}))).await;
+    rig.until_bad(4, "temperature", "integrity").await;
+    assert!(rig.state().is_up(4), "it is there, whatever it says");
     rig.until_is(0, "temperature", 24.3).await;
     rig.until_is(0, "humidity", 53.49).await;
     rig.until_is(0, "raw", 4860_i64).await;
@@ -183,7 +207,7 @@ async fn who_only_advertises_needs_no_connection() {
     assert_eq!(ground.sensor("sensor-0", "report")["connected"], 0, "nobody connected");
 
     ground.sensor("sensor-0", "silence");
-    rig.until_down(0, "not heard for 2s").await;
+    rig.until_down(0, "not heard for 25s").await;
     ground.ask(&json!({"do": "sensor", "name": "sensor-0", "how": "advertise"}));
     rig.until_up(0).await;
     rig.stop().await;

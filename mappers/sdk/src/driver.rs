@@ -73,8 +73,8 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         let _ = (unit, exchange);
         None
     }
-    /// Differs whenever `plan` or `knowledge` may answer otherwise than before: looked at after each piece of work of the unit, so
-    /// it must cost nothing. Default: only [`Done::Replan`] says so.
+    /// Differs whenever `plan` or `knowledge` may answer otherwise than before: looked at after each piece of work of the unit, and after
+    /// what it pushes, so it must cost nothing. Default: only [`Done::Replan`] says so.
     fn generation(&self, unit: &Self::Unit) -> u64 {
         let _ = unit;
         0

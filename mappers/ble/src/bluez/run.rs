@@ -192,7 +192,12 @@ impl Adapter {
         all.sort_by_key(|(path, _)| path.as_str().to_owned());
         let mut state = self.state();
         for (path, interfaces) in all {
-            state.tree.added(path.as_str(), interfaces, false);
+            // BlueZ takes the strength away when it has not heard it for a while.
+            let near = interfaces.get(names::DEVICE).is_some_and(|properties| properties.contains_key("RSSI"));
+            if let Some(News::Heard(device, advert)) = state.tree.added(path.as_str(), interfaces, near) {
+                state.held.push(Event::Known(device, advert));
+                self.held.notify_one();
+            }
             let own = interfaces.get(names::ADAPTER).filter(|_| path.as_str() == names::adapter(&self.name));
             if let Some(Variant::Bool(scans)) = own.and_then(|properties| properties.get("Discovering")) {
                 state.scans = *scans;

@@ -69,7 +69,7 @@ impl Tree {
             watched.all || watched.addresses.contains(address) || named
         });
     }
-    /// An object is there, with these interfaces. `live`: it came just now, so what it advertises does.
+    /// An object is there, with these interfaces. `live`: what it advertises came just now, or a short while ago.
     pub(super) fn added(&mut self, path: &str, interfaces: &HashMap<&str, Properties<'_>>, live: bool) -> Option<News> {
         let place = Place::of(path, &self.adapter)?;
         let Some(inner) = place.inner else {

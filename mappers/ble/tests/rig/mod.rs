@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) told: BTreeMap<(u64, String), usize>,
     pub(crate) connected: BTreeMap<u64, Connected>,
     pub(crate) link: Option<LinkState>,
+    /// What is to survive a restart.
+    pub(crate) kept: BTreeMap<u64, Json>,
 }
 
 impl State {
@@ -196,7 +198,7 @@ impl<S: Stack> Rig<S> {
 }
 
 async fn listen(mut status: Status, seen: Arc<Seen>, names: Vec<Vec<String>>) {
-    while let Some(News { link, numbers, changes, confirmed, connected, .. }) = status.next().await {
+    while let Some(News { link, numbers, changes, confirmed, connected, known, .. }) = status.next().await {
         let mut state = seen.state.lock().expect("no panic");
         for change in numbers.changes().chain(changes).chain(confirmed) {
             let device = usize::try_from(change.device.0).expect("few");
@@ -206,6 +208,7 @@ async fn listen(mut status: Status, seen: Arc<Seen>, names: Vec<Vec<String>>) {
         }
         state.link = link.or(state.link.take());
         state.connected.extend(connected.into_iter().map(|word| (word.device.0, word)));
+        state.kept.extend(known.into_iter().map(|known| (known.device.0, known.knowledge.kept)));
         drop(state);
         seen.changed.notify_waiters();
     }

@@ -214,7 +214,7 @@ impl<P: Protocol> Engine<P> {
         self.inbox.take(&mut mail);
         self.stats.lost_pushes.add(std::mem::take(&mut mail.lost));
         let now = self.columns.now();
-        let (mut from, mut others) = (0, mail.others.drain(..));
+        let (mut from, mut others, mut learned) = (0, mail.others.drain(..), vec![]);
         for Part { unit, epoch, numbers: end, others: count } in mail.parts.drain(..) {
             let numbers = mail.numbers.get(from..end).unwrap_or_default();
             let mut first = from;
@@ -254,6 +254,9 @@ impl<P: Protocol> Engine<P> {
             if confirmed {
                 self.untold.insert(device);
             }
+            if self.protocol.generation(&held.unit) != held.version {
+                learned.push(device); // by what was pushed
+            }
         }
         drop(others);
         mail.numbers.clear();
@@ -261,6 +264,9 @@ impl<P: Protocol> Engine<P> {
             self.heed(unit as usize, cell);
         }
         self.mail = mail;
+        for device in learned {
+            self.look_at_known(device, false);
+        }
         self.flush();
     }
     /// The newest word of an attachment.
