@@ -150,7 +150,9 @@ impl World {
                 heard.push((*address, Advert { name: device.name.clone(), ..device.advert.clone() }));
             }
         }
-        heard.into_iter().for_each(|(address, advert)| self.advertise(address, advert));
+        for (address, advert) in heard {
+            self.advertise(address, advert);
+        }
         self.devices.values().filter(|device| device.every.is_some()).filter_map(|device| device.next).min()
     }
     pub(crate) fn characteristics(&self, address: Address) -> Vec<Characteristic> {

@@ -75,7 +75,7 @@ async fn hundreds_that_are_not_there_do_not_keep_the_present_from_being_heard() 
     assert_eq!(air.world().most, 1, "nobody is connected to but the one that is read");
     // They come, and need not be looked for.
     air.turn(|world| {
-        world.devices.values_mut().filter(|one| one.places.is_empty()).for_each(|one| *one = beacon(second))
+        world.devices.values_mut().filter(|one| one.places.is_empty()).for_each(|one| *one = beacon(second));
     });
     rig.until("all are there", |state| {
         (0..206).all(|device| state.is_up(device) && state.is(device, "p", &Value::Int(-50)))
