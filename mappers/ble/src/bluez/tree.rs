@@ -280,8 +280,8 @@ mod tests {
         let names = Watched { names: ["lamp".to_owned()].into(), ..Watched::default() };
         for mut tree in [watching(), tree(names)] {
             for number in 0..10_000 {
-                let (path, named) = (stranger(number), ("Name", Variant::from("a stranger")));
-                assert_eq!(tree.added(&path, &device([rssi(-60), named]), true), None);
+                let (path, called) = (stranger(number), ("Name", Variant::from("a stranger")));
+                assert_eq!(tree.added(&path, &device([rssi(-60), called]), true), None);
                 assert_eq!(tree.changed(&path, names::DEVICE, &HashMap::from([rssi(-61)])), None);
                 assert!(!tree.wants_path(&format!("{path}/service0001")));
             }
