@@ -70,6 +70,11 @@ impl Error {
             other => Fault::Device(other),
         }
     }
+    /// It was refused because the link is not paired.
+    pub(crate) fn wants_pairing(&self) -> bool {
+        let words = ["wants to be paired", "insufficient authentication", "insufficient encryption"];
+        matches!(self, Self::Refused(text) if words.iter().any(|word| text.contains(word)))
+    }
     /// Its words for one point.
     pub(crate) fn of_point(&self) -> PointFault {
         PointFault::new(self.kind(), self.to_string())

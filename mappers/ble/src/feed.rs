@@ -4,7 +4,7 @@ use crate::{
     error::Error,
     point::{Source, told},
     radio::{Advert, Characteristic},
-    unit::Unit,
+    unit::{Unit, Whom},
 };
 use jiff::Timestamp;
 use pollux_ble_codec::{
@@ -16,8 +16,15 @@ use pollux_ble_codec::{
 };
 use pollux_crds::{BleAbout, BleNotify};
 use pollux_mapper::{ErrorKind, Instant, PointFault, Port, Slot, Value};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::sync::Notify;
+
+/// So long nobody asks a characteristic again that wanted a pairing in vain: a device may lock out who tries again and again.
+const SEALED: Duration = Duration::from_secs(30);
 
 /// One attachment.
 #[derive(Debug)]
@@ -52,6 +59,8 @@ struct State {
     found: Vec<Option<Characteristic>>,
     /// Points of characteristics that notify.
     pushed: Vec<Slot>,
+    /// Places that need a pairing which was refused, until then: each further read would ask for it again.
+    sealed: HashMap<usize, (Instant, PointFault)>,
     heard: Option<Instant>,
     /// It was said to be there.
     up: bool,
@@ -116,6 +125,12 @@ impl Feed {
             PointFault::new(ErrorKind::Config, text)
         })
     }
+    pub(crate) fn seal(&self, place: usize, fault: PointFault) {
+        self.state().sealed.insert(place, (Instant::now() + SEALED, fault));
+    }
+    pub(crate) fn sealed(&self, place: usize) -> Option<PointFault> {
+        self.state().sealed.get(&place).filter(|(until, _)| *until > Instant::now()).map(|(_, fault)| fault.clone())
+    }
     /// Points of a characteristic that are read.
     pub(crate) fn points_of(&self, place: usize) -> impl Iterator<Item = usize> {
         let items = self.unit.items.iter().enumerate();
@@ -126,9 +141,13 @@ impl Feed {
         self.points_of(place).any(|at| self.unit.items.get(at).is_some_and(|item| item.notify != BleNotify::Never))
     }
     pub(crate) fn notified(&self, handle: u16, bytes: &[u8]) {
-        let place = self.state().found.iter().position(|one| one.as_ref().is_some_and(|one| one.handle == handle));
-        let Some(place) = place else { return };
-        for at in self.points_of(place) {
+        let places: Vec<usize> = {
+            let state = self.state();
+            let found = state.found.iter().enumerate();
+            found.filter(|(_, one)| one.as_ref().is_some_and(|one| one.handle == handle)).map(|(at, _)| at).collect()
+        };
+        // Two names of one characteristic are both told.
+        for at in places.into_iter().flat_map(|place| self.points_of(place)) {
             let Some(item) = self.unit.items.get(at).filter(|item| item.notify != BleNotify::Never) else { continue };
             match item.decode(bytes) {
                 Ok(value) => drop(self.port.put(item.slot, value)),
@@ -266,6 +285,9 @@ impl Feed {
         let mut state = self.state();
         let silent = state.heard.is_none_or(|heard| now.duration_since(heard) > self.unit.heard_within.duration());
         if silent && (first || std::mem::replace(&mut state.up, false)) {
+            if matches!(self.unit.whom, Whom::Name(_)) {
+                state.address = None; // it may come back with another
+            }
             drop(state);
             let within = self.unit.heard_within;
             self.port.down(if first { "not heard yet".to_owned() } else { format!("not heard for {within}") });
@@ -313,6 +335,7 @@ impl Feed {
             Stage::Dialled | Stage::Broken => {}
             Stage::Made => state.stage = Stage::Broken,
             Stage::Used => {
+                state.stage = Stage::Broken;
                 drop(state);
                 self.port.down(Error::Gone(address).to_string());
             }

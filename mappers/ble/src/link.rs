@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     feed::Feed,
     protocol::Ble,
-    radio::{Consent, Event, Radio, Stack, Watched},
+    radio::{Consent, Event, Radio, Stack, Watched, earlier},
     unit::{Unit, Whom},
 };
 use pollux_ble_codec::advert::bthome::Key;
@@ -13,6 +13,7 @@ use pollux_mapper::{Cx, Done, ErrorKind, Exchange, Fault, Instant, Limits, Point
 use std::{
     collections::HashMap,
     convert::Infallible,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -28,7 +29,6 @@ const FIRST: Duration = Duration::from_secs(5);
 const WAITING: usize = 64;
 
 /// One adapter.
-#[derive(Debug)]
 pub struct Link<S: Stack> {
     radio: S::Radio,
     connections: usize,
@@ -42,6 +42,14 @@ struct State {
     feeds: HashMap<u64, Arc<Feed>>,
     /// All that were ever attached and are still configured: they are listened to, also while others have their slots.
     known: Vec<Weak<Unit>>,
+}
+
+/// Never shows a secret.
+impl<S: Stack> fmt::Debug for Link<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connections, state, .. } = self;
+        f.debug_struct("Link").field("connections", connections).field("state", state).finish_non_exhaustive()
+    }
 }
 
 impl<S: Stack> Link<S> {
@@ -108,16 +116,16 @@ impl<S: Stack> Link<S> {
         feed.unit.unpaired()?;
         let address = match &feed.unit.whom {
             Whom::Address(address) => *address,
-            Whom::Name(name) => self.radio.named(name, until).await?,
+            Whom::Name(name) => self.radio.named(name, earlier(until)).await?,
         };
         feed.is(address);
         self.radio.consent(address, self.consent(&feed.unit)?).await?;
         let all = self.radio.connect(address, until).await?;
         feed.made();
         feed.find(&all);
-        let ready = self.make_ready(feed, address, until).await.and_then(|()| feed.used(address));
+        let ready = self.make_ready(feed, address, earlier(until)).await.and_then(|()| feed.used(address));
         if ready.is_err() {
-            self.radio.disconnect(address, Instant::now() + LEAVE).await;
+            self.radio.disconnect(address, until).await;
         }
         ready
     }
@@ -226,8 +234,16 @@ impl<S: Stack> Link<S> {
             }
             return Ok(());
         };
+        if let Some(fault) = feed.sealed(place) {
+            return Err(Fault::Point(fault));
+        }
         let bytes = match feed.place(place) {
-            Ok(found) => self.radio.read(&found, until).await.map_err(Error::of_device)?,
+            Ok(found) => self.radio.read(&found, until).await.map_err(|error| {
+                if error.wants_pairing() {
+                    feed.seal(place, error.of_point());
+                }
+                error.of_device()
+            })?,
             Err(fault) => return Err(Fault::Point(fault)),
         };
         for (_, item) in items() {
@@ -245,11 +261,11 @@ impl<S: Stack> Link<S> {
     }
 }
 
-/// Whose it is that was heard. A name is looked at only where there is no address yet.
+/// Whose it is that was heard. A name is looked at only where there is no address yet: another that has it is a stranger.
 fn is(feed: &Feed, address: Address, name: Option<&str>) -> bool {
     match (&feed.unit.whom, feed.address()) {
         (_, Some(known)) if known == address => true,
-        (Whom::Name(wanted), _) if name == Some(wanted.as_str()) => {
+        (Whom::Name(wanted), None) if name == Some(wanted.as_str()) => {
             feed.is(address);
             true
         }

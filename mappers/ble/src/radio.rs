@@ -6,7 +6,7 @@ use crate::{
 };
 use pollux_ble_codec::Uuid;
 use pollux_mapper::Instant;
-use std::{collections::BTreeSet, future::Future, sync::Arc};
+use std::{collections::BTreeSet, fmt, future::Future, sync::Arc, time::Duration};
 
 /// Who is listened to; all others in the air cost nothing and are not remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct Characteristic {
 }
 
 /// What a device may do that asks to be paired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Consent {
     /// Nothing.
     No,
@@ -87,6 +87,26 @@ pub enum Consent {
     JustWorks,
     /// Pair by this passkey, and not without one.
     Passkey(u32),
+}
+
+/// Never shows the passkey.
+impl fmt::Debug for Consent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::No => "No",
+            Self::JustWorks => "JustWorks",
+            Self::Passkey(_) => "Passkey(…)",
+        })
+    }
+}
+
+/// When an attempt has to be given up, so that there is time by `until` to take back what it did: BlueZ needs two seconds to end a
+/// connection.
+#[must_use]
+pub fn earlier(until: Instant) -> Instant {
+    const REPAIR: Duration = Duration::from_secs(3);
+    let left = until.saturating_duration_since(Instant::now());
+    until - REPAIR.min(left / 2)
 }
 
 /// One adapter. Each wait ends by its `until`, and what is given up is taken back: a connection that was not made in time is not made.

@@ -5,11 +5,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use pollux_mapper::Instant;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, atomic::AtomicUsize},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 use zbus::{Message, ObjectPath, Variant};
 
@@ -51,8 +47,8 @@ impl Adapter {
     fn of(bus: zbus::Connection, Shown { name, address, .. }: Shown) -> Self {
         let tree = Tree { adapter: name.clone(), ..Tree::default() };
         let state = Mutex::new(State { tree, ..State::default() });
-        let (changed, look, held, most) = (Notify::new(), Notify::new(), Notify::new(), AtomicUsize::new(0));
-        let (scan, agent, consents) = Default::default();
+        let (changed, look, held) = (Notify::new(), Notify::new(), Notify::new());
+        let (scan, agent, consents, most) = Default::default();
         Self { bus, name, address, state, changed, look, held, scan, agent, consents, most }
     }
 }

@@ -13,23 +13,20 @@ mod tree;
 use crate::{
     address::Address,
     error::{Error, Result},
-    radio::{Characteristic, Consent, Radio, Stack, Watched},
+    radio::{Characteristic, Consent, Radio, Stack, Watched, earlier},
 };
 use pollux_mapper::Instant;
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{sync::Notify, time::timeout_at};
 
 /// Who advertised this lately can be connected to.
 const NEAR: Duration = Duration::from_secs(10);
-/// For taking back what was not done in time.
-const REPAIR: Duration = Duration::from_secs(2);
+/// So long the adapter's refusal of one more connection is believed: others of the host's may have had them.
+const FULL: Duration = Duration::from_mins(10);
 
 /// The Bluetooth stack of Linux.
 #[derive(Debug, Clone, Default)]
@@ -63,8 +60,8 @@ pub struct Adapter {
     /// Our agent is known to BlueZ.
     agent: tokio::sync::Mutex<bool>,
     consents: agent::Consents,
-    /// Connections that it can carry; 0: not known.
-    most: AtomicUsize,
+    /// Connections that it was seen to carry when it refused one more, and when.
+    most: Mutex<Option<(usize, Instant)>>,
 }
 
 #[derive(Debug, Default)]
@@ -136,8 +133,9 @@ impl Adapter {
     async fn connect_now(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {
         self.pause_scan(until).await?;
         let asked = self.ask_device(device, "Connect", until).await;
+        let asked = asked.or_else(|failure| self.not_connected(device, &failure));
         self.resume_scan().await?;
-        asked.or_else(|failure| self.not_connected(device, &failure))?;
+        asked?;
         // Its own word for being connected may come before the signal of it.
         let connected = |tree: &tree::Tree| tree.devices.get(&device).filter(|device| device.connected).map(drop);
         self.until(until, connected).await;
@@ -172,7 +170,8 @@ impl Adapter {
         let words = failure.words();
         if words.contains("connection-limit") {
             let held = self.state().tree.devices.values().filter(|device| device.connected).count();
-            self.most.store(held.max(1), Relaxed);
+            tracing::info!(held, "the adapter takes no more connections");
+            *self.most.lock().unwrap_or_else(PoisonError::into_inner) = Some((held.max(1), Instant::now()));
         }
         Err(Error::Connect(device, words))
     }
@@ -183,20 +182,26 @@ impl Radio for Adapter {
         self.address.clone()
     }
     fn most(&self) -> Option<usize> {
-        Some(self.most.load(Relaxed)).filter(|most| *most > 0)
+        let most = *self.most.lock().unwrap_or_else(PoisonError::into_inner);
+        most.filter(|(_, at)| at.elapsed() < FULL).map(|(most, _)| most)
     }
     fn watch(&self, whom: Watched) {
         self.state().tree.watch(whom);
         self.look.notify_one();
     }
     async fn named(&self, name: &str, until: Instant) -> Result<Address> {
-        self.until(until, |tree| tree.named(name)).await.ok_or_else(|| Error::Unheard(format!("\"{name}\"")))
+        let named = |tree: &tree::Tree| Some(tree.named(name, NEAR)).filter(|named| !named.is_empty());
+        match self.until(until, named).await.as_deref() {
+            Some([one]) => Ok(*one),
+            Some(_) => Err(Error::Refused(format!("several devices are called \"{name}\": address tells which"))),
+            None => Err(Error::Unheard(format!("\"{name}\""))),
+        }
     }
     async fn connect(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {
-        let dialled = self.dial(device, until).await;
+        let dialled = self.dial(device, earlier(until)).await;
         if !matches!(dialled, Ok(_) | Err(Error::Unheard(_))) {
             // Whatever the stack still tries to do would hold a place of the adapter.
-            self.disconnect(device, Instant::now() + REPAIR).await;
+            self.disconnect(device, until).await;
         }
         dialled
     }

@@ -39,12 +39,13 @@ impl Adapter {
     async fn pump(&self, messages: &mut MessageStream, heard: Heard<'_>) -> Error {
         loop {
             let message = tokio::select! {
-                message = messages.next() => message,
+                biased; // what waited is older than what comes
                 () = self.held.notified() => {
                     let held = std::mem::take(&mut self.state().held);
                     held.into_iter().for_each(heard);
                     continue;
                 }
+                message = messages.next() => message,
             };
             if let Some(Ok(message)) = &message {
                 self.state().seen = Some(message.recv_position());
@@ -155,14 +156,14 @@ impl Adapter {
             self.keep_scanning().await?;
             // Somebody wants a look, or it is time.
             while timeout(if self.state().scans { PULSE } else { SOON }, self.look.notified()).await.is_err() {
-                self.pulse().await?;
+                self.pulse(Instant::now() + CALL).await?;
                 self.keep_scanning().await?;
             }
         }
     }
-    async fn pulse(&self) -> Result<Sequence> {
+    async fn pulse(&self, until: Instant) -> Result<Sequence> {
         let whom = (names::BLUEZ, "/", names::PEER, "Ping");
-        match bus::ask(&self.bus, whom, &(), Instant::now() + CALL).await {
+        match bus::ask(&self.bus, whom, &(), until).await {
             Ok(answer) => Ok(answer.recv_position()),
             Err(bus::Failure::Late) => Err(Error::Hung("Ping")),
             Err(failure) => Err(Error::Stack(format!("bluetoothd is gone: {}", failure.words()))),
@@ -171,7 +172,10 @@ impl Adapter {
     /// Until all that BlueZ has said by now is in the tree. Signals of several objects come in an order of their own: that all services
     /// are listed may be said before the last of them is.
     pub(super) async fn settle(&self, until: Instant) -> Result<()> {
-        let at = self.pulse().await?;
+        let at = match self.pulse(until).await {
+            Err(Error::Hung(_)) => return Err(Error::Silent("Ping")), // there was little time; who looks after it has more
+            at => at?,
+        };
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();

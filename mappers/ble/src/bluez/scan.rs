@@ -11,20 +11,26 @@ use zbus::Variant;
 pub(super) struct Scan {
     /// Connections that are being made. The kernel makes none before a scan ends, ten seconds later.
     connecting: usize,
+    /// We asked for it, and were not refused.
+    ours: bool,
 }
 
 impl Adapter {
     /// Until `resume_scan`. It is not waited for longer than there is time to connect.
     pub(super) async fn pause_scan(&self, until: Instant) -> Result<()> {
-        let Ok(mut scan) = timeout_at(until, self.scan.lock()).await else { return Err(Error::Hung("StopDiscovery")) };
+        let Ok(mut scan) = timeout_at(until, self.scan.lock()).await else {
+            return Err(Error::Silent("StopDiscovery"));
+        };
         scan.connecting += 1;
+        scan.ours = false;
         if scan.connecting > 1 {
             return Ok(());
         }
         match self.ask_adapter("StopDiscovery", &(), until).await {
             Err(bus::Failure::Late) => {
                 scan.connecting -= 1;
-                Err(Error::Hung("StopDiscovery"))
+                self.look.notify_one(); // to be started again, if it ended after all
+                Err(Error::Silent("StopDiscovery")) // of this device, for there may have been no time left; the pulse tells the rest
             }
             _ => Ok(()), // refused: there was none
         }
@@ -32,20 +38,22 @@ impl Adapter {
     pub(super) async fn resume_scan(&self) -> Result<()> {
         let mut scan = self.scan.lock().await; // each who holds it waits for one call
         scan.connecting = scan.connecting.saturating_sub(1);
-        if scan.connecting == 0 { self.start_scan().await } else { Ok(()) }
+        if scan.connecting == 0 { self.start_scan(&mut scan).await } else { Ok(()) }
     }
     /// Starts it where it should run, and perhaps does not.
     pub(super) async fn keep_scanning(&self) -> Result<()> {
-        let scan = self.scan.lock().await;
-        if scan.connecting == 0 && !self.state().scans { self.start_scan().await } else { Ok(()) }
+        let mut scan = self.scan.lock().await;
+        let runs = scan.ours && self.state().scans; // another's may end at any time, and hears by another filter
+        if scan.connecting == 0 && !runs { self.start_scan(&mut scan).await } else { Ok(()) }
     }
-    async fn start_scan(&self) -> Result<()> {
+    async fn start_scan(&self, scan: &mut Scan) -> Result<()> {
         let until = Instant::now() + CALL;
         let filter = HashMap::from([("Transport", Variant::from("le")), ("DuplicateData", Variant::from(true))]);
         let asked = match self.ask_adapter("SetDiscoveryFilter", &(filter,), until).await {
             Ok(()) => self.ask_adapter("StartDiscovery", &(), until).await,
             refused => refused,
         };
+        scan.ours = asked.is_ok();
         match asked {
             Ok(()) => Ok(()),
             Err(failure) if failure.is("InProgress") => Ok(()), // ours runs, or BlueZ is busy: that it scans is told by itself

@@ -22,6 +22,8 @@ const MOST: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Device {
     pub(super) name: Option<String>,
+    /// The name by which it is listened to: BlueZ puts another in its place when it has read that of the device itself.
+    called: Option<String>,
     pub(super) connected: bool,
     /// There are keys.
     pub(super) paired: bool,
@@ -65,7 +67,7 @@ impl Tree {
         self.watched = watched;
         let watched = &self.watched;
         self.devices.retain(|address, device| {
-            let named = device.name.as_ref().is_some_and(|name| watched.names.contains(name));
+            let named = device.called.as_ref().is_some_and(|name| watched.names.contains(name));
             watched.all || watched.addresses.contains(address) || named
         });
     }
@@ -125,8 +127,11 @@ impl Tree {
             return None;
         }
         let device = self.devices.entry(address).or_default();
-        if named.is_some() {
-            device.name.clone_from(&named);
+        if let Some(name) = &named {
+            device.name = Some(name.clone());
+            if self.watched.names.contains(name) {
+                device.called = Some(name.clone());
+            }
         }
         let was = device.connected;
         if let Some(Variant::Bool(connected)) = properties.get("Connected") {
@@ -148,10 +153,11 @@ impl Tree {
             News::Heard(address, advert)
         })
     }
-    /// Who is called so, the one that was heard last first.
-    pub(super) fn named(&self, name: &str) -> Option<Address> {
-        let named = self.devices.iter().filter(|(_, device)| device.name.as_deref() == Some(name));
-        named.max_by_key(|(_, device)| (device.connected, device.heard)).map(|(address, _)| *address)
+    /// All who are called so and are there.
+    pub(super) fn named(&self, name: &str, within: Duration) -> Vec<Address> {
+        let there = |address: &Address, device: &Device| device.connected || self.is_near(*address, within);
+        let named = self.devices.iter().filter(|(_, device)| device.called.as_deref() == Some(name));
+        named.filter(|(address, device)| there(address, device)).map(|(address, _)| *address).collect()
     }
     /// It advertised within that time.
     pub(super) fn is_near(&self, device: Address, within: Duration) -> bool {
@@ -251,6 +257,7 @@ mod tests {
     use super::*;
 
     const PATH: &str = "/org/bluez/hci0/dev_C0_FF_EE_00_00_01";
+    const NEAR: Duration = Duration::from_secs(10);
 
     fn one() -> Address {
         "C0:FF:EE:00:00:01".parse().unwrap()
@@ -313,14 +320,33 @@ mod tests {
     #[test]
     fn an_end_is_told_once_and_a_name_is_looked_up() {
         let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
-        assert_eq!(tree.named("lamp"), None);
+        assert_eq!(tree.named("lamp", NEAR), []);
         tree.added(PATH, &device([("Name", Variant::from("lamp")), rssi(-60)]), true);
-        assert_eq!(tree.named("lamp"), Some(one()));
+        assert_eq!(tree.named("lamp", NEAR), [one()]);
         let mut say = |connected| tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", connected)]));
         assert_eq!(say(true), None);
         assert_eq!(say(false), Some(News::Disconnected(one())));
         assert_eq!(say(false), None);
         tree.removed(PATH, &[names::DEVICE]);
-        assert_eq!(tree.named("lamp"), None);
+        assert_eq!(tree.named("lamp", NEAR), []);
+    }
+    #[test]
+    fn of_two_with_one_name_both_are_found() {
+        let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
+        let lamp = || device([("Name", Variant::from("lamp")), rssi(-60)]);
+        tree.added(PATH, &lamp(), true);
+        tree.added(&stranger(1), &lamp(), true);
+        assert_eq!(tree.named("lamp", NEAR).len(), 2);
+        tree.removed(&stranger(1), &[names::DEVICE]);
+        assert_eq!(tree.named("lamp", NEAR), [one()]);
+    }
+    #[test]
+    fn the_name_that_bluez_reads_of_the_device_itself_makes_it_no_stranger() {
+        let lamp = || Watched { names: ["lamp".to_owned()].into(), ..Watched::default() };
+        let mut tree = tree(lamp());
+        tree.added(PATH, &device([("Name", Variant::from("lamp")), rssi(-60)]), true);
+        tree.changed(PATH, names::DEVICE, &HashMap::from([("Name", Variant::from("Lamp, model 7"))]));
+        tree.watch(Watched { addresses: ["00:00:00:00:00:01".parse().unwrap()].into(), ..lamp() });
+        assert_eq!(tree.named("lamp", NEAR), [one()]);
     }
 }
