@@ -1,8 +1,9 @@
-//! Structures as JSON and back, by their definition (Part 6, 5.2.6 and 5.2.7). What arrives is bounded by its own bytes.
+//! Structures as JSON and back, by their definition (Part 6, 5.2.6 and 5.2.7). What arrives is bounded by its own bytes, and by
+//! what it takes as JSON: a map for each byte, if the server says so.
 use super::{Field, Kind, Presence, Structure};
 use crate::{
     error::Error,
-    values::{json, nested, scalar_of},
+    values::{Budget, nested, scalar_of, within},
     wire::{Cursor, RAW},
 };
 use opcua::types::{
@@ -12,9 +13,6 @@ use opcua::types::{
 };
 use serde_json::{Map, Value as Json};
 use std::sync::LazyLock;
-
-/// Values beside those that take a byte: structures without fields could lie in each other without end.
-const BUDGET: usize = 65_536;
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -31,10 +29,10 @@ static CONTEXT: LazyLock<ContextOwned> = LazyLock::new(|| {
 });
 
 /// A body as an object of its fields. Those that are not there are left out.
-pub(crate) fn decoded(bytes: &[u8], structure: &Structure) -> Result<Json> {
+pub(crate) fn decoded(bytes: &[u8], structure: &Structure, budget: &mut Budget) -> Result<Json> {
     let context = CONTEXT.context();
     let cursor = Cursor::new(bytes, "a structure", &context);
-    let mut input = Input { cursor, budget: BUDGET.saturating_add(bytes.len()) };
+    let mut input = Input { cursor, budget };
     let json = input.structure(structure)?;
     if input.cursor.left() == 0 { Ok(json) } else { Err(format!("{} bytes too many", input.cursor.left())) }
 }
@@ -42,17 +40,20 @@ pub(crate) fn decoded(bytes: &[u8], structure: &Structure) -> Result<Json> {
 struct Input<'a> {
     /// It bounds how deep what it decodes may lie in itself, and how long objects are.
     cursor: Cursor<'a>,
-    budget: usize,
+    /// Structures without fields end by it too: they could lie in each other without end, and take no byte.
+    budget: &'a mut Budget,
 }
 
 impl Input<'_> {
     fn structure(&mut self, structure: &Structure) -> Result<Json> {
+        self.budget.pay(if structure.fields.is_empty() { 0 } else { Budget::FIELDS })?;
         let mut map = Map::new();
         match structure.presence {
             Presence::Union => {
                 let selected = usize::try_from(self.take::<u32>()?).ok().and_then(|number| number.checked_sub(1));
                 if let Some(at) = selected {
                     let field = structure.fields.get(at).ok_or_else(|| format!("a union of field {}", at + 1))?;
+                    self.name(field)?;
                     map.insert(field.name.clone(), self.field(field)?);
                 }
             }
@@ -66,11 +67,15 @@ impl Input<'_> {
                             continue;
                         }
                     }
+                    self.name(field)?;
                     map.insert(field.name.clone(), self.field(field).map_err(|why| format!("{}: {why}", field.name))?);
                 }
             }
         }
         Ok(Json::Object(map))
+    }
+    fn name(&mut self, field: &Field) -> Result<()> {
+        self.budget.pay(Budget::NAME.saturating_add(field.name.len()))
     }
     fn field(&mut self, field: &Field) -> Result<Json> {
         match field.dimensions {
@@ -86,7 +91,7 @@ impl Input<'_> {
                     |total: usize, size: &u32| usize::try_from(*size).ok().and_then(|size| total.checked_mul(size));
                 let count = sizes.iter().try_fold(1, size).filter(|_| !sizes.is_empty()).unwrap_or_default();
                 let count = self.bounded(count)?;
-                Ok(nested(self.many(&field.kind, count)?, &sizes))
+                nested(self.many(&field.kind, count)?, &sizes, self.budget)
             }
         }
     }
@@ -94,13 +99,15 @@ impl Input<'_> {
         (0..count).map(|_| self.one(kind)).collect()
     }
     fn one(&mut self, kind: &Kind) -> Result<Json> {
-        self.budget = self.budget.checked_sub(1).ok_or("more fields than bytes")?;
         match kind {
-            Kind::Structure(inner) => self.structure(inner),
+            Kind::Structure(inner) => {
+                self.budget.pay(Budget::VALUE)?;
+                self.structure(inner)
+            }
             Kind::Opaque(why) => Err((*why).to_owned()),
             kind => {
                 let variant = self.scalar(kind.scalar())?;
-                json(&variant, kind).map_err(|fault| fault.text.into_owned())
+                within(&variant, kind, self.budget).map_err(|fault| fault.text.into_owned())
             }
         }
     }

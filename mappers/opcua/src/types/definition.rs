@@ -13,6 +13,8 @@ use std::{
 const DEEPEST: usize = 16;
 /// Fields of one structure, and names of one enumeration, at most.
 const MOST: usize = 1024;
+/// Bytes of one of these names, at most: it stands in each value that has it.
+const LONGEST: usize = 256;
 /// Steps up a type tree, at most.
 const HIGHEST: usize = 32;
 
@@ -130,7 +132,8 @@ impl Maker<'_> {
             StructureType::UnionWithSubtypedValues => (Presence::Union, true),
         };
         let optional = fields.iter().filter(|field| field.is_optional).count();
-        if fields.len() > MOST || (presence == Presence::Optional && optional > 32) {
+        let long = fields.iter().any(|field| !is_short(field.name.as_ref()));
+        if long || fields.len() > MOST || (presence == Presence::Optional && optional > 32) {
             return Err("DataTypeDefinitionTooLarge");
         }
         let fields = fields.iter().map(|field| self.field(field, presence, subtyped)).collect::<Result<_, _>>()?;
@@ -185,6 +188,11 @@ fn built_in(id: &NodeId) -> Option<Scalar> {
     })
 }
 
+/// Else its number says what it is.
+fn is_short(name: &str) -> bool {
+    name.len() <= LONGEST
+}
+
 /// Names of an EnumDefinition.
 pub(crate) fn names_of(definition: &EnumDefinition) -> BTreeMap<i64, String> {
     let fields = definition.fields.iter().flatten().take(MOST);
@@ -193,14 +201,14 @@ pub(crate) fn names_of(definition: &EnumDefinition) -> BTreeMap<i64, String> {
             let shown = field.display_name.text.value().clone().filter(|text| !text.is_empty());
             (field.value, field.name.value().clone().filter(|name| !name.is_empty()).or(shown).unwrap_or_default())
         })
-        .filter(|(_, name)| !name.is_empty())
+        .filter(|(_, name)| !name.is_empty() && is_short(name))
         .collect()
 }
 
 /// Names of an EnumStrings property: the first is that of 0.
 pub(crate) fn names_of_strings(values: &[Variant]) -> BTreeMap<i64, String> {
     let name = |value: &Variant| match value {
-        Variant::LocalizedText(text) => text.text.value().clone(),
+        Variant::LocalizedText(text) => text.text.value().clone().filter(|name| is_short(name)),
         _ => None,
     };
     (0..).zip(values.iter().take(MOST)).filter_map(|(number, value)| Some((number, name(value)?))).collect()
@@ -211,7 +219,8 @@ pub(crate) fn names_of_values(values: &[Variant]) -> BTreeMap<i64, String> {
     let one = |value: &Variant| match value {
         Variant::ExtensionObject(object) => {
             let known = object.inner_as::<EnumValueType>()?;
-            Some((known.value, known.display_name.text.value().clone()?))
+            let name = known.display_name.text.value().clone().filter(|name| is_short(name));
+            Some((known.value, name?))
         }
         _ => None,
     };

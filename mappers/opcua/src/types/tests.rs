@@ -1,6 +1,7 @@
 use super::*;
+use crate::values::{Budget, json as as_json};
 use opcua::types::{
-    DataTypeId, EnumDefinition, EnumField, StructureDefinition, StructureField, StructureType, UAString,
+    Array, DataTypeId, EnumDefinition, EnumField, StructureDefinition, StructureField, StructureType, UAString, Variant,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -29,6 +30,9 @@ fn of(types: &[(u32, Defined)]) -> Definitions {
         known.insert(id(*number), defined.clone());
     }
     known
+}
+fn decoded(bytes: &[u8], structure: &Structure) -> Result<serde_json::Value, String> {
+    super::decoded(bytes, structure, &mut Budget::default())
 }
 fn double() -> NodeId {
     DataTypeId::Double.into()
@@ -97,7 +101,42 @@ fn fields_that_take_no_bytes_end_too() {
         known.insert(id(number), plain(&fields));
     }
     let Kind::Structure(first) = known.kind(&id(1)) else { panic!("a structure") };
-    assert!(decoded(&[], &first).is_err_and(|why| why.ends_with("more fields than bytes")));
+    assert!(decoded(&[], &first).is_err_and(|why| why.ends_with("it takes more than 32 MiB")));
+}
+
+/// A byte of a server is a map here, and a name of its choice.
+#[test]
+fn what_is_small_at_the_server_is_not_large_as_json() {
+    let list = |name: &str| {
+        of(&[(1, plain(&[("list", id(2), 1, false)])), (2, plain(&[(name, DataTypeId::Boolean.into(), -1, false)]))])
+    };
+    let many = |count: u32| [&count.to_le_bytes()[..], &vec![1; count as usize]].concat();
+    let Kind::Structure(short) = list("f").kind(&id(1)) else { panic!("a structure") };
+    assert!(decoded(&many(2 << 20), &short).is_err_and(|why| why.ends_with("it takes more than 32 MiB")));
+    assert!(decoded(&many(10_000), &short).is_ok());
+    for length in [257, 1 << 20] {
+        assert_eq!(list(&"f".repeat(length)).kind(&id(1)), Kind::Opaque("DataTypeDefinitionTooLarge"));
+    }
+    let long = "E".repeat(256);
+    let spelled = |name: &str, value| EnumField { value, name: name.into(), ..EnumField::default() };
+    let fields = Some(vec![spelled(&long, 1), spelled(&"E".repeat(257), 2)]);
+    let names = super::definition::names_of(&EnumDefinition { fields });
+    assert_eq!(names, BTreeMap::from([(1, long)]));
+    let kind = Kind::Enum(Arc::new(Enumeration { name: "E".into(), names }));
+    let array = |count| Variant::from(vec![1_i32; count]);
+    assert!(as_json(&array(1000), &kind).is_ok());
+    assert!(as_json(&array(1 << 17), &kind).is_err_and(|fault| fault.text.contains("it takes more than 32 MiB")));
+}
+
+/// Lists are dropped one within the other: a stack that is full ends the process.
+#[test]
+fn dimensions_without_end_make_no_lists_without_end() {
+    let count = 1_u32 << 16;
+    let bytes = [&count.to_le_bytes()[..], &1_u32.to_le_bytes().repeat(count as usize), &[1]].concat();
+    let made = made_of(&[("f", DataTypeId::Boolean.into(), 2, false)]);
+    assert_eq!(decoded(&bytes, &made), Ok(json!({"f": [true]})));
+    let deep = Array { value_type: Scalar::Boolean, values: vec![true.into()], dimensions: Some(vec![1; 1 << 16]) };
+    assert_eq!(as_json(&deep.into(), &Kind::BuiltIn(Scalar::Boolean)), Ok(json!([true])));
 }
 
 fn made_of(fields: &[(&str, NodeId, i32, bool)]) -> Arc<Structure> {

@@ -1,5 +1,5 @@
-//! Any value as JSON.
-use super::{fault, text, time};
+//! Any value as JSON, within a bound: a byte of a server may be hundreds of ours then.
+use super::{Budget, fault, text, time};
 use crate::types::{Kind, decoded};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use opcua::types::{
@@ -11,12 +11,31 @@ use std::sync::LazyLock;
 
 /// Integers up to this are numbers in JSON.
 const EXACT: u64 = 1 << 53;
+/// Dimensions, at most: lists in lists are dropped one within the other.
+const DEEPEST: usize = 16;
 
 /// For what the codec decoded by itself, types of the standard, to have their bytes again. It holds nothing of a server.
 static CONTEXT: LazyLock<ContextOwned> = LazyLock::new(ContextOwned::default);
 
 /// The value; names of enumerations instead of their numbers, null for what is not there.
 pub(crate) fn json(variant: &Variant, kind: &Kind) -> Result<Json, PointFault> {
+    within(variant, kind, &mut Budget::default())
+}
+
+/// The same as a part of something larger.
+pub(crate) fn within(variant: &Variant, kind: &Kind, budget: &mut Budget) -> Result<Json, PointFault> {
+    pay(budget, Budget::VALUE)?;
+    let made = made(variant, kind, budget)?;
+    if let Json::String(text) = &made {
+        pay(budget, text.len())?;
+    }
+    Ok(made)
+}
+fn pay(budget: &mut Budget, bytes: usize) -> Result<(), PointFault> {
+    budget.pay(bytes).map_err(fault)
+}
+
+fn made(variant: &Variant, kind: &Kind, budget: &mut Budget) -> Result<Json, PointFault> {
     Ok(match variant {
         Variant::Empty => Json::Null,
         Variant::Boolean(v) => (*v).into(),
@@ -44,11 +63,11 @@ pub(crate) fn json(variant: &Variant, kind: &Kind) -> Result<Json, PointFault> {
         Variant::LocalizedText(v) => text::string(&v.text).into(),
         Variant::NodeId(v) => text::node(v).into(),
         Variant::ExpandedNodeId(v) => text::expanded(v).into(),
-        Variant::ExtensionObject(v) => object(v, kind)?,
-        Variant::Variant(v) => json(v, kind)?,
-        Variant::DataValue(v) => data_value(v, kind)?,
-        Variant::DiagnosticInfo(v) => diagnostic(v),
-        Variant::Array(v) => array(v, kind)?,
+        Variant::ExtensionObject(v) => object(v, kind, budget)?,
+        Variant::Variant(v) => within(v, kind, budget)?,
+        Variant::DataValue(v) => data_value(v, kind, budget)?,
+        Variant::DiagnosticInfo(v) => diagnostic(v, budget)?,
+        Variant::Array(v) => array(v, kind, budget)?,
     })
 }
 
@@ -83,22 +102,23 @@ fn plain(number: f64) -> Json {
 }
 
 /// Of one dimension or more: the last one is the innermost list.
-fn array(array: &Array, kind: &Kind) -> Result<Json, PointFault> {
-    let values = array.values.iter().map(|value| json(value, kind)).collect::<Result<Vec<_>, _>>()?;
-    Ok(nested(values, array.dimensions.as_deref().unwrap_or_default()))
+fn array(array: &Array, kind: &Kind, budget: &mut Budget) -> Result<Json, PointFault> {
+    let values = array.values.iter().map(|value| within(value, kind, budget)).collect::<Result<Vec<_>, _>>()?;
+    nested(values, array.dimensions.as_deref().unwrap_or_default(), budget).map_err(fault)
 }
 
-/// A flat list in lists; as it is where the dimensions do not fit.
-pub(crate) fn nested(values: Vec<Json>, dimensions: &[u32]) -> Json {
+/// A flat list in lists; as it is where the dimensions do not fit, or are so many that nobody could drop what they make.
+pub(crate) fn nested(values: Vec<Json>, dimensions: &[u32], budget: &mut Budget) -> Result<Json, String> {
     let (mut level, mut count) = (values, 1_usize);
     for dimension in dimensions {
         count = count.saturating_mul(usize::try_from(*dimension).unwrap_or(usize::MAX));
     }
-    if dimensions.len() < 2 || count != level.len() || count == 0 {
-        return Json::Array(level);
+    if !(2..=DEEPEST).contains(&dimensions.len()) || count != level.len() || count == 0 {
+        return Ok(Json::Array(level));
     }
     for dimension in dimensions.iter().skip(1).rev() {
         let size = usize::try_from(*dimension).unwrap_or(usize::MAX).max(1);
+        budget.pay(level.len().div_ceil(size).saturating_mul(Budget::LIST))?;
         let mut rest = level.into_iter();
         level = std::iter::from_fn(|| {
             let part: Vec<Json> = rest.by_ref().take(size).collect();
@@ -106,10 +126,10 @@ pub(crate) fn nested(values: Vec<Json>, dimensions: &[u32]) -> Json {
         })
         .collect();
     }
-    Json::Array(level)
+    Ok(Json::Array(level))
 }
 
-fn object(object: &ExtensionObject, kind: &Kind) -> Result<Json, PointFault> {
+fn object(object: &ExtensionObject, kind: &Kind, budget: &mut Budget) -> Result<Json, PointFault> {
     let Some(body) = &object.body else { return Ok(Json::Null) };
     let id = body.binary_type_id();
     let mut bytes = vec![];
@@ -118,24 +138,26 @@ fn object(object: &ExtensionObject, kind: &Kind) -> Result<Json, PointFault> {
     encoded.map_err(|error| fault(format!("BadDecodingError: {error}")))?;
     match kind {
         _ if matches!(body.override_encoding(), Some(BuiltInDataEncoding::XML)) => {
-            Ok(raw(&text::expanded(&id), 2, &String::from_utf8_lossy(&bytes)))
+            raw(&text::expanded(&id), 2, &String::from_utf8_lossy(&bytes), budget)
         }
         Kind::Structure(known) if known.encoding.is_null() || known.encoding == id.node_id => {
-            decoded(&bytes, known).map_err(|error| fault(format!("BadDecodingError: {}: {error}", known.name)))
+            decoded(&bytes, known, budget).map_err(|error| fault(format!("BadDecodingError: {}: {error}", known.name)))
         }
-        _ => Ok(raw(&text::expanded(&id), 1, &BASE64_STANDARD.encode(&bytes))),
+        _ => raw(&text::expanded(&id), 1, &BASE64_STANDARD.encode(&bytes), budget),
     }
 }
 
 /// A body that cannot be taken apart, as Part 6 (5.4.2.16) writes it.
-fn raw(id: &str, encoding: u8, body: &str) -> Json {
-    json!({"UaTypeId": id, "UaEncoding": encoding, "UaBody": body})
+fn raw(id: &str, encoding: u8, body: &str, budget: &mut Budget) -> Result<Json, PointFault> {
+    pay(budget, Budget::FIELDS.saturating_add(id.len()).saturating_add(body.len()))?;
+    Ok(json!({"UaTypeId": id, "UaEncoding": encoding, "UaBody": body}))
 }
 
-fn data_value(value: &DataValue, kind: &Kind) -> Result<Json, PointFault> {
+fn data_value(value: &DataValue, kind: &Kind, budget: &mut Budget) -> Result<Json, PointFault> {
+    pay(budget, Budget::FIELDS)?;
     let mut map = Map::new();
     if let Some(variant) = &value.value {
-        map.insert("Value".into(), json(variant, kind)?);
+        map.insert("Value".into(), within(variant, kind, budget)?);
     }
     if let Some(status) = value.status {
         map.insert("Status".into(), text::status(status).into());
@@ -148,7 +170,8 @@ fn data_value(value: &DataValue, kind: &Kind) -> Result<Json, PointFault> {
     Ok(Json::Object(map))
 }
 
-fn diagnostic(info: &DiagnosticInfo) -> Json {
+fn diagnostic(info: &DiagnosticInfo, budget: &mut Budget) -> Result<Json, PointFault> {
+    pay(budget, Budget::FIELDS)?;
     let mut map = Map::new();
     let numbers = [
         ("SymbolicId", info.symbolic_id),
@@ -159,9 +182,15 @@ fn diagnostic(info: &DiagnosticInfo) -> Json {
     for (name, number) in numbers {
         map.extend(number.map(|number| (name.to_owned(), Json::from(number))));
     }
-    map.extend(info.additional_info.as_ref().map(|words| ("AdditionalInfo".to_owned(), text::string(words).into())));
+    if let Some(words) = &info.additional_info {
+        let words = text::string(words);
+        pay(budget, words.len())?;
+        map.insert("AdditionalInfo".to_owned(), words.into());
+    }
     map.extend(info.inner_status_code.map(|code| ("InnerStatusCode".to_owned(), text::status(code).into())));
     // The codec bounds how deep they lie in each other.
-    map.extend(info.inner_diagnostic_info.as_ref().map(|inner| ("InnerDiagnosticInfo".to_owned(), diagnostic(inner))));
-    Json::Object(map)
+    if let Some(inner) = &info.inner_diagnostic_info {
+        map.insert("InnerDiagnosticInfo".to_owned(), diagnostic(inner, budget)?);
+    }
+    Ok(Json::Object(map))
 }

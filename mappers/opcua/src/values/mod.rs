@@ -2,6 +2,7 @@
 //!
 //! Numbers are numbers; enumerations are numbers alone and names within JSON; times, ids, codes and names are text; arrays and
 //! structures are JSON, in which integers beyond 2⁵³ are digits in a string and bytes base64, as everywhere in Pollux.
+mod budget;
 mod coerce;
 mod compound;
 mod json;
@@ -9,8 +10,9 @@ mod scalar;
 mod text;
 mod time;
 
+pub(crate) use budget::Budget;
 pub(crate) use coerce::coerce;
-pub(crate) use json::{json, nested};
+pub(crate) use json::{json, nested, within};
 pub(crate) use scalar::scalar_of;
 pub(crate) use text::{named, string};
 pub(crate) use time::{text as stamp, unix_ms};
