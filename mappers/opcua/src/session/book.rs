@@ -262,6 +262,10 @@ impl Book {
         }
         Some((number, step))
     }
+    /// What is said from here on is of those that are there now: or it cannot be told any more, for one's first message may be lost.
+    pub(super) fn begin(&mut self) {
+        self.subscriptions.values_mut().for_each(|one| one.fresh = false);
+    }
     /// Another takes its place, with the same items; until they are at the server, it is to be made once more.
     pub(super) fn replace(&mut self, number: u32, made: Subscription) {
         // What they acknowledge is not of the one that has the number now.

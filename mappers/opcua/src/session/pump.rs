@@ -61,6 +61,7 @@ impl Session {
     pub(super) async fn pump(&self, wire: &Wire) -> Error {
         let now = Instant::now();
         let mut pump = Pump { most: 64, publish: 0, refused: 0, nothing: 0, resume: None, heard: now, renewed: None };
+        self.book().begin(); // nothing was asked for on this connection
         let why = self.pumped(wire, &mut pump).await;
         self.book().all_lost();
         why
@@ -137,11 +138,13 @@ impl Session {
             Error::TooLarge(_) => {
                 // Fewer values fit into the next; the one that is missing is noticed by its number, and the subscription made anew.
                 self.notifications.fetch_update(Relaxed, Relaxed, |most| Some((most / 2).max(1))).ok();
+                self.book().begin();
                 pump.brought_nothing();
                 return Ok(());
             }
             // A message that is no use: the next one shows that it is missing.
             Error::Decode { .. } | Error::Silent(_) => {
+                self.book().begin();
                 pump.brought_nothing();
                 return Ok(());
             }

@@ -75,6 +75,9 @@ impl Subscriptions {
     pub(super) fn items(&self) -> usize {
         self.by_id.values().map(|one| one.items.len()).sum()
     }
+    pub(super) fn kept(&self) -> usize {
+        self.by_id.values().map(|one| one.kept.len()).sum()
+    }
     pub(super) fn clear(&mut self) {
         self.by_id.clear();
     }

@@ -223,6 +223,10 @@ impl World {
     pub(crate) fn items(&self) -> usize {
         self.subscriptions.items()
     }
+    /// How many messages are kept for Republish.
+    pub(crate) fn kept(&self) -> usize {
+        self.subscriptions.kept()
+    }
     /// How many sessions and subscriptions are there.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.active.len(), self.subscriptions.len())

@@ -104,3 +104,40 @@ fn late(heard: &Heard) -> PublishResponse {
         ..PublishResponse::default()
     }
 }
+
+/// Its first message is the largest, with the values of all: it may be the one that is lost.
+#[tokio::test]
+async fn the_next_is_heard_though_its_first_message_was_lost() {
+    for cut in [false, true] {
+        let liar = Liar::with(World { numbers_again: true, ..World::plant() }, |_| vec![Say::Good]).await;
+        let session = session(&liar, &json!({})).await;
+        let ear = Arc::new(Ear::default());
+        let _run = running(&session);
+        watch(&session, &ear, vec![item(1, "Count")]).await;
+        ear.until_value(1, 7_i32).await;
+        liar.world().forget_subscriptions();
+        liar.world().set("Count", 8);
+        liar.swallow(true);
+        liar.publish(|_| vec![Say::Fault(StatusCode::BadNoSubscription)]).await;
+        let said = async {
+            while liar.world().kept() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, said).await.expect("it is made anew, and spoke");
+        if cut {
+            liar.cut();
+        } else {
+            let short = |mut body: Vec<u8>| {
+                body.truncate(body.len() - 8);
+                body
+            };
+            liar.publish(|_| vec![Say::Bytes(Box::new(short))]).await;
+        }
+        liar.swallow(false);
+        liar.world().set("Count", 9);
+        ear.until_value(1, 9_i32).await;
+        assert_eq!(ear.values(1), [7, 8, 9].map(Variant::Int32));
+        assert_eq!((liar.heard_of("Republish").is_empty(), liar.heard_of("CreateSubscription").len()), (false, 2));
+    }
+}
