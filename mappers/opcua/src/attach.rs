@@ -134,7 +134,9 @@ impl Link {
         let unit = &feed.unit;
         let before = self.places(unit, until).await?;
         let found: Vec<(usize, Place)> = points.iter().copied().zip(self.place(unit, points, until).await?).collect();
-        let back: Vec<usize> = found.iter().filter(|(_, place)| place.known().is_ok()).map(|(at, _)| *at).collect();
+        let (back, away): (Vec<_>, Vec<_>) = found.iter().partition(|(_, place)| place.known().is_ok());
+        let [back, away] = [back, away].map(|points| points.into_iter().map(|(at, _)| *at).collect::<Vec<usize>>());
+        feed.lose(&away); // nor are they read then
         let found: BTreeMap<usize, Place> = found.into_iter().collect();
         let place = |(at, place): (usize, &Place)| match found.get(&at) {
             Some(found) => Place { alone: place.alone, ..found.clone() },

@@ -34,7 +34,9 @@ pub(crate) struct Feed {
 struct State {
     /// Points that are watched.
     watched: BTreeMap<usize, Handle>,
-    /// Those of them of which the server says that their device does not answer it.
+    /// Points that are read in cycles, and are there: what they have to say of the device, the reads say.
+    read: BTreeSet<usize>,
+    /// Those that are watched of which the server says that their device does not answer it.
     silent: BTreeSet<usize>,
     /// When a node that is read had its device last.
     there: Option<Instant>,
@@ -95,6 +97,7 @@ impl Feed {
         }
         let mut state = self.state();
         state.watched.insert(at, handle);
+        state.read.remove(&at);
         state.lost.remove(&at);
         state.parked.remove(&at);
     }
@@ -110,8 +113,14 @@ impl Feed {
             state.lose(at);
         } else {
             state.lost.remove(&at);
+            self.reads(&mut state, at);
         }
         self.wake.notify_one();
+    }
+    fn reads(&self, state: &mut State, at: usize) {
+        if self.unit.items().get(at).is_some_and(|item| item.readable && !item.once()) {
+            state.read.insert(at);
+        }
     }
     /// It is read until the server publishes again.
     pub(crate) fn park(&self, at: usize) {
@@ -213,6 +222,7 @@ impl Feed {
 
 impl State {
     fn lose(&mut self, at: usize) {
+        self.read.remove(&at);
         if self.lost.insert(at) {
             self.delay = FIRST;
             self.next = Some(self.next.map_or(Instant::now() + FIRST, |next| next.min(Instant::now() + FIRST)));
@@ -240,9 +250,10 @@ impl State {
     fn known(&self) -> impl Iterator<Item = &usize> {
         self.watched.keys().filter(|at| !self.lost.contains(at))
     }
+    /// Of what is read it is not known here: while the device is down nothing is.
     fn is_silent(&self) -> bool {
         let mut known = self.known().peekable();
-        known.peek().is_some() && known.all(|at| self.silent.contains(at))
+        self.read.is_empty() && known.peek().is_some() && known.all(|at| self.silent.contains(at))
     }
     /// Only what is another word: at each, the engine reads all of the device.
     fn say(&mut self, port: &Port) {
@@ -303,6 +314,7 @@ impl Sink for Feed {
         state.anew = true;
         state.watched.clear();
         state.silent.clear();
+        state.read.clear();
         state.parked.clear();
         state.alone.clear();
         (state.gone, state.next, state.delay) = (None, Some(Instant::now()), FIRST);
@@ -313,6 +325,9 @@ impl Sink for Feed {
         tracing::debug!(unit = self.unit.id(), at, %why, "it is watched no longer");
         self.poll(at, true);
         let mut state = self.state();
+        if !is_lost(why) {
+            self.reads(&mut state, at); // it is looked for, and there
+        }
         if state.said.is_some() {
             state.say(&self.port); // of those that are left
         }

@@ -78,6 +78,13 @@ pub struct Item {
     pub group: Option<String>,
 }
 
+impl Item {
+    /// It is read when its device is attached, and not in cycles.
+    pub(crate) fn once(&self) -> bool {
+        self.interval == SELDOM
+    }
+}
+
 impl Unit {
     /// All errors at once.
     pub fn new(device: &OpcUaDevice, points: &[Point<'_, OpcUaBinding>]) -> Result<Self, Vec<ConfigError>> {
@@ -225,7 +232,7 @@ fn too_large(items: &[Item], cap: usize) -> Vec<ConfigError> {
 
 /// Twice the longest cycle, for one that is late.
 fn round(items: &[Item]) -> Duration {
-    let cycles = items.iter().filter(|item| item.readable && item.interval != SELDOM).map(|item| item.interval);
+    let cycles = items.iter().filter(|item| item.readable && !item.once()).map(|item| item.interval);
     cycles.max().unwrap_or_default().saturating_mul(2).min(LONGEST)
 }
 

@@ -239,6 +239,29 @@ async fn one_polled_node_without_its_machine_takes_nothing_down_that_is_pushed()
 }
 
 #[tokio::test]
+async fn pushed_nodes_without_their_machine_stop_no_reading_of_one_that_has_it() {
+    let liar = Liar::honest().await;
+    let points = vec![
+        point("speed", at("ns=2;s=Speed")),
+        point("count", OpcUaBinding { sampling: Some(OpcUaSampling::Poll), ..at("ns=2;s=Count") }),
+    ];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until("it is up", |state| state.is_up() && state.is("speed", &Value::Float(1.5))).await;
+    rig.until_is("count", 7_i64).await;
+    let gone = DataValue { status: Some(StatusCode::BadNoCommunication), ..DataValue::null() };
+    liar.world().put(&World::id("Speed"), &gone);
+    rig.until_bad("speed", "BadNoCommunication").await;
+    liar.world().set("Count", 8_i32);
+    rig.until_is("count", 8_i64).await;
+    assert!(rig.state().is_up() && rig.state().downs == 0, "one node is not the device");
+    // The reads say it then, and take it back.
+    liar.world().put(&World::id("Count"), &gone);
+    rig.until("it is down", |state| state.is_down("BadNoCommunication")).await;
+    liar.world().set("Count", 9_i32);
+    rig.until("it is up again", |state| state.is_up() && state.is("count", &Value::Int(9))).await;
+}
+
+#[tokio::test]
 async fn one_silent_node_among_good_ones_has_nothing_read_again() {
     let liar = Liar::honest().await;
     let points = vec![
