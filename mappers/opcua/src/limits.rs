@@ -76,7 +76,7 @@ pub(crate) struct Learned {
     told: [AtomicUsize; Operation::ALL.len()],
     /// By what it refused; `usize::MAX`: nothing.
     seen: [AtomicUsize; Operation::ALL.len()],
-    /// The fewest that it refused; `usize::MAX`: nothing. Between them and what is sent at once lies what was never tried.
+    /// The fewest that it refused for their number, and not for their size; `usize::MAX`: nothing. Between them and what is sent at once lies what was never tried.
     refused: [AtomicUsize; Operation::ALL.len()],
 }
 
@@ -115,7 +115,7 @@ impl Learned {
         if let Some(seen) = Self::of(&self.seen, operation) {
             seen.fetch_min(sent / 2, Relaxed);
         }
-        if let Some(refused) = Self::of(&self.refused, operation) {
+        if let Some(refused) = Self::of(&self.refused, operation).filter(|_| is_too_many(code)) {
             refused.fetch_min(sent, Relaxed);
         }
         true
@@ -176,6 +176,11 @@ pub(crate) fn may_be_done(error: &Error) -> bool {
         S::BadShutdown,
     ];
     code.is_some_and(|code| late.contains(&code))
+}
+
+/// Refused for how many they were, whatever they are.
+fn is_too_many(code: Code) -> bool {
+    SubStatusCode::from_value(code.0 & 0xFFFF_0000) == Some(SubStatusCode::BadTooManyOperations)
 }
 
 /// Refused for how much it was, so that half of it may pass.
@@ -247,7 +252,10 @@ mod tests {
         learned.server_says(Operation::Read, 0);
         learned.server_says(Operation::Write, 7);
         assert_eq!((learned.cap(Operation::Read), learned.cap(Operation::Write)), (500, 7));
-        let code = Code::from(StatusCode::BadEncodingLimitsExceeded);
+        let code = Code::from(StatusCode::BadTooManyOperations);
+        let large = Code::from(StatusCode::BadEncodingLimitsExceeded);
+        assert!(learned.refused(Operation::Read, 450, large));
+        assert_eq!((learned.cap(Operation::Read), learned.takes(Operation::Read)), (225, 500));
         assert!(learned.refused(Operation::Read, 500, code) && learned.refused(Operation::Read, 400, code));
         assert_eq!((learned.cap(Operation::Read), learned.takes(Operation::Read)), (200, 399));
         assert!(!learned.refused(Operation::Read, 200, Code::from(StatusCode::BadUserAccessDenied)));

@@ -80,7 +80,7 @@ impl Part {
     }
     /// One for each of these; a read group of more than the server takes is refused.
     fn all(places: &Places, unit: &Unit, plan: Vec<Vec<usize>>, caps: Caps, wire: &Wire) -> Result<Parts> {
-        let (mut parts, mut faults) = (vec![], vec![]);
+        let (mut parts, mut refused) = (vec![], vec![]);
         for points in plan {
             if points.len() <= caps.group {
                 parts.push(Self::new(places, unit, points, wire)?);
@@ -91,10 +91,19 @@ impl Part {
                 points.len(),
                 caps.group
             );
-            let fault = PointFault::new(ErrorKind::Config, text);
-            faults.extend(points.iter().filter_map(|at| Some((unit.items().get(*at)?.slot, fault.clone()))));
+            refused.extend(faults(unit, &points, &PointFault::new(ErrorKind::Config, text)));
         }
-        Ok((parts, faults))
+        Ok((parts, refused))
+    }
+    /// It was refused for how much it is.
+    fn halved(&self, unit: &Unit, places: &Places, caps: Caps, error: &Error, wire: &Wire) -> Result<Parts> {
+        let is_one = self.points.first().is_some_and(|at| self.block(unit, *at).len() == self.points.len());
+        if is_one && self.points.len() <= caps.group {
+            // A read group by itself, and not for its number: that says nothing of others.
+            return Ok((vec![], faults(unit, &self.points, &fault(error))));
+        }
+        let planned = plan(&due(unit, self.points.iter().copied()), caps.nodes);
+        Self::all(places, unit, planned, caps, wire)
     }
     /// What of it cannot be told one from the other: this point, and all of its read group.
     fn block(&self, unit: &Unit, at: usize) -> Vec<usize> {
@@ -112,6 +121,11 @@ impl Part {
         let torn = |at: &usize| rest.contains(at) || unit.group(*at).is_some_and(|group| groups.contains(group));
         self.points.iter().copied().filter(torn).collect()
     }
+}
+
+/// The same of each of these points.
+fn faults<'a>(unit: &Unit, points: impl IntoIterator<Item = &'a usize>, why: &PointFault) -> Vec<(Slot, PointFault)> {
+    points.into_iter().filter_map(|at| Some((unit.items().get(*at)?.slot, why.clone()))).collect()
 }
 
 /// Points and their read groups.
@@ -227,9 +241,7 @@ impl Link {
             && error.code().is_some_and(|code| limits.refused(Operation::Read, part.points.len(), code))
         {
             unit.learn(limits);
-            let caps = Caps::of(limits);
-            let planned = plan(&due(unit, part.points.iter().copied()), caps.nodes);
-            Part::all(places, unit, planned, caps, &wire)?
+            part.halved(unit, places, Caps::of(limits), &error, &wire)?
         } else if matches!(error, Error::Decode { .. } | Error::Miscounted { .. } | Error::TooLarge(_)) {
             heard.suspects += 1;
             let missing = part.missing(unit, given);
@@ -262,8 +274,7 @@ impl Link {
         if let Some(suspect) = suspect.filter(|_| block.len() == part.points.len()) {
             unit.change_place(places, suspect, |place| place.alone = true);
         }
-        let why = fault(error);
-        Ok((vec![], missing.iter().filter_map(|at| Some((unit.items().get(*at)?.slot, why.clone()))).collect()))
+        Ok((vec![], faults(unit, missing, &fault(error))))
     }
 }
 

@@ -431,6 +431,35 @@ async fn a_read_group_that_the_server_takes_is_read_whatever_was_refused_with_it
     }
 }
 
+/// How much it was says nothing of how many the server takes.
+#[tokio::test]
+async fn a_read_group_of_small_values_is_read_though_fewer_large_ones_were_refused() {
+    let liar = Liar::start(|heard| match &heard.request {
+        RequestMessage::Read(read) => {
+            let large = |name: &String| read.nodes_to_read.iter().flatten().any(|node| node.node_id == World::id(name));
+            let large = (0..20).map(|number| format!("N{number}")).filter(large).count();
+            vec![if large > 7 { Say::Fault(StatusCode::BadResponseTooLarge) } else { Say::Good }]
+        }
+        _ => vec![Say::Good],
+    })
+    .await;
+    let mut points = many(&mut liar.world(), 60);
+    for (at, point) in points.iter_mut().enumerate() {
+        // Nodes 0 to 9 are too large together, and must be; 40 to 59 are small.
+        let group = if at < 10 { "large" } else { "small" };
+        point.read_group = (!(10..40).contains(&at)).then(|| group.into());
+    }
+    let rig = Rig::start(polled(&liar.url()), points).await;
+    rig.until("all but the large group are Good", |state| {
+        ints(60).skip(10).all(|(name, value)| state.is(&name, &value))
+    })
+    .await;
+    rig.until_bad("n0", "BadResponseTooLarge").await;
+    liar.world().set("N50", 150_i32);
+    rig.until_is("n50", 150_i64).await;
+    assert!(ints(60).skip(10).all(|(name, value)| name == "n50" || rig.state().is(&name, &value)));
+}
+
 #[tokio::test]
 async fn a_read_group_with_a_value_that_cannot_be_decoded_is_bad_as_a_whole_and_by_itself() {
     let liar = Liar::honest().await;
