@@ -15,8 +15,6 @@ pub struct Watched {
     pub addresses: BTreeSet<Address>,
     /// By the name that they advertise.
     pub names: BTreeSet<String>,
-    /// Everybody, for a person who looks around.
-    pub all: bool,
 }
 
 /// What was advertised. What did not come with it is empty.

@@ -56,7 +56,7 @@ impl Tree {
     /// Whether a message about this object is to be looked into.
     fn wants(&self, device: Address, inner: bool) -> bool {
         let named = !inner && !self.watched.names.is_empty();
-        self.watched.all || named || self.watched.addresses.contains(&device) || self.devices.contains_key(&device)
+        named || self.watched.addresses.contains(&device) || self.devices.contains_key(&device)
     }
     pub(super) fn wants_path(&self, path: &str) -> bool {
         let Some(place) = Place::of(path, &self.adapter) else { return false };
@@ -68,7 +68,7 @@ impl Tree {
         let watched = &self.watched;
         self.devices.retain(|address, device| {
             let named = device.called.as_ref().is_some_and(|name| watched.names.contains(name));
-            watched.all || watched.addresses.contains(address) || named
+            watched.addresses.contains(address) || named
         });
     }
     /// An object is there, with these interfaces. `live`: what it advertises came just now, or a short while ago.
@@ -120,8 +120,7 @@ impl Tree {
     /// What is new of a device itself.
     fn device(&mut self, address: Address, properties: &Properties<'_>, live: bool) -> Option<News> {
         let named = properties.get("Name").and_then(text);
-        let wanted = self.watched.all
-            || self.watched.addresses.contains(&address)
+        let wanted = self.watched.addresses.contains(&address)
             || named.as_ref().is_some_and(|name| self.watched.names.contains(name));
         if !wanted && !self.devices.contains_key(&address) {
             return None;

@@ -124,7 +124,7 @@ impl World {
     pub(crate) fn advertise(&mut self, address: Address, advert: Advert) {
         let known = self.devices.get(&address).and_then(|device| device.name.as_ref());
         let named = advert.name.as_ref().or(known).is_some_and(|name| self.watched.names.contains(name));
-        if self.watched.all || named || self.watched.addresses.contains(&address) {
+        if named || self.watched.addresses.contains(&address) {
             self.events.push_back(Event::Heard(address, advert));
         }
     }
