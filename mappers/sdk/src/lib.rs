@@ -7,6 +7,7 @@ pub mod api;
 mod app;
 mod arbiter;
 mod call;
+pub mod cli;
 mod columns;
 mod config;
 mod control;
@@ -34,7 +35,7 @@ pub mod twin;
 mod value;
 mod written;
 
-pub use app::{App, Exit, Out, run};
+pub use app::{App, Exit, Out, Screen, Stopped, run};
 pub use arbiter::{Arbiter, Hold, Outcome, Plan, Work};
 pub use call::Call;
 pub use columns::{Change, Columns, Fresh};

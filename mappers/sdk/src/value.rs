@@ -147,9 +147,15 @@ pub(crate) fn join(kind: Kind, bits: u64) -> Option<Value> {
     }
 }
 
-/// What a device says, made fit for a terminal and a column: its control characters act on nobody.
+/// What a device says, made fit for a terminal and a column: its control characters act on nobody, nor do those that are not seen, or
+/// turn the order of others.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || is_unseen(c) { ' ' } else { c }).collect()
+}
+
+/// Characters that take no place of their own, by which a text looks like another (Unicode's Cf, Zl and Zp, as far as they do).
+pub(crate) fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -161,6 +167,10 @@ mod tests {
         let values =
             [Value::Float(21.5), Value::Float(60.0), Value::Int(-3), Value::Bool(true), Value::from("a\u{1b}\"")];
         assert_eq!(values.map(|value| value.to_string()), ["21.5", "60", "-3", "true", r#""a\u001b\"""#]);
+    }
+    #[test]
+    fn what_is_not_seen_acts_on_nobody() {
+        assert_eq!(super::printable("a\u{1b}[2J\u{202e}b\u{200b}\n°é温"), "a [2J b  °é温");
     }
     #[test]
     fn integers_are_taken_exactly_or_not_at_all() {

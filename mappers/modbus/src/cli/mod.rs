@@ -8,15 +8,21 @@ mod place;
 mod probe;
 mod read;
 mod scan;
-mod table;
 mod target;
 mod words;
-mod yaml;
 
 use crate::Modbus;
 pub use import::import_csv;
-use pollux_mapper::{App, Exit, Out};
-use std::io::Write;
+use pollux_mapper::{
+    App,
+    cli::{end, names, print, table, yaml::Yaml},
+};
+
+/// How its objects are written.
+const YAML: Yaml = Yaml(
+    "tcp rtu rtuOverTcp host port path baudRate parity stopBits unitId timeout pipeline limits avoid table address first last register \
+     dataType byteOrder bit length count low high",
+);
 
 /// The mapper's command line.
 pub fn app() -> App<Modbus> {
@@ -29,15 +35,4 @@ pub fn app() -> App<Modbus> {
         .example("scan tcp://10.0.0.5", "which unit ids answer")
         .example("probe tcp://10.0.0.5/1 --range holding 0-200", "what it can take: holes, limits, pipeline")
         .example("import tags.csv --model line-7 > model.yaml", "a DeviceModel from a list of tags")
-}
-
-/// Ends with a remark.
-fn end(out: &mut Out, exit: Exit, text: &str) -> Exit {
-    out.remark(text);
-    exit
-}
-
-/// Prints; a reader that has left ends the command.
-fn print(out: &mut Out, text: &str) -> Exit {
-    write!(out, "{text}").and_then(|()| out.flush()).map_or(Exit::Fault, |()| Exit::Ok)
 }

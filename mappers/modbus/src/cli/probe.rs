@@ -205,13 +205,13 @@ impl Probe {
         let mut text = String::from("\n");
         if !shared.is_empty() {
             text += "# for spec.protocol.modbus of the Device or its Channel\n";
-            text += &super::yaml::document(&shared);
+            text += &super::YAML.document(&shared);
         }
         if !own.is_empty() {
             let widest =
                 if all > MOST_AVOIDED { format!(", the {MOST_AVOIDED} widest of {all}") } else { String::new() };
             text.extend(["# for spec.protocol.modbus of the Device", &widest, "\n"]);
-            text += &super::yaml::document(&own);
+            text += &super::YAML.document(&own);
         }
         if shared.is_empty() && own.is_empty() {
             text += "nothing to set: the defaults fit\n";

@@ -3,11 +3,12 @@ mod again;
 mod properties;
 
 use super::{
+    YAML,
     client::{Client, Reply, hex},
-    end, guess, model, place, print,
+    end, guess, model, names, place, print,
     table::aligned,
     target::Target,
-    words, yaml,
+    words,
 };
 use crate::{Modbus, Unit, link, plan::Range};
 use again::Again;
@@ -120,7 +121,7 @@ impl Job {
         let properties = properties(&name, &first, options.count)?;
         let unit = prepared(&target, &properties)?;
         if let Some(name) = &options.device {
-            model::checked_name("--device", name)?;
+            names::checked("--device", name)?;
         }
         let (all_orders, timeout) = (options.all_orders, options.timeout.duration());
         Ok(Self {
@@ -166,7 +167,7 @@ impl Job {
     fn in_yaml(&self) -> String {
         match &self.device {
             Some(name) => model::device(name, &self.target.device, &self.properties),
-            None => yaml::items(&self.properties, 2),
+            None => YAML.items(&self.properties, 2),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `scan`: which unit ids answer. One small read each, in turn; any word of the unit itself counts, a refusal too.
 use super::{
     client::{Client, Reply, hex},
-    end, model, place, print,
+    end, model, names, place, print,
     table::pad,
     target::Target,
     words,
@@ -109,7 +109,7 @@ impl Scan {
         if took < options.at.len() {
             return Err("--at takes a table and an address, or a register alone".into());
         }
-        model::checked_name("--channel", &options.channel)?;
+        names::checked("--channel", &options.channel)?;
         let start = u16::try_from(place.address).unwrap_or(u16::MAX);
         let range = Range { table: place.table, start, count: 1 };
         let (units, timeout) = ((byte(first), byte(last)), options.timeout.duration());

@@ -4,7 +4,7 @@ use super::{
     end,
     lasting::{lasting, steps},
     model::{Found, Method, Server, Variable, made},
-    print,
+    note, print,
     tree::{Node, Tree, walk},
 };
 use crate::{
@@ -124,11 +124,6 @@ impl Options {
         note(out, &format!("{} devices, {} properties", made.devices, made.properties));
         print(out, &made.documents.join("---\n"))
     }
-}
-
-/// A remark that may stand among the YAML, on a line of its own.
-fn note(out: &mut Out, text: &str) {
-    out.remark(&format!("# {}", printable(text)));
 }
 
 struct Search<'a> {

@@ -3,16 +3,19 @@ mod access;
 mod discover;
 mod lasting;
 mod model;
-mod names;
 mod read;
-mod table;
 mod tree;
 mod trust;
-mod yaml;
 
 use crate::OpcUa;
-use pollux_mapper::{App, Exit, Out};
-use std::io::Write;
+use pollux_mapper::{
+    App,
+    cli::{end, names, note, print, table, yaml::Yaml},
+};
+
+/// How its objects are written.
+const YAML: Yaml =
+    Yaml("opcua url root security identity policy insecure certificate trust object method nodeId browsePath low high");
 
 /// The mapper's command line.
 pub fn app() -> App<OpcUa> {
@@ -23,15 +26,4 @@ pub fn app() -> App<OpcUa> {
         .example("read opc.tcp://plc-1 'ns=2;s=Boiler.Temp'", "no YAML yet: a node's value, type, status and time")
         .example("discover opc.tcp://plc-1 > plc-1.yaml", "DeviceModels and Devices of all that the server shows")
         .example("trust opc.tcp://plc-1", "its certificate and endpoints, and the lines that trust it")
-}
-
-/// Ends with a remark.
-fn end(out: &mut Out, exit: Exit, text: &str) -> Exit {
-    out.remark(text);
-    exit
-}
-
-/// Prints; a reader that has left ends the command.
-fn print(out: &mut Out, text: &str) -> Exit {
-    write!(out, "{text}").and_then(|()| out.flush()).map_or(Exit::Fault, |()| Exit::Ok)
 }

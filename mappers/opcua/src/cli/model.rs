@@ -1,7 +1,7 @@
 //! Objects made of what was found: a model of each type, a device of each instance, a channel where they share a server. Pure.
 use super::{
+    YAML,
     names::{object, property, unique},
-    yaml,
 };
 use crate::types::{Kind, NodeType, is_integer};
 use opcua::types::VariantScalarTypeId as Scalar;
@@ -9,7 +9,6 @@ use pollux_crds::{
     Access, ArgumentType, Binding, CommandArgument, EnumValue, Interval, ModelCommand, OpcUaBinding, OpcUaDevice,
     OpcUaMethod, OpcUaPath, OpcUaStep, Property, PropertyType, Range,
 };
-use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,7 +92,7 @@ pub(super) fn made(found: &[Found], server: &Server, interval: Interval) -> Made
     let channel = object(&server.name, NAME).unwrap_or_else(|| "server".to_owned());
     if shared {
         let block = json!({"protocol": {"opcua": server.device}});
-        made.documents.push(document("Channel", &channel, &block));
+        made.documents.push(YAML.object("Channel", &channel, &block));
     }
     let (mut models, mut devices) = (BTreeSet::new(), BTreeSet::new());
     let mut last = vec![];
@@ -120,17 +119,13 @@ pub(super) fn made(found: &[Found], server: &Server, interval: Interval) -> Made
                 spec.extend(server.node.as_deref().map(|node| ("nodeName".into(), node.into())));
                 spec.extend((!own.is_empty()).then(|| ("properties".into(), Json::Array(own))));
             }
-            last.push(document("Device", &name, &spec));
+            last.push(YAML.object("Device", &name, &spec));
             made.devices += 1;
             made.properties += model.properties.len();
         }
     }
     made.documents.append(&mut last);
     made
-}
-
-fn document(kind: &str, name: &str, spec: &impl Serialize) -> String {
-    yaml::document(&json!({"apiVersion": "pollux.rs/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}))
 }
 
 /// A type: each property with the path by which instances have it.
@@ -182,7 +177,7 @@ impl Model {
         if let (false, Json::Object(spec)) = (self.commands.is_empty(), &mut spec) {
             spec.insert("commands".into(), json!(self.commands));
         }
-        document("DeviceModel", name, &spec)
+        YAML.object("DeviceModel", name, &spec)
     }
     /// What one instance has otherwise than the model.
     fn differences(&self, instance: &Found) -> Vec<Json> {

@@ -23,7 +23,26 @@ where
     F: FnOnce(Arc<P>, ArgMatches, Out) -> Fut + 'static,
     Fut: Future<Output = Exit> + 'static,
 {
-    Box::new(|protocol, matches, out| Box::pin(handler(protocol, matches, out)))
+    Box::new(|protocol, matches, out| Box::pin(until_stopped(handler(protocol, matches, out))))
+}
+
+/// Resolves when the process is asked to stop.
+pub type Stopped = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Of a command that ends by itself when it is asked to.
+pub(super) fn lasting<P: 'static, F, Fut>(handler: F) -> Handler<P>
+where
+    F: FnOnce(Arc<P>, ArgMatches, Out, Stopped) -> Fut + 'static,
+    Fut: Future<Output = Exit> + 'static,
+{
+    Box::new(|protocol, matches, out| {
+        Box::pin(async move {
+            match signals::asked_twice() {
+                Ok(stopped) => handler(protocol, matches, out, Box::pin(stopped)).await,
+                Err(error) => say(&error.to_string(), Exit::Fault),
+            }
+        })
+    })
 }
 
 impl<P> Extra<P> {
@@ -70,7 +89,7 @@ fn is_url(word: &str) -> bool {
 }
 
 /// Runs a handler until it ends or a signal comes.
-pub(super) async fn until_stopped(work: impl Future<Output = Exit>) -> Exit {
+async fn until_stopped(work: impl Future<Output = Exit>) -> Exit {
     let stopped = match signals::asked() {
         Ok(stopped) => stopped,
         Err(error) => return say(&error.to_string(), Exit::Fault),

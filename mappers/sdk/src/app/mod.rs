@@ -25,7 +25,8 @@ use crate::Protocol;
 use clap::{ArgMatches, Command, FromArgMatches};
 use cli::{Commands, Options};
 use extra::Extra;
-pub use out::Out;
+pub use extra::Stopped;
+pub use out::{Out, Screen};
 use std::{ffi::OsString, fmt, future::Future, io::Write, process::ExitCode, sync::Arc};
 
 /// How a process ended, as `--help` says it.
@@ -78,6 +79,17 @@ impl<P: Protocol> App<P> {
         Fut: Future<Output = Exit> + 'static,
     {
         self.extra.commands.push((command, extra::handler(handler)));
+        self
+    }
+    /// As [`App::command`], for one that leaves something to be put right: SIGINT and SIGTERM end its [`Stopped`], and a second one ends
+    /// it at once.
+    #[must_use]
+    pub fn lasting<F, Fut>(mut self, command: Command, handler: F) -> Self
+    where
+        F: FnOnce(Arc<P>, ArgMatches, Out, Stopped) -> Fut + 'static,
+        Fut: Future<Output = Exit> + 'static,
+    {
+        self.extra.commands.push((command, extra::lasting(handler)));
         self
     }
     /// What `read` is where one of its words is a URL (`tcp://10.0.0.5/1`, `rtu:/dev/ttyUSB0`): the driver's, with arguments in its
@@ -146,7 +158,7 @@ impl<P: Protocol> App<P> {
         let own = matches.subcommand().and_then(|(name, own)| Some((extra.take(name, with_url)?, own.clone())));
         log::init(options.log_format, own.is_some());
         if let Some((handler, own)) = own {
-            return extra::until_stopped(handler(protocol, own, out)).await;
+            return handler(protocol, own, out).await;
         }
         let command = Commands::from_arg_matches(&matches);
         drop(matches); // what it says was taken, and a mapper runs for long

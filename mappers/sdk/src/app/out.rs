@@ -9,9 +9,23 @@ pub struct Out {
     results: Box<dyn Write>,
     remarks: Box<dyn Write>,
     watched: bool,
+    /// The results go to a terminal.
+    screen: bool,
+    /// Lines of the picture that stands there.
+    drawn: usize,
     /// A progress line stands on the terminal.
     shown: bool,
 }
+
+/// How much a terminal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// Lines.
+    pub rows: usize,
+    /// Characters of a line.
+    pub columns: usize,
+}
+
 impl fmt::Debug for Out {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Out").field("watched", &self.watched).finish_non_exhaustive()
@@ -21,12 +35,14 @@ impl fmt::Debug for Out {
 impl Out {
     /// Standard output, and standard error.
     pub fn std() -> Self {
-        let watched = io::stderr().is_terminal();
-        Self { results: Box::new(io::stdout()), remarks: Box::new(io::stderr()), watched, shown: false }
+        let (watched, screen) = (io::stderr().is_terminal(), io::stdout().is_terminal());
+        let (results, remarks) = (Box::new(io::stdout()), Box::new(io::stderr()));
+        Self { results, remarks, watched, screen, drawn: 0, shown: false }
     }
     /// Elsewhere, as a test wants it; nobody watches.
     pub fn new(results: impl Write + 'static, remarks: impl Write + 'static) -> Self {
-        Self { results: Box::new(results), remarks: Box::new(remarks), watched: false, shown: false }
+        let (results, remarks) = (Box::new(results), Box::new(remarks));
+        Self { results, remarks, watched: false, screen: false, drawn: 0, shown: false }
     }
     /// A line for people on standard error.
     pub fn remark(&mut self, text: &str) {
@@ -39,6 +55,30 @@ impl Out {
             write!(self.remarks, "\r\x1b[2K{text}").and_then(|()| self.remarks.flush()).ok(); // it is only for the eye
             self.shown = true;
         }
+    }
+    /// How much the terminal shows now, where the results go to one.
+    pub fn screen(&self) -> Option<Screen> {
+        const USUAL: Screen = Screen { rows: 24, columns: 80 };
+        let size = self.screen.then(|| rustix::termios::tcgetwinsize(io::stdout()).ok())?;
+        let size = size.map(|size| Screen { rows: size.ws_row.into(), columns: size.ws_col.into() });
+        Some(size.filter(|size| size.rows > 0 && size.columns > 0).unwrap_or(USUAL))
+    }
+    /// Lines in the place of those that were drawn before, for a terminal that shows them all. A line that is too long ends at its edge.
+    pub fn draw(&mut self, lines: &[String]) -> io::Result<()> {
+        self.clear();
+        let mut text = String::from("\x1b[?7l"); // no line takes two
+        if self.drawn > 0 {
+            text += &["\x1b[", &self.drawn.to_string(), "A"].concat();
+        }
+        text.push_str("\r\x1b[J");
+        for line in lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text.push_str("\x1b[?7h");
+        self.drawn = lines.len();
+        self.results.write_all(text.as_bytes())?;
+        self.results.flush()
     }
     fn clear(&mut self) {
         if std::mem::take(&mut self.shown) {
@@ -67,6 +107,17 @@ impl Drop for Out {
 mod tests {
     use super::*;
     use crate::testing::Paper;
+
+    #[test]
+    fn a_picture_takes_the_place_of_the_one_before() {
+        let (out, err) = (Paper::default(), Paper::default());
+        let mut both = Out::new(out.clone(), err.clone());
+        assert_eq!(both.screen(), None, "nothing is drawn where there is no terminal");
+        both.draw(&["a".to_owned(), "b".to_owned()]).unwrap();
+        both.draw(&["c".to_owned()]).unwrap();
+        let expected = "\x1b[?7l\r\x1b[Ja\nb\n\x1b[?7h\x1b[?7l\x1b[2A\r\x1b[Jc\n\x1b[?7h";
+        assert_eq!(out.text(), expected);
+    }
 
     #[test]
     fn progress_is_for_terminals_and_never_stands_among_results() {

@@ -40,6 +40,17 @@ pub(super) fn asked() -> std::io::Result<impl Future<Output = ()>> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move { one(&mut term, &mut int).await })
 }
+/// As [`asked`]; from then on the next one ends the process.
+pub(super) fn asked_twice() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        one(&mut term, &mut int).await;
+        tokio::spawn(async move {
+            one(&mut term, &mut int).await;
+            process::exit(KILLED);
+        });
+    })
+}
 async fn one(term: &mut Signal, int: &mut Signal) {
     tokio::select! {
         _ = term.recv() => {}

@@ -131,7 +131,7 @@ fn prepared(options: &Options) -> Result<Prepared, String> {
     let order = options.byte_order.as_deref().map(words::byte_order).transpose()?;
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = match &options.model {
-        Some(name) => model::checked_name("--model", name).map(|()| name.clone())?,
+        Some(name) => crate::cli::names::checked("--model", name).map(|()| name.clone())?,
         None => model::object_name(&stem).ok_or_else(|| format!("{}: give a --model name", file.display()))?,
     };
     let wrong = |error: std::io::Error| format!("{}: {error}", file.display());

@@ -1,11 +1,11 @@
-//! How the program is linked.
+//! How a mapper is linked; of all of them.
 use std::{env, process::Command};
 
 /// The first glibc whose static programs apply packed relocations at their start.
 const PACKS: (u32, u32) = (2, 36);
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=../build.rs");
     let set = |name: &str| env::var(name).unwrap_or_default();
     // 20 KB in place of 1.1 MB, all of which is read at each start and stays resident.
     if set("TARGET") == set("HOST") && set("CARGO_CFG_TARGET_ENV") == "gnu" && glibc().is_some_and(|has| has >= PACKS) {

@@ -1,7 +1,7 @@
 //! Columns for a person's eye.
 
 /// Cells in columns, two spaces apart, each as wide as its widest; `right`: columns of numbers, by position.
-pub(super) fn aligned(rows: &[Vec<String>], right: &[usize]) -> String {
+pub fn aligned(rows: &[Vec<String>], right: &[usize]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let wide = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| wide(column).unwrap_or_default()).collect();
@@ -19,7 +19,8 @@ pub(super) fn aligned(rows: &[Vec<String>], right: &[usize]) -> String {
     text
 }
 
-pub(super) fn pad(cell: &str, width: usize, right: bool) -> String {
+/// One cell, as wide as its column.
+pub fn pad(cell: &str, width: usize, right: bool) -> String {
     if right { format!("{cell:>width$}") } else { format!("{cell:width$}") }
 }
 

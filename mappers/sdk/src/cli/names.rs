@@ -7,7 +7,7 @@ const LONGEST: usize = 63;
 const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 /// A property's or a command's name of any text: letters, digits and `_`, no digit first, at most 63.
-pub(super) fn property(text: &str) -> String {
+pub fn property(text: &str) -> String {
     let fit: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let parts: Vec<&str> = fit.split('_').filter(|part| !part.is_empty()).collect();
     let mut name: String = parts.join("_");
@@ -24,7 +24,7 @@ pub(super) fn property(text: &str) -> String {
 }
 
 /// A name that Kubernetes takes, of any text: lower case letters, digits and single dashes; at most `most`. None: nothing is left.
-pub(super) fn object(text: &str, most: usize) -> Option<String> {
+pub fn object(text: &str, most: usize) -> Option<String> {
     // BoilerType is boiler-type.
     let mut dashed = String::new();
     let mut before = ' ';
@@ -41,8 +41,18 @@ pub(super) fn object(text: &str, most: usize) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
+/// Refuses what Kubernetes would.
+pub fn checked(option: &str, name: &str) -> Result<(), String> {
+    let fit = object(name, LONGEST);
+    if fit.as_deref() == Some(name) {
+        return Ok(());
+    }
+    let other = fit.map_or(String::new(), |other| format!(", such as {other}"));
+    Err(format!("{option} {name}: must be lower case letters, digits and single dashes, at most {LONGEST}{other}"))
+}
+
 /// The name, or one with a number behind it, that nobody has yet.
-pub(super) fn unique(name: &str, sign: char, taken: &mut BTreeSet<String>) -> String {
+pub fn unique(name: &str, sign: char, taken: &mut BTreeSet<String>) -> String {
     let numbered = |number: usize| {
         let tail = format!("{sign}{number}");
         let head = name.get(..LONGEST.saturating_sub(tail.len()).min(name.len())).unwrap_or(name);
@@ -75,6 +85,12 @@ mod tests {
         assert_eq!((object("Line 7 / Boiler", 63).as_deref(), object("°", 63)), (Some("line-7-boiler"), None));
         assert_eq!(object("BoilerType2 PLC", 63).as_deref(), Some("boiler-type2-plc"));
         assert_eq!(object("abc-def", 4).as_deref(), Some("abc"));
+        assert!(checked("--model", "line-7").is_ok());
+        let told = checked("--model", "Line 7").unwrap_err();
+        assert_eq!(
+            told,
+            "--model Line 7: must be lower case letters, digits and single dashes, at most 63, such as line-7"
+        );
     }
     #[test]
     fn no_two_have_one_name() {
