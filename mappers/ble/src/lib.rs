@@ -2,6 +2,7 @@
 //! `unit`, what is configured; `feed`, one device that is attached; `link` and `protocol`, what the engine sees. How bytes are values is told
 //! by the crate `pollux-ble-codec`.
 mod address;
+mod air;
 pub mod bluez;
 pub mod cli;
 mod error;
@@ -15,6 +16,7 @@ mod unit;
 mod write;
 
 pub use address::{Address, NotAnAddress};
+pub use air::Sighting;
 pub use error::Error;
 pub use link::{Link, Request};
 pub use protocol::Ble;

@@ -1,5 +1,6 @@
 //! The driver on a real BlueZ: `cargo test -p pollux-ble --test bluez -- --ignored`, as root, with what `e2e/peers/bluez` needs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod discover;
 mod ground;
 mod rig;
 

@@ -127,9 +127,7 @@ impl Adapter {
             drop(state);
             consents.insert(device, Wish { consent: to, refused: None });
         }
-        if to == Consent::No {
-            return Ok(()); // who was never asked for refuses by itself
-        }
+        // Also to refuse: where there is no agent BlueZ pairs by itself with who needs no passkey.
         self.be_agent().await
     }
     /// Once for each connection to the bus; BlueZ forgets it with that.

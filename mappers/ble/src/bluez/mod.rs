@@ -2,6 +2,7 @@
 //! BlueZ knows of a device is kept by them, and not asked for.
 mod adapter;
 mod agent;
+mod air;
 mod bus;
 mod echo;
 mod gatt;

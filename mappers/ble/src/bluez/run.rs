@@ -19,10 +19,10 @@ use zbus::{
 };
 
 /// So often it is asked whether bluetoothd lives: one that hangs says nothing.
-const PULSE: Duration = Duration::from_secs(5);
+pub(super) const PULSE: Duration = Duration::from_secs(5);
 
 /// So soon it is tried again where scanning was not to be had: a bluetoothd that has just started is busy.
-const SOON: Duration = Duration::from_secs(1);
+pub(super) const SOON: Duration = Duration::from_secs(1);
 
 type Heard<'h> = &'h (dyn Fn(Event) + Sync);
 
@@ -104,7 +104,7 @@ impl Adapter {
         }
         Ok(())
     }
-    fn adapter_changed(&self, changed: &Properties<'_>) -> Result<()> {
+    pub(super) fn adapter_changed(&self, changed: &Properties<'_>) -> Result<()> {
         if let Some(Variant::Bool(false)) = changed.get("Powered") {
             return Err(Error::NoAdapter(format!("adapter {} is powered off", self.name)));
         }
@@ -161,7 +161,7 @@ impl Adapter {
             }
         }
     }
-    async fn pulse(&self, until: Instant) -> Result<Sequence> {
+    pub(super) async fn pulse(&self, until: Instant) -> Result<Sequence> {
         let whom = (names::BLUEZ, "/", names::PEER, "Ping");
         match bus::ask(&self.bus, whom, &(), until).await {
             Ok(answer) => Ok(answer.recv_position()),

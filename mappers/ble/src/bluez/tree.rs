@@ -184,7 +184,7 @@ impl Tree {
 fn uuid(properties: &Properties<'_>) -> Option<Uuid> {
     text(properties.get("UUID")?)?.parse().ok()
 }
-fn text(value: &Variant<'_>) -> Option<String> {
+pub(super) fn text(value: &Variant<'_>) -> Option<String> {
     match value {
         Variant::Str(text) => Some(text.as_str().to_owned()),
         Variant::Variant(inner) => text(inner),
@@ -225,7 +225,7 @@ fn flags(value: &Variant<'_>) -> Can {
     }
     can
 }
-fn advert(properties: &Properties<'_>, name: Option<String>) -> Advert {
+pub(super) fn advert(properties: &Properties<'_>, name: Option<String>) -> Advert {
     let mut advert = Advert {
         rssi: properties.get("RSSI").and_then(number),
         tx_power: properties.get("TxPower").and_then(number),
