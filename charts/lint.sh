@@ -86,7 +86,14 @@ says 7 "helm.sh/resource-policy: keep"
 says 1 "helm.sh/resource-policy: keep" --set crds.keep=false
 refuses "unknown value" "additional properties 'replica' not allowed" --set replica=3
 refuses "no replicas" "minimum: got 0, want 1" --set replicas=0
-refuses "unknown class" "additional properties 'ble' not allowed" --set classes.ble.enabled=true
+refuses "unknown class" "additional properties 'bacnet' not allowed" --set classes.bacnet.enabled=true
+refuses "unknown type of a profile" "/classes/ble/appArmorProfile/type" --set classes.ble.appArmorProfile.type=unconfined
+# The system bus is for the class that needs it.
+classes=(--show-only templates/classes.yaml)
+says 1 "hostBus: true" "${classes[@]}"
+says 0 "hostBus: true" "${classes[@]}" --set classes.ble.hostBus=false
+says 0 "appArmorProfile" "${classes[@]}"
+says 1 "type: Unconfined" "${classes[@]}" --set classes.ble.appArmorProfile.type=Unconfined
 refuses "tag with a space" "/image/tag" --set 'image.tag=a b'
 refuses "unknown word for writes" "/classes/modbus/writes" --set classes.modbus.writes=off
 refuses "someone else's namespace" "needs a namespace of its own" --namespace kube-system

@@ -61,6 +61,15 @@ pub struct MapperClassSpec {
     /// Lets the mapper open devices of the node, such as serial ports. Without it there is no /dev of the node in its Pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_devices: Option<HostDevices>,
+    /// Whether the mapper may speak on the node's system bus (D-Bus), by which Bluetooth is used: the node's folder /run/dbus is in
+    /// its Pod, read-only. Who may ask whom is the bus' to say; it wants the mapper's user, 65532, to be known on the node.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
+    pub host_bus: bool,
+    /// AppArmor profile of the mapper, on nodes that have AppArmor; default: the container runtime's own. That one keeps the system
+    /// bus from it where the bus asks AppArmor, as on Ubuntu.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_armor_profile: Option<AppArmorProfile>,
     /// Taints of nodes that the mapper bears.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -142,6 +151,21 @@ pub struct HostDevices {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct GroupId(#[schemars(range(min = 1, max = 2_147_483_647))] pub i64);
+
+/// An AppArmor profile, as in a Pod. A node without AppArmor starts no Pod that asks for one; Unconfined asks for none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(self.type == 'Localhost') == has(self.localhostProfile)").message("localhostProfile goes with type Localhost, and Localhost needs it"))]
+pub struct AppArmorProfile {
+    /// RuntimeDefault, Localhost or Unconfined.
+    #[serde(rename = "type")]
+    #[schemars(length(max = 16), regex(pattern = "^(RuntimeDefault|Localhost|Unconfined)$"))]
+    pub type_: String,
+    /// Name of a profile that is loaded on the nodes, with type Localhost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub localhost_profile: Option<String>,
+}
 
 /// CPU and memory, as in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema, Default)]

@@ -1,11 +1,13 @@
 //! What the stories stand on: the cluster that `KUBECONFIG` names, kubectl and helm as a person uses them, foreign devices in
 //! the field, and waiting for a condition, never for a time.
 mod cluster;
+mod ground;
 mod peer;
 mod plant;
 mod process;
 
 pub use cluster::{Cluster, installed};
+pub use ground::Ground;
 pub use peer::Peer;
 pub use plant::{Plant, device_is, message, reason, reported};
 pub use process::Process;

@@ -23,13 +23,16 @@ spec:
   - {{ .name | quote }}
     {{- end }}
   {{- end }}
-  {{- range $field := list "args" "env" "resources" "hostDevices" "tolerations" }}
+  {{- range $field := list "args" "env" "resources" "hostDevices" "appArmorProfile" "tolerations" }}
   {{- with index $.class $field }}
   {{ $field }}: {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- end }}
   {{- if .class.hostNetwork }}
   hostNetwork: true
+  {{- end }}
+  {{- if .class.hostBus }}
+  hostBus: true
   {{- end }}
   {{- with .class.maxUnavailable }}
   maxUnavailable: {{ . | quote }}

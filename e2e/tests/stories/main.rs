@@ -2,6 +2,7 @@
 //! namespace, and a Modbus device that is not ours (pymodbus), whose log of requests is the witness.
 mod a_values;
 mod b_faults;
+mod c_ble;
 mod c_edits;
 mod c_serial;
 mod c_tls;

@@ -49,9 +49,8 @@ pub enum Error {
 impl DriverError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Stack(_) | Self::NoAdapter(_) | Self::Unheard(_) | Self::Connect(..) | Self::Gone(_) => {
-                ErrorKind::Unreachable
-            }
+            Self::NoAdapter(_) => ErrorKind::NoAdapter,
+            Self::Stack(_) | Self::Unheard(_) | Self::Connect(..) | Self::Gone(_) => ErrorKind::Unreachable,
             Self::Hung(_) | Self::Silent(_) | Self::Services(_) => ErrorKind::Timeout,
             Self::Denied(_) | Self::Pairing(..) => ErrorKind::Denied,
             Self::Refused(_) => ErrorKind::Protocol,

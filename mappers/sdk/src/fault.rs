@@ -61,14 +61,16 @@ pub enum ErrorKind {
     Protocol,
     /// Credentials or rights are missing.
     Denied,
+    /// The node lacks what it would be reached by, such as a Bluetooth adapter.
+    NoAdapter,
     /// None of the others.
     Other,
 }
 
 impl ErrorKind {
     /// All kinds, in the order of their discriminants.
-    pub const ALL: [Self; 6] =
-        [Self::Config, Self::Unreachable, Self::Timeout, Self::Protocol, Self::Denied, Self::Other];
+    pub const ALL: [Self; 7] =
+        [Self::Config, Self::Unreachable, Self::Timeout, Self::Protocol, Self::Denied, Self::NoAdapter, Self::Other];
 
     /// The word for labels and condition reasons.
     #[must_use]
@@ -79,6 +81,7 @@ impl ErrorKind {
             Self::Timeout => "Timeout",
             Self::Protocol => "Protocol",
             Self::Denied => "Denied",
+            Self::NoAdapter => "NoAdapter",
             Self::Other => "Other",
         }
     }

@@ -9,6 +9,10 @@ pub const USER: i64 = 65_532;
 /// Port of a mapper's API and probes inside its Pod.
 pub const PORT: u16 = 8_080;
 const STATE: &str = "/state";
+/// Where the system bus has its socket, on every Linux.
+const BUS: &str = "/run/dbus";
+/// By this, whoever speaks D-Bus finds the system bus.
+const BUS_ADDRESS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 
 /// The `DaemonSet`: Pods only on nodes that have devices of the class. `owners` as in metadata.
 pub fn daemon_set(class: &MapperClass, owners: &Json) -> Json {
@@ -60,12 +64,16 @@ fn volumes(class: &MapperClass, name: &str) -> Vec<Json> {
     let folder = |name: &str, path: &str, kind: &str| json!({"name": name, "hostPath": {"path": path, "type": kind}});
     let mut volumes = vec![folder("state", &format!("/var/lib/pollux/{name}"), "DirectoryOrCreate")];
     volumes.extend(class.spec.host_devices.is_some().then(|| folder("dev", "/dev", "Directory")));
+    // The folder, not the socket: one that is made anew when the bus starts again is seen. OrCreate: a Pod would wait for ever on a
+    // node that has no bus (yet), and nobody would say why.
+    volumes.extend(class.spec.host_bus.then(|| folder("bus", BUS, "DirectoryOrCreate")));
     volumes
 }
 
 fn mounts(class: &MapperClass) -> Vec<Json> {
     let mut mounts = vec![json!({"name": "state", "mountPath": STATE})];
     mounts.extend(class.spec.host_devices.is_some().then(|| json!({"name": "dev", "mountPath": "/dev"})));
+    mounts.extend(class.spec.host_bus.then(|| json!({"name": "bus", "mountPath": BUS, "readOnly": true})));
     mounts
 }
 
@@ -79,6 +87,9 @@ fn rights(class: &MapperClass) -> Json {
     let (name, value) =
         if class.spec.host_devices.is_some() { ("privileged", true) } else { ("allowPrivilegeEscalation", false) };
     rights[name] = json!(value);
+    if let Some(profile) = &class.spec.app_armor_profile {
+        rights["appArmorProfile"] = json!(profile);
+    }
     rights
 }
 
@@ -120,6 +131,10 @@ fn mapper(class: &MapperClass, name: &str) -> Json {
         json!({"name": "NODE_NAME", "valueFrom": field("spec.nodeName")}),
         json!({"name": "POD_NAME", "valueFrom": field("metadata.name")}),
     ];
+    // D-Bus' own default is below /var/run, which an image need not have.
+    let said = spec.env.contains_key(BUS_ADDRESS);
+    let address = || json!({"name": BUS_ADDRESS, "value": format!("unix:path={BUS}/system_bus_socket")});
+    env.extend((spec.host_bus && !said).then(address));
     env.extend(spec.env.iter().map(|(name, value)| json!({"name": name, "value": value.0})));
     let resources = spec.resources.as_ref().map_or_else(|| json!({}), |r| json!(r));
     json!({
@@ -218,6 +233,45 @@ mod tests {
         let plain = typed(&json!({"image": "i"})).spec.unwrap().template.spec.unwrap();
         assert_eq!(plain.volumes.unwrap().len(), 1);
         assert_eq!(plain.containers[0].security_context.clone().unwrap().privileged, None);
+    }
+
+    /// Where it looks for the system bus.
+    fn address(mapper: &k8s_openapi::api::core::v1::Container) -> Vec<&str> {
+        let bus = mapper.env.iter().flatten().filter(|env| env.name == "DBUS_SYSTEM_BUS_ADDRESS");
+        bus.filter_map(|env| env.value.as_deref()).collect()
+    }
+
+    #[test]
+    fn a_class_on_the_system_bus_sees_its_folder_and_may_no_more_than_others() {
+        let set = typed(&json!({
+            "image": "i", "hostBus": true, "appArmorProfile": {"type": "Localhost", "localhostProfile": "pollux-ble"},
+        }));
+        let pod = set.spec.unwrap().template.spec.unwrap();
+        let volumes = pod.volumes.unwrap();
+        assert_eq!(volumes.len(), 2, "{volumes:?}");
+        let bus = volumes.into_iter().find(|v| v.name == "bus").and_then(|v| v.host_path).unwrap();
+        assert_eq!((bus.path.as_str(), bus.type_.as_deref()), ("/run/dbus", Some("DirectoryOrCreate")));
+        let mapper = &pod.containers[0];
+        let mount = mapper.volume_mounts.iter().flatten().find(|m| m.name == "bus").unwrap();
+        assert_eq!((mount.mount_path.as_str(), mount.read_only), ("/run/dbus", Some(true)));
+        assert_eq!(address(mapper), ["unix:path=/run/dbus/system_bus_socket"]);
+        let context = mapper.security_context.clone().unwrap();
+        assert_eq!((context.privileged, context.allow_privilege_escalation), (None, Some(false)));
+        assert_eq!((context.run_as_user, context.run_as_non_root), (Some(USER), Some(true)));
+        assert_eq!(context.capabilities.unwrap(), serde_json::from_value(json!({"drop": ["ALL"]})).unwrap());
+        let profile = context.app_armor_profile.unwrap();
+        assert_eq!((profile.type_.as_str(), profile.localhost_profile.as_deref()), ("Localhost", Some("pollux-ble")));
+        assert_eq!((pod.host_network, pod.security_context.unwrap().supplemental_groups), (Some(false), Some(vec![])));
+        let init = pod.init_containers.unwrap().remove(0);
+        assert!(init.volume_mounts.iter().flatten().all(|m| m.name == "state"), "root does not see the bus");
+        let own = json!({"image": "i", "hostBus": true, "env": {"DBUS_SYSTEM_BUS_ADDRESS": "tcp:host=b"}});
+        assert_eq!(address(&typed(&own).spec.unwrap().template.spec.unwrap().containers[0]), ["tcp:host=b"]);
+        let plain = typed(&json!({"image": "i"})).spec.unwrap().template.spec.unwrap();
+        assert!(address(&plain.containers[0]).is_empty());
+        assert_eq!(
+            (plain.volumes.unwrap().len(), plain.containers[0].security_context.clone().unwrap().app_armor_profile),
+            (1, None)
+        );
     }
 
     #[test]

@@ -62,7 +62,9 @@ pub(super) async fn objects(bus: &zbus::Connection) -> Result<Message> {
             "the host's D-Bus policy does not let this user talk to org.bluez ({})",
             failure.words()
         )),
-        _ if failure.is_nobody() => Error::Stack("bluetoothd is not running on this node".to_owned()),
+        _ if failure.is_nobody() => {
+            Error::Stack("bluetoothd is not running on this node: systemctl start bluetooth".to_owned())
+        }
         _ => Error::Stack(format!("BlueZ cannot be asked: {}", failure.words())),
     })
 }
@@ -93,7 +95,10 @@ fn choose(shown: &[Shown], wanted: Option<&str>) -> Result<Shown> {
             "adapter {} is powered off: bluetoothctl power on, or rfkill unblock bluetooth",
             one.name
         ))),
-        None if shown.is_empty() => Err(Error::NoAdapter("this node has no Bluetooth adapter".to_owned())),
+        None if shown.is_empty() => Err(Error::NoAdapter(
+            "this node has no Bluetooth adapter: plug one in, or look in dmesg whether its firmware is missing"
+                .to_owned(),
+        )),
         None => {
             let there: Vec<String> = shown.iter().map(|one| format!("{} ({})", one.name, one.address)).collect();
             Err(Error::NoAdapter(format!(
@@ -108,6 +113,11 @@ fn choose(shown: &[Shown], wanted: Option<&str>) -> Result<Shown> {
 /// There is no bus, or it does not want us.
 fn unreachable(text: &str) -> Error {
     let lower = text.to_ascii_lowercase();
+    if lower.contains("apparmor") {
+        return Error::Denied(format!(
+            "AppArmor does not let this program use the system bus: a class says its profile in appArmorProfile ({text})"
+        ));
+    }
     // A bus that cannot look up the groups of a uid hangs up behind the handshake.
     if ["permission denied", "auth", "handshake", "read from socket"].iter().any(|word| lower.contains(word)) {
         return Error::Denied(format!(
@@ -120,6 +130,7 @@ fn unreachable(text: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pollux_mapper::DriverError as _;
 
     #[test]
     fn the_best_adapter_is_one_that_is_powered_and_a_wrong_name_is_told_the_right_ones() {
@@ -134,7 +145,18 @@ mod tests {
         let told = |wanted| choose(&all, wanted).unwrap_err().to_string();
         assert!(told(Some("hci1")).contains("powered off"), "{}", told(Some("hci1")));
         assert!(told(Some("hci7")).contains("there are: hci0 (00:00:00:00:00:4), hci10"), "{}", told(Some("hci7")));
-        assert_eq!(choose(&[], None).unwrap_err(), Error::NoAdapter("this node has no Bluetooth adapter".into()));
+        let none = choose(&[], None).unwrap_err();
+        assert!(none.to_string().starts_with("this node has no Bluetooth adapter: plug one in"), "{none}");
+        assert_eq!(none.kind().as_str(), "NoAdapter");
+    }
+
+    #[test]
+    fn a_bus_that_apparmor_keeps_from_us_is_told_by_that_name() {
+        // As a container's default profile on Ubuntu refuses the first call.
+        let text = "An AppArmor policy prevents this sender from sending this message to this recipient; type=\"method_call\", \
+                    interface=\"org.freedesktop.DBus\" member=\"Hello\"";
+        let kept = unreachable(text);
+        assert!(matches!(&kept, Error::Denied(text) if text.contains("appArmorProfile")), "{kept}");
     }
 
     #[test]

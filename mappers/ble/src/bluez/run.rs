@@ -94,7 +94,7 @@ impl Adapter {
             "InterfacesRemoved" => {
                 let Ok((path, interfaces)) = body.deserialize::<(ObjectPath<'_>, Vec<&str>)>() else { return Ok(()) };
                 if path.as_str() == names::adapter(&self.name) && interfaces.contains(&names::ADAPTER) {
-                    return Err(Error::NoAdapter(format!("adapter {} was removed", self.name)));
+                    return Err(Error::NoAdapter(format!("adapter {} was removed: plug it in again", self.name)));
                 }
                 let news = self.state().tree.removed(path.as_str(), &interfaces);
                 self.tell(news, message, path.as_str(), heard);

@@ -64,7 +64,7 @@ metrics! {
 
     DEVICE_ANSWERED Counter "pollux_device_exchanges_answered_total" ["endpoint", "namespace", "device"] "Requests that the device answered, with yes or no.";
     DEVICE_REFUSED Counter "pollux_device_exchanges_refused_total" ["endpoint", "namespace", "device"] "Requests that the device answered with no.";
-    DEVICE_FAILED Counter "pollux_device_exchanges_failed_total" ["endpoint", "namespace", "device", "kind"] "Requests that the device did not answer, by kind of failure: Config, Unreachable, Timeout, Protocol, Denied, Other.";
+    DEVICE_FAILED Counter "pollux_device_exchanges_failed_total" ["endpoint", "namespace", "device", "kind"] "Requests that the device did not answer, by kind of failure: Config, Unreachable, Timeout, Protocol, Denied, NoAdapter, Other.";
     DEVICE_MISSED Counter "pollux_device_cycles_missed_total" ["endpoint", "namespace", "device"] "Poll cycles skipped because the one before was not done.";
     DEVICE_WRITES Counter "pollux_device_writes_total" ["endpoint", "namespace", "device", "result"] "Values written, by result: done, refused, not_sent, unknown.";
 
