@@ -46,6 +46,9 @@ pub enum NoValue {
     /// The pattern for "out of range", on either side.
     #[error("the value is outside of what the format carries")]
     OutOfRange,
+    /// Of a time: the whole life of the device.
+    #[error("the time is the whole life of the device")]
+    WholeLife,
     /// NaN of IEEE 754 or IEEE 11073-20601.
     #[error("the value is not a number")]
     NotANumber,

@@ -36,6 +36,8 @@ pub(super) enum Form {
     Last(Number),
     /// To the end.
     Text,
+    /// Time Exponential 8: a byte.
+    Exponential,
     /// Date Time: 7 bytes.
     DateTime,
     /// So many bytes, shown as hexadecimal digits with the most significant first.
@@ -73,6 +75,7 @@ impl Item {
     pub(super) fn info(&self) -> FieldInfo {
         let kind = match self.form {
             Form::Number(number) | Form::Overlaid(number) | Form::Flags(number) | Form::Last(number) => number.kind(),
+            Form::Exponential => ValueKind::Float,
             Form::Text | Form::DateTime | Form::Hex(_) => ValueKind::Text,
         };
         FieldInfo { name: self.name, unit: self.unit, kind }
@@ -101,6 +104,10 @@ pub(super) const fn flags(name: &'static str, first: u32, count: u32) -> Item {
 }
 pub(super) const fn text(name: &'static str) -> Item {
     Item::new(name, "", Form::Text)
+}
+/// A duration in steps that grow.
+pub(super) const fn exponential(name: &'static str) -> Item {
+    Item::new(name, "s", Form::Exponential)
 }
 pub(super) const fn date_time(name: &'static str) -> Item {
     Item::new(name, "", Form::DateTime)
@@ -144,6 +151,7 @@ impl Layout {
         match form {
             Form::Number(number) => number.data_type().size(),
             Form::Overlaid(_) | Form::Flags(_) => Some(0),
+            Form::Exponential => Some(1),
             Form::DateTime => Some(7),
             Form::Hex(bytes) => Some(bytes),
             Form::Last(_) | Form::Text => None,

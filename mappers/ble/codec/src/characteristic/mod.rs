@@ -3,9 +3,11 @@
 //! either of two (°C or °F, kg or lb, mmHg or kPa) is converted to the first.
 mod clock;
 mod device;
+mod exponential;
 mod health;
 mod layout;
 mod numbers;
+mod records;
 mod sport;
 #[cfg(test)]
 mod tests;
@@ -23,5 +25,11 @@ pub fn of(uuid: Uuid) -> Option<&'static Layout> {
 
 /// All that are known.
 pub fn all() -> impl Iterator<Item = &'static Layout> {
-    numbers::NUMBERS.iter().chain(clock::LAYOUTS).chain(device::LAYOUTS).chain(health::LAYOUTS).chain(sport::LAYOUTS)
+    numbers::NUMBERS
+        .iter()
+        .chain(clock::LAYOUTS)
+        .chain(device::LAYOUTS)
+        .chain(health::LAYOUTS)
+        .chain(sport::LAYOUTS)
+        .chain(records::LAYOUTS)
 }

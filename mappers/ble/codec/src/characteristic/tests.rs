@@ -27,7 +27,7 @@ fn about(decoded: &Decoded, wanted: f64) -> bool {
 
 #[test]
 fn the_table_has_all_its_rows_each_once_and_each_has_a_name() {
-    assert_eq!((numbers::NUMBERS.len(), all().count()), (175, 195));
+    assert_eq!((numbers::NUMBERS.len(), all().count()), (175, 218));
     let mut seen = std::collections::BTreeSet::new();
     for layout in all() {
         assert!(seen.insert(layout.number()), "{:04X} twice", layout.number());
@@ -188,6 +188,47 @@ fn measurements_of_sport() {
     let place = |field| decode(0x2A67, field, "8C00 00000000 80969800 9CFFFF");
     assert_eq!([place("latitude"), place("longitude"), place("elevation")], [0.0, 1.0, -1.0].map(float));
     assert_eq!(place("positionStatus"), uint(1));
+}
+
+/// As long as the sections of the supplement add up to, and each value where they have it.
+#[test]
+fn records_of_several_values() {
+    assert_eq!(super::records::LAYOUTS.len(), 23);
+    for (number, hex, field, wanted) in [
+        (0x2AE0, "0A00 40", "current", 0.1),
+        (0x2AE1, "C000 40", "voltage", 3.0),
+        (0x2AE4, "0080 0040", "y", 0.25),
+        (0x2AE5, "B80B 64 00", "distanceFromPlanckian", 0.001),
+        (0x2AEF, "0100 0200", "maximum", 0.02),
+        (0x2AF0, "0100 0200 0300", "typical", 0.02),
+        (0x2AF1, "0100 0200 0300 0400 40", "maximum", 0.04),
+        (0x2AF3, "010000 3C EF", "endTime", 23.9),
+        (0x2AF4, "0100 0200 40 00", "timeElapsedSinceLastEvent", 1.0),
+        (0x2AF4, "0100 0200 40 00", "sensingDuration", 0.0),
+        (0x2B07, "64 0100 0200", "relativeRuntime", 50.0),
+        (0x2B09, "64 4000 8000", "maximum", 2.0),
+        (0x2B0A, "64 010000 020000", "maximum", 0.02),
+        (0x2B0B, "64 0A 14", "startTime", 1.0),
+        (0x2B0C, "64 9CFF 6400", "minimum", -1.0),
+        (0x2B0E, "FE 00 0A", "temperature", -1.0),
+        (0x2B0F, "02 04 06 08 41", "sensingDuration", 1.1),
+        (0x2B10, "9CFF 6400", "minimum", -1.0),
+        (0x2B11, "6400 C800 2C01 9001 40", "standardDeviation", 2.0),
+        (0x2B13, "3F", "timeExponential8", 1.0 / 1.1),
+        (0x2B19, "4000 8000 C000", "typical", 2.0),
+        (0x2B1A, "4000 8000 C000 0001 40", "maximum", 4.0),
+    ] {
+        let found = decode(number, field, hex);
+        assert!(about(&found, wanted), "{number:04X} {field} is {found:?}");
+        let short = bytes(hex);
+        let short = short.get(1..).unwrap_or_default();
+        assert!(layout(number).decode(field, short).is_err(), "{number:04X} is longer");
+    }
+    assert_eq!(decode(0x2B00, "maximum", "0100 0200"), uint(2));
+    assert_eq!(decode(0x2B08, "minimum", "64 0100 0200"), uint(1));
+    assert_eq!(decode(0x2B11, "average", "0080 0080 0080 0080 FF"), Decoded::None(NoValue::NotKnown));
+    let written = layout(0x2B11).encode("sensingDuration", &Value::Float(1.1), &bytes("6400 C800 2C01 9001 40"));
+    assert_eq!(written, Ok(bytes("6400 C800 2C01 9001 41")));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Through a value, item by item.
-use super::clock;
 use super::layout::{Form, Item, Layout};
+use super::{clock, exponential};
 use crate::format::{MAX_LENGTH, utf8};
 use crate::value::hex;
 use crate::{Decoded, Error, NoValue, Value};
@@ -83,6 +83,7 @@ impl Item {
                 number.decode(part.get(part.len().saturating_sub(one)..).unwrap_or_default())
             }
             Form::Text => Value::Text(utf8(part)?.to_owned().into()).into(),
+            Form::Exponential => exponential::decode(part),
             Form::DateTime => clock::decode(part),
             Form::Hex(_) => hex(part.iter().rev(), "").into(),
         })
@@ -92,6 +93,11 @@ impl Item {
     fn write(&self, part: &mut [u8], value: &Value) -> Result<Option<Vec<u8>>, Error> {
         match (self.form, value) {
             (Form::Number(number), value) => number.encode(part, value).map(|()| None),
+            (Form::Exponential, value) => {
+                let code = exponential::encode(value)?;
+                part.iter_mut().for_each(|byte| *byte = code);
+                Ok(None)
+            }
             (Form::Text, Value::Text(text)) if text.len() > MAX_LENGTH => {
                 Err(Error::NoRoom { room: MAX_LENGTH, got: text.len() })
             }
