@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 #[x_kube(validation = Rule::new("!(has(self.binding) && has(self.expression))").message("binding and expression exclude each other"))]
 #[x_kube(validation = Rule::new("!has(self.expression) || !has(self.access) || self.access == 'ReadOnly'").message("a property with an expression is ReadOnly"))]
 #[x_kube(validation = Rule::new("!has(self.access) || self.access == 'ReadOnly' || !has(self.binding) || !has(self.binding.ble) || has(self.binding.ble.characteristic)").message("what a Bluetooth device advertises, and what the adapter knows of it, cannot be written: access must be ReadOnly").field_path(".access"))]
+#[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'Event' || ((!has(self.access) || self.access == 'ReadOnly') && !has(self.expression))").message("an Event is what the device says by itself: access must be ReadOnly, and there is no expression").field_path(".kind"))]
+#[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'Event' || !(has(self.staleAfter) || has(self.readGroup) || (has(self.report) && has(self.report.deadband)))").message("staleAfter, readGroup and report.deadband go with kind State: each event counts, and none grows old").field_path(".kind"))]
+#[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'Event' || !has(self.binding) || !(has(self.binding.modbus) || (has(self.binding.opcua) && has(self.binding.opcua.sampling) && self.binding.opcua.sampling == 'Poll') || (has(self.binding.ble) && (has(self.binding.ble.about) || (has(self.binding.ble.notify) && self.binding.ble.notify == 'Never'))))").message("what is polled is a State, for what happens between two readings is lost: an Event needs what the device sends by itself, which Modbus has not").field_path(".kind"))]
 #[x_kube(validation = Rule::new("!(has(self.enum) && (has(self.scale) || has(self.offset) || has(self.scaleExponentFrom)))").message("enum excludes scale, offset and scaleExponentFrom"))]
 #[x_kube(validation = Rule::new("!(has(self.minimum) && has(self.maximum)) || self.minimum <= self.maximum").message("minimum must not be above maximum"))]
 #[x_kube(validation = Rule::new("!(self.name.lowerAscii() in ['y', 'n', 'yes', 'no', 'on', 'off', 'true', 'false', 'null'])").message("name must not be one of y, n, yes, no, on, off, true, false, null, which YAML turns into something else").field_path(".name"))]
@@ -25,6 +28,10 @@ pub struct Property {
     /// Type of the value in `desired` and `reported`.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<PropertyType>,
+    /// State or Event; default State. State: what it is now. Event: something that happened, such as a press: each counts, also one
+    /// equal to that before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<PropertyKind>,
     /// Whether it may be read, written or both; default ReadOnly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
@@ -109,6 +116,17 @@ pub enum PropertyType {
     Bytes,
     /// Any JSON.
     Json,
+}
+
+/// What its values are; default State. State: what it is now; a value that comes again is no news. Event: something that happened,
+/// such as a press or an alarm: each counts and is told at `/v1/events`, status has the last one and its time, and none grows stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
+pub enum PropertyKind {
+    /// What it is now.
+    #[default]
+    State,
+    /// Something that happened: each counts.
+    Event,
 }
 
 /// Whether it may be read, written or both; default ReadOnly. ReadOnly: read, never written. ReadWrite: read and written, and

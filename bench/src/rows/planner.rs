@@ -164,6 +164,7 @@ fn unit(map: &Map, gap: u32, (request, register): (u64, u64)) -> Result<Unit> {
             address,
             readable: true,
             writable: false,
+            event: false,
             interval: Interval::Every(Duration::from_secs(1)),
             read_group: None,
         })

@@ -2,8 +2,8 @@
 mod properties;
 
 use crate::{
-    Access, Applied, Enforce, EnumValue, Interval, JsonText, Mode, ModelCommand, PropertyType, SliceDevice, Span,
-    Values,
+    Access, Applied, Enforce, EnumValue, Interval, JsonText, Mode, ModelCommand, PropertyKind, PropertyType,
+    SliceDevice, Span, Values,
 };
 pub use properties::{Properties, SharedProperties};
 use std::collections::BTreeMap;
@@ -62,6 +62,8 @@ pub struct EffectiveProperty {
     pub name: String,
     /// Type in `desired` and `reported`.
     pub type_: PropertyType,
+    /// Whether each of its values counts.
+    pub kind: PropertyKind,
     /// Whether it may be read and written.
     pub access: Access,
     /// Unit, for people.
@@ -138,6 +140,10 @@ impl EffectiveProperty {
     /// Whether a mapper polls or receives it: it has a binding and may be read.
     pub fn is_read(&self) -> bool {
         self.access != Access::WriteOnly && matches!(self.source, Source::Binding(_))
+    }
+    /// Each of its values is something that happened.
+    pub fn is_event(&self) -> bool {
+        self.kind == PropertyKind::Event
     }
     /// Whether a desired value may name it.
     pub fn is_written(&self) -> bool {

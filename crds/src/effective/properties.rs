@@ -23,7 +23,7 @@ impl Properties {
         self.0.len().hash(&mut hasher);
         for property in &*self.0 {
             let EffectiveReport { never, deadband, min_interval } = property.report;
-            (&property.name, &property.wiring, &property.unit, property.interval).hash(&mut hasher);
+            (&property.name, &property.wiring, &property.unit, property.interval, property.kind).hash(&mut hasher);
             (&property.read_group, property.stale_after, never, min_interval).hash(&mut hasher);
             let limits = [property.minimum, property.maximum, Some(deadband)].map(|limit| limit.map(bits));
             (limits, property.invalid.iter().copied().map(bits).collect::<Vec<_>>()).hash(&mut hasher);
@@ -143,8 +143,9 @@ mod tests {
     #[test]
     fn what_a_device_may_have_of_its_own_is_told_without_comparing() {
         let plain = properties(&["a", "b"], 1.0);
-        let edits: [fn(&mut EffectiveProperty); 9] = [
+        let edits: [fn(&mut EffectiveProperty); 10] = [
             |p| p.unit = Some("K".into()),
+            |p| p.kind = crate::PropertyKind::Event,
             |p| p.minimum = Some(1.0),
             |p| p.maximum = Some(1.0),
             |p| p.interval = Interval::OnConnect,

@@ -17,6 +17,7 @@ pub(super) const CHANNEL_FIELD: &str = "spec.protocol.ble.channel";
 const ADAPTER: &str = "must be hci0, hci1 and so on, or the adapter's address such as AA:BB:CC:DD:EE:FF";
 const READ_ONLY: &str = "what is advertised, and what the adapter knows, cannot be written: access must be ReadOnly";
 const CONNECTION: &str = "needs a connection, and spec.protocol.ble.connection is Never: it must be WhenDue or Held";
+const HELD: &str = "an Event of a characteristic needs spec.protocol.ble.connection: Held, for nothing is notified while others have the slot";
 const GROUP: &str = "members of a readGroup must stand in one characteristic, or in one advertisement";
 const BIND_KEY: &str = "goes with a property of format BTHome: nothing else is encrypted by it";
 const ADDRESS: &str = "must be six bytes in hexadecimal digits with colons between, such as AA:BB:CC:DD:EE:FF";
@@ -174,6 +175,9 @@ pub(super) fn on_device(
         };
         if device.connection == Some(BleConnection::Never) && source.needs_connection() {
             wrong(".binding.ble", CONNECTION);
+        }
+        if property.is_event() && source.needs_connection() && device.connection != Some(BleConnection::Held) {
+            wrong(".kind", HELD);
         }
         keyed |= matches!(source, BleSource::Known { format: advert::Format::BtHome, .. });
         let Some(group) = property.read_group.as_deref() else { continue };

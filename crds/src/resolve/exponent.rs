@@ -1,8 +1,8 @@
 //! Whether the property that another names as its decimal exponent can be one.
-use crate::{Access, Property, PropertyType, parameters::list};
+use crate::{Access, Property, PropertyKind, PropertyType, parameters::list};
 use std::collections::BTreeMap;
 
-/// What is wrong: it must be an integer off the wire, as it stands there.
+/// What is wrong: it must be an integer off the wire, as it stands there, and a state.
 pub(super) fn check(property: &Property, known: &BTreeMap<&str, &Property>) -> Option<String> {
     let name = property.scale_exponent_from.as_ref()?;
     if !matches!(property.type_, Some(PropertyType::Integer | PropertyType::Number)) {
@@ -16,6 +16,7 @@ pub(super) fn check(property: &Property, known: &BTreeMap<&str, &Property>) -> O
             && p.type_ == Some(PropertyType::Integer)
             && p.binding.is_some()
             && p.access != Some(Access::WriteOnly)
+            && p.kind != Some(PropertyKind::Event)
             && p.scale_exponent_from.is_none()
     };
     if known.get(name.as_str()).is_some_and(|p| fits(p)) {

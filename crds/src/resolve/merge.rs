@@ -1,7 +1,7 @@
 //! A model's properties, a Device's own over them, and the defaults: field by field, whole fields.
 use super::{FieldError, MODEL_FIELD};
 use crate::{
-    Access, Defaults, Device, DeviceModel, DeviceModelRevisionSpec, Property, PropertyType, Report,
+    Access, Defaults, Device, DeviceModel, DeviceModelRevisionSpec, Property, PropertyKind, PropertyType, Report,
     device_model_revision::hash_of,
 };
 use kube::ResourceExt;
@@ -73,6 +73,7 @@ fn over(own: &Property, model: &Property) -> Property {
         name,
         disabled,
         type_,
+        kind,
         access,
         unit,
         description,
@@ -107,6 +108,7 @@ fn over(own: &Property, model: &Property) -> Property {
         name,
         disabled: disabled.or(m.disabled),
         type_: type_.or(m.type_),
+        kind: kind.or(m.kind),
         access: access.or(m.access),
         unit: unit.or(m.unit),
         description: description.or(m.description),
@@ -131,12 +133,13 @@ fn over(own: &Property, model: &Property) -> Property {
 
 fn with_defaults(mut property: Property, defaults: &Defaults) -> Property {
     property.interval = property.interval.or(defaults.interval);
-    property.report = property.report.or_else(|| Some(report_of(property.type_, defaults.report.clone()?)));
+    property.report = property.report.clone().or_else(|| Some(report_of(&property, defaults.report.clone()?)));
     property.disabled = None;
     property
 }
-/// A dead-band for all properties is one for those that are numbers.
-fn report_of(type_: Option<PropertyType>, report: Report) -> Report {
-    let numeric = matches!(type_, Some(PropertyType::Integer | PropertyType::Number));
+/// A dead-band for all properties is one for those that are numbers, and states.
+fn report_of(property: &Property, report: Report) -> Report {
+    let event = property.kind == Some(PropertyKind::Event);
+    let numeric = !event && matches!(property.type_, Some(PropertyType::Integer | PropertyType::Number));
     Report { deadband: report.deadband.filter(|_| numeric), ..report }
 }

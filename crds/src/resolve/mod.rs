@@ -3,6 +3,9 @@ mod ble;
 #[cfg(test)]
 mod ble_tests;
 mod command;
+mod event;
+#[cfg(test)]
+mod event_tests;
 mod exponent;
 mod merge;
 mod modbus;
@@ -13,9 +16,9 @@ mod protocol;
 mod tests;
 
 use crate::{
-    Access, Binding, BleDevice, CUSTOM, Channel, Device, DeviceModel, DeviceModelRevisionSpec, DeviceSpec,
-    EffectiveDevice, EffectiveProperty, FreeForm, ModbusDevice, ModbusTcp, ModelCommand, OpcUaDevice, PropertyName,
-    Protocol, ResolvedProtocol, SliceDevice, Value, Values, check_desired_value, hash, is_property_name,
+    Access, Binding, BleConnection, BleDevice, CUSTOM, Channel, Device, DeviceModel, DeviceModelRevisionSpec,
+    DeviceSpec, EffectiveDevice, EffectiveProperty, FreeForm, ModbusDevice, ModbusTcp, ModelCommand, OpcUaDevice,
+    PropertyName, Protocol, ResolvedProtocol, SliceDevice, Value, Values, check_desired_value, hash, is_property_name,
     parameters::{self, OWN_NAME, fill, list, unknown},
 };
 use kube::ResourceExt;
@@ -147,7 +150,8 @@ fn anywhere(model: &DeviceModel) -> Protocol {
         }
         Some("ble") => {
             let name = Some("device".to_owned());
-            Protocol { ble: Some(BleDevice { name, ..BleDevice::default() }), ..none }
+            let connection = Some(BleConnection::Held); // which an Event may need
+            Protocol { ble: Some(BleDevice { name, connection, ..BleDevice::default() }), ..none }
         }
         _ => {
             let tcp = Some(ModbusTcp { host: "device".into(), port: 502 });

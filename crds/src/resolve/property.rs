@@ -1,8 +1,9 @@
 //! One property, judged: what stands in it fits together, and nothing is left to be looked up.
-use super::{FieldError, Origin, ble, exponent, modbus, opcua};
+use super::{FieldError, Origin, ble, event, exponent, modbus, opcua};
 use crate::{
     Access, Binding, Deadband, DeviceModelRevisionSpec, EffectiveProperty, EffectiveReport, EffectiveVerify,
-    Expression, Interval, Properties, Property, PropertyType, Protocol, ReportWhen, Source, Span, VerifyBy, hash,
+    Expression, Interval, Properties, Property, PropertyKind, PropertyType, Protocol, ReportWhen, Source, Span,
+    VerifyBy, hash,
     parameters::{list, substitute},
     wire,
 };
@@ -129,6 +130,9 @@ impl Judge<'_> {
             self.wrong(".scaleExponentFrom", message);
         }
         self.writing(access);
+        for (field, message) in event::check(property, access) {
+            self.wrong(field, message);
+        }
         let source = self.source(type_, access, protocol, values, known);
         let (interval, stale_after) = self.interval();
         let report = self.report();
@@ -139,6 +143,7 @@ impl Judge<'_> {
         Some(EffectiveProperty {
             name: property.name.clone(),
             type_,
+            kind: property.kind.unwrap_or_default(),
             access,
             unit: property.unit.clone(),
             minimum: property.minimum,
@@ -315,6 +320,10 @@ impl Judge<'_> {
                 Some(p) if p.access == Some(Access::WriteOnly) => {
                     self.wrong(".expression", format!("{name} is WriteOnly"));
                 }
+                Some(p) if p.kind == Some(PropertyKind::Event) => {
+                    let message = format!("{name} is an Event, which has no value between two of them");
+                    self.wrong(".expression", message);
+                }
                 Some(_) => {}
                 None => {
                     let names: Vec<&str> = known.keys().copied().filter(|n| *n != self.property.name).collect();
@@ -328,6 +337,7 @@ impl Judge<'_> {
     fn interval(&mut self) -> (Interval, Option<Span>) {
         let interval = self.property.interval.unwrap_or(Interval::Every(INTERVAL));
         self.at_most(".staleAfter", self.property.stale_after, STALE_AT_MOST);
+        let ages = self.property.kind != Some(PropertyKind::Event);
         let Interval::Every(span) = interval else { return (interval, self.property.stale_after) };
         if !(INTERVALS.0..=INTERVALS.1).contains(&span.duration()) {
             self.wrong(".interval", format!("must be from 10ms to 24h, or OnConnect, is {span}"));
@@ -338,7 +348,7 @@ impl Judge<'_> {
         if stale < span {
             self.wrong(".staleAfter", format!("must not be shorter than the interval ({span}), is {stale}"));
         }
-        (interval, Some(stale))
+        (interval, Some(stale).filter(|_| ages))
     }
 
     fn report(&mut self) -> EffectiveReport {

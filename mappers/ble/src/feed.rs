@@ -1,20 +1,21 @@
 //! One device that is attached: what is heard of it goes to its points.
 use crate::{
     address::Address,
+    advertised::{about_of, data_of, packet_id},
     error::Error,
-    point::{Source, told},
+    point::{Item, Source, told},
+    press::{Heard, Presses},
     radio::{Advert, Characteristic},
     unit::{Unit, Whom},
 };
-use jiff::Timestamp;
 use pollux_ble_codec::{
-    Company,
+    Decoded,
     advert::{
         self,
         bthome::{Info, Key, PacketIds},
     },
 };
-use pollux_crds::{BleAbout, BleNotify};
+use pollux_crds::BleNotify;
 use pollux_mapper::{ErrorKind, Instant, PointFault, Port, Slot, Value};
 use std::{
     collections::HashMap,
@@ -67,6 +68,7 @@ struct State {
     /// What was last told of each point that is listened to.
     last: Vec<Option<Result<Value, PointFault>>>,
     packets: PacketIds,
+    presses: Presses,
 }
 
 impl Feed {
@@ -92,7 +94,7 @@ impl Feed {
     }
     /// Points that nobody is asked for.
     pub(crate) fn listens(&self) -> impl Iterator<Item = usize> {
-        let listened = |(_, item): &(usize, &crate::point::Item)| item.readable && item.place().is_none();
+        let listened = |(_, item): &(usize, &Item)| item.readable && item.place().is_none();
         self.unit.items.iter().enumerate().filter(listened).map(|(at, _)| at)
     }
 
@@ -141,6 +143,13 @@ impl Feed {
         self.points_of(place).any(|at| self.unit.items.get(at).is_some_and(|item| item.notify != BleNotify::Never))
     }
     pub(crate) fn notified(&self, handle: u16, bytes: &[u8]) {
+        self.deliver(handle, bytes, true);
+    }
+    /// It was read when it was subscribed to: what stands there happened before.
+    pub(crate) fn stood(&self, handle: u16, bytes: &[u8]) {
+        self.deliver(handle, bytes, false);
+    }
+    fn deliver(&self, handle: u16, bytes: &[u8], happens: bool) {
         let places: Vec<usize> = {
             let state = self.state();
             let found = state.found.iter().enumerate();
@@ -148,13 +157,22 @@ impl Feed {
         };
         // Two names of one characteristic are both told.
         for at in places.into_iter().flat_map(|place| self.points_of(place)) {
-            let Some(item) = self.unit.items.get(at).filter(|item| item.notify != BleNotify::Never) else { continue };
+            let wanted = |item: &&Item| item.notify != BleNotify::Never && (happens || !item.event);
+            let Some(item) = self.unit.items.get(at).filter(wanted) else { continue };
             match item.decode(bytes) {
                 Ok(value) => drop(self.port.put(item.slot, value)),
                 Err(fault) => drop(self.port.fault(item.slot, fault)),
             }
         }
         self.state().heard = Some(Instant::now());
+    }
+
+    /// Its events are not told, and a read would not find them.
+    pub(crate) fn has_no_events(&self, place: usize, why: &PointFault) {
+        for item in self.points_of(place).filter_map(|at| self.unit.items.get(at)).filter(|item| item.event) {
+            self.port.pushes(item.slot);
+            self.port.fault(item.slot, why.clone());
+        }
     }
 
     // ---- what is in the air
@@ -173,7 +191,22 @@ impl Feed {
             Err(fault) => drop(self.port.fault(item.slot, fault)),
         }
     }
-    pub(crate) fn heard(&self, address: Address, advert: &Advert) {
+    /// What is advertised of an event. That there is none is no fault.
+    fn happens(&self, at: usize, decoded: Result<Option<Value>, PointFault>, heard: Heard) {
+        match decoded {
+            Ok(None) => self.state().presses.ended(at),
+            Ok(Some(value)) => {
+                let new = self.state().presses.is_new(at, &value, heard, Instant::now());
+                if new {
+                    self.tell(at, Ok(value));
+                }
+            }
+            Err(_) if heard == Heard::Before => {}
+            Err(fault) => self.tell(at, Err(fault)),
+        }
+    }
+    /// `before`: it was advertised before somebody listened.
+    pub(crate) fn heard(&self, address: Address, advert: &Advert, before: bool) {
         self.back();
         for (at, item) in self.unit.items.iter().enumerate() {
             match &item.source {
@@ -184,7 +217,13 @@ impl Feed {
                 }
                 Source::Data(source, prefix) => {
                     if let Some(data) = data_of(advert, *source).filter(|data| data.starts_with(prefix)) {
-                        self.tell(at, item.decode(data));
+                        match item.decode(data) {
+                            told if item.event => {
+                                let heard = if before { Heard::Before } else { Heard::Always };
+                                self.happens(at, told.map(Some), heard);
+                            }
+                            told => self.tell(at, told),
+                        }
                     }
                 }
                 Source::Format(..) | Source::Characteristic(_) => {}
@@ -192,17 +231,23 @@ impl Feed {
         }
         for format in &self.unit.formats {
             if let Some(data) = data_of(advert, format.source())
-                && let Err(error) = self.formatted(*format, address, data)
+                && let Err(error) = self.formatted(*format, address, data, before)
             {
                 self.spoilt(*format, &error);
             }
         }
     }
-    fn formatted(&self, format: advert::Format, address: Address, data: &[u8]) -> Result<(), pollux_ble_codec::Error> {
+    fn formatted(
+        &self,
+        format: advert::Format,
+        address: Address,
+        data: &[u8],
+        before: bool,
+    ) -> Result<(), pollux_ble_codec::Error> {
         if advert::Format::of(format.source(), data) != Some(format) {
             return Ok(()); // another format of the same source, by turns
         }
-        let mut readings = vec![];
+        let (mut readings, mut heard) = (vec![], Heard::Always);
         let mut each = |reading| readings.push(reading);
         match (&self.key, format) {
             (Some(key), advert::Format::BtHome) => {
@@ -211,6 +256,7 @@ impl Feed {
                     return Ok(());
                 }
                 advert::bthome::read(opened.payload(), &mut each)?;
+                heard = Heard::Once;
             }
             (None, advert::Format::BtHome) => {
                 let (info, payload) = Info::of(data)?;
@@ -218,30 +264,34 @@ impl Feed {
                     return Err(pollux_ble_codec::Error::Encrypted);
                 }
                 advert::bthome::read(payload, &mut each)?;
+                heard = Heard::of(info);
             }
             (_, format) => format.decode(data, &mut each)?,
         }
-        if format == advert::Format::BtHome && !self.is_new(&readings) {
-            return Ok(());
+        if format == advert::Format::BtHome {
+            let id = packet_id(&readings);
+            if !self.state().packets.is_new(id) {
+                return Ok(());
+            }
+            heard = if id.is_some() { Heard::Once } else { heard };
         }
+        self.read(format, readings, if before { Heard::Before } else { heard });
+        Ok(())
+    }
+    fn read(&self, format: advert::Format, readings: Vec<advert::Reading>, heard: Heard) {
         for reading in readings {
             for (at, item) in self.unit.items.iter().enumerate() {
                 if let Source::Format(own, field, index) = &item.source
                     && (*own, *field, *index) == (format, reading.field.name, reading.index)
                 {
-                    self.tell(at, told(reading.value.clone()));
+                    match &reading.value {
+                        Decoded::None(_) if item.event => self.happens(at, Ok(None), heard),
+                        value if item.event => self.happens(at, told(value.clone()).map(Some), heard),
+                        value => self.tell(at, told(value.clone())),
+                    }
                 }
             }
         }
-        Ok(())
-    }
-    /// By the packet id, where the device sends one.
-    fn is_new(&self, readings: &[advert::Reading]) -> bool {
-        let id = readings.iter().find(|reading| reading.field.name == "packetId");
-        let id = id.and_then(|reading| told(reading.value.clone()).ok()?.as_f64());
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a byte")]
-        let id = id.map(|id| id as u8);
-        self.state().packets.is_new(id)
     }
     /// Its data cannot be believed: all that would be read of it is Bad, and says why.
     fn spoilt(&self, format: advert::Format, error: &pollux_ble_codec::Error) {
@@ -339,26 +389,6 @@ impl Feed {
                 drop(state);
                 self.port.down(Error::Gone(address).to_string());
             }
-        }
-    }
-}
-
-fn about_of(about: BleAbout, advert: &Advert) -> Option<Value> {
-    match about {
-        BleAbout::Rssi => advert.rssi.map(|rssi| Value::Int(rssi.into())),
-        BleAbout::TxPower => advert.tx_power.map(|power| Value::Int(power.into())),
-        BleAbout::LocalName => advert.name.as_deref().map(Value::from),
-        BleAbout::LastSeen => Some(Value::from(Timestamp::now().to_string().as_str())),
-        BleAbout::Battery => None,
-    }
-}
-fn data_of(advert: &Advert, source: advert::Source) -> Option<&[u8]> {
-    match source {
-        advert::Source::Company(Company(company)) => {
-            advert.manufacturer.iter().find(|(id, _)| *id == company).map(|(_, data)| data.as_slice())
-        }
-        advert::Source::Service(uuid) => {
-            advert.service.iter().find(|(id, _)| *id == uuid).map(|(_, data)| data.as_slice())
         }
     }
 }

@@ -2,6 +2,7 @@
 //! `unit`, what is configured; `feed`, one device that is attached; `link` and `protocol`, what the engine sees. How bytes are values is told
 //! by the crate `pollux-ble-codec`.
 mod address;
+mod advertised;
 mod air;
 pub mod bluez;
 pub mod cli;
@@ -9,6 +10,7 @@ mod error;
 mod feed;
 mod link;
 mod point;
+mod press;
 mod protocol;
 pub mod radio;
 mod settings;

@@ -11,6 +11,7 @@ use pollux_ble_codec::advert::bthome::Key;
 use pollux_crds::BlePairing;
 use pollux_mapper::{Cx, Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Port, Samples, Value, Written};
 use std::{
+    borrow::Cow,
     collections::HashMap,
     convert::Infallible,
     fmt,
@@ -25,6 +26,11 @@ const LOOK: Duration = Duration::from_secs(1);
 const LEAVE: Duration = Duration::from_secs(3);
 /// How long one that only advertises is waited for at first.
 const FIRST: Duration = Duration::from_secs(5);
+/// Of an event that no notification tells of.
+const NOT_TOLD: PointFault = PointFault {
+    kind: ErrorKind::Config,
+    text: Cow::Borrowed("the device does not notify of it, and a read finds no Event: kind must be State"),
+};
 /// Attachments and exchanges under way at once beside those of the slots: devices that are waited for.
 const WAITING: usize = 64;
 
@@ -154,14 +160,22 @@ impl<S: Stack> Link<S> {
     /// What can notify does; its value now is read, for it may not change for long.
     async fn subscribe(&self, feed: &Feed, until: Instant) -> Result<()> {
         for place in 0..feed.unit.places.len() {
-            let Ok(found) = feed.place(place) else { continue };
+            let found = match feed.place(place) {
+                Ok(found) => found,
+                Err(fault) => {
+                    feed.has_no_events(place, &fault);
+                    continue;
+                }
+            };
             if !(found.can.notify && feed.wants_notify(place)) {
+                feed.has_no_events(place, &NOT_TOLD);
                 continue;
             }
             match self.radio.subscribe(&found, until).await {
                 Ok(()) => {}
                 Err(Error::Refused(text)) => {
                     tracing::info!(characteristic = %found.uuid, text, "cannot be subscribed to: it is read");
+                    feed.has_no_events(place, &NOT_TOLD);
                     continue;
                 }
                 Err(other) => return Err(other),
@@ -171,7 +185,7 @@ impl<S: Stack> Link<S> {
             feed.pushes(pushed().map(|item| item.slot));
             if found.can.read {
                 match self.radio.read(&found, until).await {
-                    Ok(bytes) => feed.notified(found.handle, &bytes),
+                    Ok(bytes) => feed.stood(found.handle, &bytes),
                     Err(Error::Refused(_)) => {} // then it only notifies
                     Err(other) => return Err(other),
                 }
@@ -185,14 +199,14 @@ impl<S: Stack> Link<S> {
             Event::Heard(address, advert) => {
                 for feed in feeds {
                     if is(&feed, address, advert.name.as_deref()) {
-                        feed.heard(address, &advert);
+                        feed.heard(address, &advert, false);
                     }
                 }
             }
             Event::Known(address, advert) => {
                 for feed in feeds {
                     if !feed.was_heard() && is(&feed, address, advert.name.as_deref()) {
-                        feed.heard(address, &advert);
+                        feed.heard(address, &advert, true);
                     }
                 }
             }

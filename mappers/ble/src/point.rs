@@ -51,6 +51,8 @@ pub(crate) enum Form {
 pub(crate) struct Item {
     pub(crate) slot: Slot,
     pub(crate) readable: bool,
+    /// Each of its values is something that happened.
+    pub(crate) event: bool,
     pub(crate) source: Source,
     /// None: its source has it.
     form: Option<Form>,
@@ -87,6 +89,7 @@ impl Item {
         Ok(Self {
             slot: point.slot,
             readable: point.readable,
+            event: point.event,
             source,
             form,
             notify: binding.notify.unwrap_or_default(),

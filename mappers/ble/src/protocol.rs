@@ -34,7 +34,8 @@ impl<S: Stack> Protocol for Ble<S> {
 
     fn plan(&self, unit: &Unit, due: &[usize]) -> Vec<Exchange<Request>> {
         let mut by_place = BTreeMap::<Option<usize>, Vec<usize>>::new();
-        for at in due {
+        // What was told of an event last is none when it is looked at again.
+        for at in due.iter().filter(|at| unit.items.get(**at).is_none_or(|item| !item.event)) {
             by_place.entry(unit.items.get(*at).and_then(crate::point::Item::place)).or_default().push(*at);
         }
         by_place.into_iter().map(|(place, points)| Exchange { points, request: Request(place) }).collect()

@@ -50,6 +50,7 @@ fn prepare(device: &EffectiveDevice, config: &ModbusDevice) -> Unit {
             address,
             readable: true,
             writable: property.access != Access::ReadOnly,
+            event: false,
             interval: Interval::Every(Duration::from_secs(1)),
             read_group: property.read_group.as_deref(),
         })

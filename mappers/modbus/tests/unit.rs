@@ -109,6 +109,7 @@ fn limits_and_offset_of_the_device_decide_what_can_be_read() {
                 address,
                 readable: true,
                 writable: false,
+                event: false,
                 interval: Interval::OnConnect,
                 read_group: *read_group,
             })

@@ -22,7 +22,16 @@ fn unit(device: &ModbusDevice, bindings: &[ModbusBinding]) -> Result<Unit, Vec<S
     let names: Vec<String> = (0..bindings.len()).map(|n| format!("p{n}")).collect();
     let point = |((address, name), slot): ((_, &String), u32)| -> Point<'_, ModbusBinding> {
         let (name, interval) = (name.clone().leak(), Interval::Every(Duration::from_secs(1)));
-        Point { slot: Slot(slot), name, address, readable: true, writable: true, interval, read_group: None }
+        Point {
+            slot: Slot(slot),
+            name,
+            address,
+            readable: true,
+            writable: true,
+            event: false,
+            interval,
+            read_group: None,
+        }
     };
     let points: Vec<_> = bindings.iter().zip(&names).zip(0..).map(point).collect();
     Modbus.prepare(device, &points).map_err(|errors| errors.into_iter().map(|error| error.text).collect())

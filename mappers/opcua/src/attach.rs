@@ -73,6 +73,7 @@ impl Link {
         }
         let mut watched = vec![];
         if !items.is_empty() {
+            feed.begin(asked.iter().map(|(at, ..)| *at));
             watched = self.session().subscribe(items, feed.clone(), places.epoch, until).await?;
         }
         let (mut read, mut unfiltered) = (BTreeMap::new(), BTreeMap::new());

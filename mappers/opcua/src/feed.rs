@@ -7,8 +7,9 @@ use crate::{
     wire::Sample,
 };
 use opcua::types::SubStatusCode;
-use pollux_mapper::{ErrorKind, Instant, Port, Samples, Slot};
+use pollux_mapper::{ErrorKind, Instant, PointFault, Port, Samples, Slot};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -19,6 +20,14 @@ use tokio::sync::Notify;
 /// When what is gone is looked for again: at first, and at most.
 const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_mins(1);
+
+/// Of an event.
+const NOT_WATCHED: PointFault = PointFault {
+    kind: ErrorKind::Config,
+    text: Cow::Borrowed(
+        "the server does not watch it, and an Event is not polled: what happens between two readings is lost",
+    ),
+};
 
 /// One device that is attached.
 #[derive(Debug)]
@@ -52,6 +61,8 @@ struct State {
     parked: BTreeSet<usize>,
     /// Points of which a value was pushed that cannot be decoded: they are read in this session.
     alone: BTreeSet<usize>,
+    /// Events of which the value was told that stood there when they were subscribed to, which is none.
+    begun: BTreeSet<usize>,
     /// What was said of the device last, up or down.
     said: Option<bool>,
     /// Points that the server does not watch, in words, and those of which it does not apply the dead-band.
@@ -101,10 +112,22 @@ impl Feed {
         state.lost.remove(&at);
         state.parked.remove(&at);
     }
+    /// They are about to be subscribed to: the first that is heard of each is what stands there.
+    pub(crate) fn begin(&self, points: impl Iterator<Item = usize>) {
+        let mut state = self.state();
+        for at in points {
+            state.begun.remove(&at);
+        }
+    }
     /// It is read. `lost`: it is looked for again.
     pub(crate) fn poll(&self, at: usize, lost: bool) {
-        if let Some(slot) = self.slot(at) {
-            self.port.polls(slot);
+        match self.unit.items().get(at) {
+            Some(item) if item.event => {
+                self.port.pushes(item.slot);
+                self.port.fault(item.slot, NOT_WATCHED);
+            }
+            Some(item) => self.port.polls(item.slot),
+            None => {}
         }
         let mut state = self.state();
         state.watched.remove(&at);
@@ -118,7 +141,7 @@ impl Feed {
         self.wake.notify_one();
     }
     fn reads(&self, state: &mut State, at: usize) {
-        if self.unit.items().get(at).is_some_and(|item| item.readable && !item.once()) {
+        if self.unit.items().get(at).is_some_and(|item| item.readable && !item.event && !item.once()) {
             state.read.insert(at);
         }
     }
@@ -284,7 +307,10 @@ impl Sink for Feed {
             let at = usize::try_from(key).unwrap_or(usize::MAX);
             if let (Some(slot), Some(place)) = (self.slot(at), places.points.get(at)) {
                 lost |= state.heard(at, Code(sample.status));
-                deliver(&mut samples, slot, place, &sample);
+                let event = self.unit.items().get(at).is_some_and(|item| item.event);
+                if !event || !state.begun.insert(at) {
+                    deliver(&mut samples, slot, place, &sample);
+                }
             }
         }
         self.port.put_all(&mut samples); // what there is no room for the engine counts

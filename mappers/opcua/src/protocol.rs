@@ -45,7 +45,8 @@ impl Protocol for OpcUa {
     }
 
     fn plan(&self, unit: &Unit, due: &[usize]) -> Vec<Exchange<Request>> {
-        let due = due.iter().filter_map(|at| Some(Due { point: *at, group: unit.items().get(*at)?.group.as_deref() }));
+        let due = due.iter().filter_map(|at| Some((*at, unit.items().get(*at).filter(|item| !item.event)?)));
+        let due = due.map(|(point, item)| Due { point, group: item.group.as_deref() });
         let planned = plan(&due.collect::<Vec<_>>(), unit.cap(Operation::Read));
         planned.into_iter().map(|points| Exchange { points, request: Request::default() }).collect()
     }

@@ -74,6 +74,8 @@ pub struct Item {
     pub queue: Option<u32>,
     /// It is read at all.
     pub readable: bool,
+    /// Each of its values is something that happened: it is not read.
+    pub event: bool,
     /// It is read together with the others of this name.
     pub group: Option<String>,
 }
@@ -232,7 +234,7 @@ fn too_large(items: &[Item], cap: usize) -> Vec<ConfigError> {
 
 /// Twice the longest cycle, for one that is late.
 fn round(items: &[Item]) -> Duration {
-    let cycles = items.iter().filter(|item| item.readable && !item.once()).map(|item| item.interval);
+    let cycles = items.iter().filter(|item| item.readable && !item.event && !item.once()).map(|item| item.interval);
     cycles.max().unwrap_or_default().saturating_mul(2).min(LONGEST)
 }
 
@@ -256,11 +258,12 @@ fn item(point: &Point<'_, OpcUaBinding>, reads: bool) -> Result<Item, String> {
         // What is read once, or together with others, is read.
         polled: reads
             || binding.sampling == Some(OpcUaSampling::Poll)
-            || point.interval == Interval::OnConnect
+            || (point.interval == Interval::OnConnect && !point.event)
             || point.read_group.is_some(),
         deadband: binding.deadband.clone(),
         queue: binding.queue_size.and_then(|size| u32::try_from(size).ok()),
         readable: point.readable,
+        event: point.event,
         group: point.read_group.map(str::to_owned),
     })
 }

@@ -62,6 +62,28 @@ async fn values_are_pushed_with_the_sources_time_and_the_codes_name_and_nothing_
     assert_eq!(reads(&liar, "Speed"), speed, "what is pushed is not read");
 }
 
+#[tokio::test]
+async fn each_event_counts_but_what_stood_there_before_and_one_that_cannot_be_watched_says_so() {
+    let liar = Liar::honest().await;
+    let event = |name: &str, address| PointSpec { event: true, writable: false, ..point(name, address) };
+    let polled = OpcUaBinding { sampling: Some(OpcUaSampling::Poll), ..at("ns=2;s=Name") };
+    let points = vec![event("press", at("ns=2;s=Count")), event("polled", polled), point("speed", at("ns=2;s=Speed"))];
+    let rig = Rig::start(open(&liar.url()), points).await;
+    rig.until_is("speed", 1.5).await;
+    rig.until_bad("polled", "an Event is not polled").await;
+    let stamped = |value: i32, second: i64| {
+        let time = DateTime::from(chrono::DateTime::from_timestamp(1_700_000_000 + second, 0).expect("a time"));
+        DataValue { source_timestamp: Some(time), ..DataValue::value_only(value) }
+    };
+    for second in 1..=3 {
+        liar.world().put(&World::id("Count"), &stamped(5, second));
+        rig.until("it is counted", |state| state.told.get("press").copied() == usize::try_from(second).ok()).await;
+    }
+    assert_eq!(rig.state().points["press"].time, 1_700_000_003_000);
+    assert!(rig.state().is("press", &Value::Int(5)));
+    assert_eq!((reads(&liar, "Count"), reads(&liar, "Name")), (0, 0), "nobody reads an event");
+}
+
 /// Paths, items, Reads and Writes of many nodes, each more than the server's Acknowledge allows for one message.
 #[tokio::test]
 async fn what_is_larger_than_the_server_takes_is_sent_in_parts() {

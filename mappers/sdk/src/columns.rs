@@ -6,9 +6,14 @@ use crate::{
     port::{Number, Other},
     value::{Kind, join, split},
 };
-use std::{borrow::Cow, collections::BTreeMap, time::SystemTime};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    time::SystemTime,
+};
 
 mod alive;
+mod event;
 mod fresh;
 mod words;
 pub use fresh::Fresh;
@@ -83,12 +88,15 @@ pub struct Columns {
     faults: BTreeMap<Slot, PointFault>,
     words: BTreeMap<Slot, Cow<'static, str>>,
     dirty: Vec<Slot>,
+    /// What happened, in order, for the status side; and how much of it was lost, for there was no room.
+    happened: VecDeque<Change>,
+    missed: u64,
 }
 
 impl Columns {
     pub(crate) fn new(start: Instant, tells: bool) -> Self {
-        let (rows, free, blocks, texts, faults, words, dirty) = Default::default();
-        Self { start, tells, rows, free, blocks, generation: 0, texts, faults, words, dirty }
+        let (rows, free, blocks, texts, faults, words, dirty, happened) = Default::default();
+        Self { start, tells, rows, free, blocks, generation: 0, texts, faults, words, dirty, happened, missed: 0 }
     }
     pub(crate) fn now(&self) -> Now {
         let unix = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
@@ -303,9 +311,20 @@ impl Columns {
         }
     }
     fn report(&mut self, slot: Slot, value: Option<Result<Value, PointFault>>, out: &mut Vec<Change>) {
-        self.mark(slot);
-        let Some(row) = self.rows.get(slot.0 as usize).copied().filter(|_| self.tells) else { return };
-        out.extend(value.and_then(|value| self.change(slot, row, value)));
+        let Some(row) = self.rows.get(slot.0 as usize).copied() else { return };
+        if row.flags & EVENT == 0 {
+            self.mark(slot);
+            if !self.tells {
+                return;
+            }
+        }
+        let Some(change) = value.and_then(|value| self.change(slot, row, value)) else { return };
+        if row.flags & EVENT != 0 {
+            self.happens(slot, &change);
+        }
+        if self.tells {
+            out.push(change);
+        }
     }
     fn change(&self, slot: Slot, row: Row, value: Result<Value, PointFault>) -> Option<Change> {
         let block = self.blocks.get(row.block as usize)?.as_ref()?;

@@ -246,6 +246,9 @@ pub struct Point<'a, A> {
     pub readable: bool,
     /// False: it is only read.
     pub writable: bool,
+    /// Each value of it is something that happened, and counts. What a read finds again and again is none, nor is what stood there
+    /// before somebody listened: a driver that cannot tell says [`pushes`](crate::Port::pushes) and leaves it out of its plans.
+    pub event: bool,
     /// When it is read.
     pub interval: Interval,
     /// Points of one group are read in one request or not at all.

@@ -1,6 +1,6 @@
 //! Where the runtime leaves the newest state of each device, and where reporter, local API and command line read it.
 use crate::{Snapshot, snapshot::same_device};
-use pollux_crds::{DeviceStatus, EffectiveDevice, SliceChannel};
+use pollux_crds::{DeviceStatus, EffectiveDevice, SliceChannel, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -28,12 +28,34 @@ impl DeviceView {
     }
 }
 
-/// Latest state only: bounded by the number of devices, whoever reads it or does not.
+/// Something that happened at a device: a value of a property of kind Event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happening {
+    /// Where.
+    pub device: Arc<EffectiveDevice>,
+    /// At which of its properties.
+    pub property: String,
+    /// What.
+    pub value: Value,
+    /// Unix ms: the device's own where it has one, else when it arrived.
+    pub time_ms: i64,
+}
+
+/// What listeners hear.
+#[derive(Debug, Clone)]
+pub enum Word {
+    /// A device is another one by now.
+    Device(Arc<DeviceView>),
+    /// Something happened at one.
+    Happened(Arc<Happening>),
+}
+
+/// Latest state only, and what happens for those who listen when it does: bounded by the number of devices, whoever reads it or does not.
 #[derive(Debug)]
 pub struct Hub {
     inner: Mutex<Inner>,
     version: watch::Sender<u64>,
-    news: broadcast::Sender<Arc<DeviceView>>,
+    news: broadcast::Sender<Word>,
 }
 #[derive(Debug, Default)]
 struct Inner {
@@ -64,7 +86,11 @@ impl Hub {
         inner.devices.insert(device.uid.clone(), view.clone());
         self.version.send_replace(version);
         drop(inner);
-        self.news.send(view).ok(); // nobody listens: nothing is lost, the state stands in the map
+        self.news.send(Word::Device(view)).ok(); // nobody listens: nothing is lost, the state stands in the map
+    }
+    /// Something happened: told to those who listen now, and kept for nobody.
+    pub fn happened(&self, happening: Happening) {
+        self.news.send(Word::Happened(Arc::new(happening))).ok(); // nobody listens
     }
     /// The device is no longer driven here; nothing of it is under way on the wire.
     pub fn release(&self, uid: &str) {
@@ -112,8 +138,8 @@ impl Hub {
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
     }
-    /// Every publication from now on. One that falls behind by a thousand is told so by the channel.
-    pub fn news(&self) -> broadcast::Receiver<Arc<DeviceView>> {
+    /// Every publication and all that happens from now on, in order. One that falls behind by a thousand is told so by the channel.
+    pub fn news(&self) -> broadcast::Receiver<Word> {
         self.news.subscribe()
     }
     fn lock(&self) -> MutexGuard<'_, Inner> {

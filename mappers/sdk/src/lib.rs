@@ -48,7 +48,7 @@ pub use engine::{
 };
 pub use fault::{ConfigError, DriverError, ErrorKind, Fault, PointFault};
 pub use figures::Figures;
-pub use hub::{DeviceView, Hub};
+pub use hub::{DeviceView, Happening, Hub, Word};
 pub use limits::{Cx, Job, Limits, LinkCounters};
 pub use load::Load;
 pub use outbox::{Connected, Known, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};

@@ -58,6 +58,7 @@ fn property(n: usize, scale: f64) -> EffectiveProperty {
     EffectiveProperty {
         name: format!("t{n}"),
         type_: PropertyType::Number,
+        kind: pollux_crds::PropertyKind::State,
         access: Access::ReadOnly,
         unit: None,
         minimum: Some(-10.0),

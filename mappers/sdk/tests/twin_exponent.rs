@@ -33,6 +33,7 @@ fn property(name: &str, access: Access, exponent: Option<&str>) -> EffectiveProp
     EffectiveProperty {
         name: name.into(),
         type_: if exponent.is_some() { PropertyType::Number } else { PropertyType::Integer },
+        kind: pollux_crds::PropertyKind::State,
         access,
         unit: None,
         minimum: None,

@@ -26,6 +26,7 @@ fn property(name: &str) -> EffectiveProperty {
     EffectiveProperty {
         name: name.into(),
         type_: PropertyType::Number,
+        kind: pollux_crds::PropertyKind::State,
         access: Access::ReadOnly,
         unit: None,
         minimum: None,

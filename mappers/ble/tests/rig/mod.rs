@@ -72,10 +72,12 @@ pub(crate) struct Spec {
     pub(crate) device: Json,
     pub(crate) points: Vec<(&'static str, Json)>,
     pub(crate) interval: Duration,
+    /// Those of kind Event, beside those whose names begin so.
+    pub(crate) events: Vec<String>,
 }
 /// Read twice a second.
 pub(crate) fn spec(device: Json, points: Vec<(&'static str, Json)>) -> Spec {
-    Spec { device, points, interval: Duration::from_millis(500) }
+    Spec { device, points, interval: Duration::from_millis(500), events: vec![] }
 }
 
 /// The engine, and what it said.
@@ -127,7 +129,7 @@ impl<S: Stack> Rig<S> {
                 interval: Interval::Every(spec.interval),
                 readable: true,
                 writable: address.characteristic.is_some(),
-                event: name.starts_with("event"),
+                event: name.starts_with("event") || spec.events.iter().any(|event| event == name),
                 read_group: None,
                 address,
             }
@@ -198,9 +200,9 @@ impl<S: Stack> Rig<S> {
 }
 
 async fn listen(mut status: Status, seen: Arc<Seen>, names: Vec<Vec<String>>) {
-    while let Some(News { link, numbers, changes, confirmed, connected, known, .. }) = status.next().await {
+    while let Some(News { link, numbers, changes, happened, confirmed, connected, known, .. }) = status.next().await {
         let mut state = seen.state.lock().expect("no panic");
-        for change in numbers.changes().chain(changes).chain(confirmed) {
+        for change in numbers.changes().chain(changes).chain(happened).chain(confirmed) {
             let device = usize::try_from(change.device.0).expect("few");
             let key = (change.device.0, names[device][change.point as usize].clone());
             *state.told.entry(key.clone()).or_default() += 1;

@@ -2,9 +2,9 @@
 use crate::{
     polled,
     rig::{Rig, Spec, spec},
-    script::{Air, Device, READ, address, device, place},
+    script::{Air, Device, NOTIFY, READ, address, device, place, uuid},
 };
-use pollux_ble::radio::{Advert, Watched};
+use pollux_ble::radio::{Advert, Can, Event, Watched};
 use pollux_ble_codec::Uuid;
 use pollux_mapper::{Cx, Value};
 use serde_json::{Value as Json, json};
@@ -181,6 +181,88 @@ async fn a_packet_that_comes_again_is_one_and_what_is_malformed_spoils_its_own_p
     air.advertise(1, Advert { manufacturer: vec![(0xFFFF, vec![0xBB, 6])], ..rssi(-62) });
     rig.until_is(0, "rssi", -62_i64).await;
     assert!(rig.state().is(0, "button", &Value::Uint(5)));
+    rig.stop().await;
+}
+
+/// Advertised one after the other, each heard before the next; how many events came of it.
+async fn presses(air: &Air, rig: &Rig<Air>, data: &[&str]) -> usize {
+    let before = rig.state().told(0, "event");
+    for hex in data {
+        let told = rig.state().told(0, "rssi");
+        air.advertise(1, Advert { rssi: Some(i16::try_from(told).unwrap()), ..bthome(hex) });
+        rig.until("it is heard", |state| state.told(0, "rssi") > told).await;
+    }
+    rig.state().told(0, "event") - before
+}
+async fn button(more: Json, key: Option<&str>) -> (Air, Rig<Air>) {
+    let air = Air::with([(1, Device::default())]);
+    let mut cx = Cx::default();
+    cx.secrets.extend(key.map(|key| ("keys.sensor".to_owned(), key.as_bytes().to_vec())));
+    let second = json!({"advertisement": {"format": "BTHome", "field": "button", "index": 2}});
+    let points = vec![
+        ("event", json!({"advertisement": {"format": "BTHome", "field": "button"}})),
+        ("event_2", second),
+        ("rssi", about()),
+    ];
+    let rig = Rig::start_with(air.clone(), vec![listened(1, &more, points)], cx).await;
+    (air, rig)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_press_is_one_however_often_its_packet_is_heard_and_two_alike_are_two() {
+    let (air, rig) = button(json!({}), None).await;
+    // With packet ids 1, 1, 2, 2, 3 (of a button that is not pressed), 4: presses but one, of the second too.
+    let sent = ["4400013a01", "4400013a01", "4400023a01", "4400023a01", "4400033a00", "4400043a013a04"];
+    assert_eq!(presses(&air, &rig, &sent).await, 3);
+    assert!(rig.state().is(0, "event", &Value::from("press")), "none is no press");
+    assert!(rig.state().is(0, "event_2", &Value::from("long_press")) && rig.state().told(0, "event_2") == 1);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_press_without_a_packet_id_is_told_apart_by_its_value_its_end_and_a_silence() {
+    let (air, rig) = button(json!({}), None).await;
+    assert_eq!(presses(&air, &rig, &["443a01", "443a01", "443a02", "443a02", "443a00", "443a02"]).await, 3);
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(presses(&air, &rig, &["443a02", "443a02"]).await, 1, "it was silent in between");
+    // One that advertises all the time does not say that it is silent.
+    assert_eq!(presses(&air, &rig, &["403a03"]).await, 1);
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(presses(&air, &rig, &["403a03"]).await, 0);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_advertised_before_somebody_listened_is_no_press_and_what_goes_on_of_it_neither() {
+    let (air, rig) = button(json!({}), None).await;
+    air.turn(|world| {
+        world.events.push_back(Event::Known(address(1), Advert { rssi: Some(-99), ..bthome("4400073a01") }))
+    });
+    rig.until_is(0, "rssi", -99_i64).await;
+    assert_eq!(rig.state().told(0, "event"), 0);
+    assert_eq!(presses(&air, &rig, &["4400073a01", "4400073a01", "4400083a01"]).await, 1);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_notified_of_an_event_counts_each_time_and_what_stood_there_does_not() {
+    let places = vec![place(1, Can { read: true, ..NOTIFY }, &[5]), place(2, READ, &[5])];
+    let air = Air::with([(1, device(places))]);
+    let of = |handle| json!({"characteristic": uuid(handle), "dataType": "uint8"});
+    let points = vec![("event", of(1)), ("event_silent", of(2)), ("state", of(2)), ("event_absent", of(9))];
+    let held = json!({"address": address(1).to_string(), "connection": "Held"});
+    let rig = Rig::start(air.clone(), vec![spec(held, points)]).await;
+    rig.until_is(0, "state", 5_u64).await;
+    rig.until_bad(0, "event_silent", "does not notify of it").await;
+    rig.until_bad(0, "event_absent", "no characteristic").await;
+    assert_eq!(rig.state().told(0, "event"), 0);
+    for count in 1..=3 {
+        air.notify(1, 1, &[5]);
+        rig.until("it is counted", |state| state.told(0, "event") == count).await;
+    }
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(rig.state().told(0, "event"), 3, "nobody reads it");
+    assert!(rig.state().is_bad(0, "event_silent", "does not notify of it"));
     rig.stop().await;
 }
 

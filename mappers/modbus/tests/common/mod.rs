@@ -66,6 +66,7 @@ pub(crate) fn unit_of(
             address,
             readable: true,
             writable: *writable,
+            event: false,
             interval: Interval::Every(Duration::from_secs(1)),
             read_group: *read_group,
         })

@@ -1,6 +1,6 @@
 use super::{routes::router, *};
 use crate::{
-    ControlError, Request as Asked, control,
+    ControlError, Happening, Request as Asked, control,
     report::testing::{device, property, status},
 };
 use axum::{
@@ -223,6 +223,30 @@ async fn a_listener_hears_how_things_stand_then_every_change_then_that_a_device_
     bench.hub.release("a");
     bench.hub.forget_released(&[]); // as with files, where nobody waits for it
     assert_eq!(listener.told().await, ("gone device-a".into(), Json::Null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_hears_each_event_once_also_those_equal_to_the_one_before() {
+    let bench = Bench::new();
+    let press = |time_ms| Happening {
+        device: device("a", 1),
+        property: "button".into(),
+        value: json!("press").into(),
+        time_ms,
+    };
+    bench.hub.happened(press(1)); // nobody listens
+    bench.hub.publish(&device("a", 1), status(1.0, "True").into());
+    let mut listener = bench.listen(None).await;
+    listener.told().await;
+    (2000..2003).for_each(|time| bench.hub.happened(press(time)));
+    for time in ["1970-01-01T00:00:02Z", "1970-01-01T00:00:02.001Z", "1970-01-01T00:00:02.002Z"] {
+        let (event, id, data) = listener.next().await;
+        let metadata = json!({"namespace": "plant", "name": "device-a", "uid": "a"});
+        let wanted = json!({"metadata": metadata, "property": "button", "value": "press", "time": time});
+        assert_eq!((event.as_str(), id.as_str(), data), ("event", "", wanted), "no id: nobody hears it again");
+    }
+    bench.hub.publish(&device("a", 1), status(2.0, "True").into());
+    assert_eq!(listener.told().await, ("device device-a".into(), json!(2.0)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
-//! `/v1/events`: every change as it is published, by server-sent events. A listener first hears how each device stands, so that it needs no
+//! `/v1/events`: every change as it is published and each event of a device, by server-sent events. A listener first hears how each device stands, so that it needs no
 //! other request; one that falls behind is told so, and hears it again. One that comes back names the last event it saw.
 use super::Api;
-use crate::DeviceView;
+use crate::{DeviceView, Happening, Word, snapshot::timestamp};
 use axum::response::{
     IntoResponse, Response,
     sse::{Event, KeepAlive, Sse},
@@ -26,7 +26,7 @@ const LIFE: Duration = Duration::from_hours(1);
 /// What one listener has yet to hear.
 struct Listener {
     api: Api,
-    news: broadcast::Receiver<Arc<DeviceView>>,
+    news: broadcast::Receiver<Word>,
     version: watch::Receiver<u64>,
     queue: VecDeque<Item>,
     /// Devices it has heard of, by uid, with the version heard last.
@@ -38,6 +38,7 @@ struct Listener {
 }
 enum Item {
     Device(Arc<DeviceView>),
+    Happened(Arc<Happening>),
     Gone { uid: String, namespace: String, name: String },
     Lagged(u64),
 }
@@ -78,7 +79,8 @@ impl Listener {
                 biased;
                 () = tokio::time::sleep_until(self.end) => return None,
                 news = self.news.recv() => match news {
-                    Ok(view) => self.take(view),
+                    Ok(Word::Device(view)) => self.take(view),
+                    Ok(Word::Happened(happening)) => self.queue.push_back(Item::Happened(happening)),
                     Err(broadcast::error::RecvError::Lagged(lost)) => {
                         self.queue.push_back(Item::Lagged(lost));
                         self.news = self.news.resubscribe(); // what is older than the snapshot is of no use
@@ -129,6 +131,13 @@ impl Listener {
             Item::Device(view) => {
                 let id = format!("{:x}-{}", self.api.boot, view.version);
                 Event::default().event("device").id(id).json_data(self.api.object(&view)).ok()
+            }
+            Item::Happened(happening) => {
+                let Happening { device, property, value, time_ms } = &*happening;
+                let metadata = json!({"namespace": device.namespace, "name": device.name, "uid": device.uid});
+                let time = timestamp(*time_ms);
+                let data = json!({"metadata": metadata, "property": property, "value": value, "time": time});
+                Event::default().event("event").json_data(data).ok()
             }
             Item::Gone { uid, namespace, name } => {
                 let metadata = json!({"namespace": namespace, "name": name, "uid": uid});

@@ -73,6 +73,7 @@ fn property(property: &EffectiveProperty, protocol: &str) -> Json {
     let stated = Property {
         name: p.name,
         type_: Some(p.type_),
+        kind: property.is_event().then_some(p.kind),
         access: Some(p.access),
         unit: p.unit,
         minimum: p.minimum,

@@ -160,8 +160,10 @@ fn about() -> Json {
     })
 }
 
-const EVENTS: &str = "First an event `device` for each device, then one for each change; its data is the Device. `gone`: the \
-    device is no longer driven here; its data holds the metadata. `lagged`: the listener was too slow, and `device` follows for \
+const EVENTS: &str = "First an event `device` for each device, then one for each change; its data is the Device. `event`: \
+    something happened at a property of kind Event: each one, also those equal to the one before, and none a second time; its data holds the \
+    metadata, `property`, `value` and `time`. `gone`: the \
+    device is no longer driven here; its data holds the metadata. `lagged`: the listener was too slow, some events may be lost, and `device` follows for \
     each device anew. With Last-Event-ID only what changed since then is told first; \
     of a device that went in between nothing is told.";
 

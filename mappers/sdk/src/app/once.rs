@@ -153,6 +153,8 @@ pub(super) fn was_read(view: &DeviceView) -> bool {
     let gone =
         pollux_crds::condition(view.snapshot.conditions(), pollux_crds::CONNECTED).is_some_and(|c| c.status == "False");
     gone || view.snapshot.states().all(|(property, has_value, reason)| {
-        property.access == Access::WriteOnly || reason.map_or(has_value, |reason| reason != NOT_READ)
+        property.access == Access::WriteOnly
+            || property.is_event()
+            || reason.map_or(has_value, |reason| reason != NOT_READ)
     })
 }

@@ -38,3 +38,26 @@ fn rows_given_back_are_joined_and_used_again() {
     assert_eq!(add(&mut columns, 9, 6).0, Slot(0));
     assert_eq!((columns.len(), tell(&mut columns, given[3].0, 1).len()), (8, 1));
 }
+
+#[test]
+fn each_event_is_told_also_one_equal_to_that_before_and_what_there_is_no_room_for_is_counted() {
+    let mut columns = Columns::new(Instant::now(), false);
+    let (base, ..) = columns.add(DeviceKey(1), [true, false].into_iter()).expect("room");
+    for _ in 0..3 {
+        tell(&mut columns, base, 7);
+        tell(&mut columns, Slot(base.0 + 1), 7);
+    }
+    assert_eq!(columns.dirty(), 1, "the state, once");
+    let first = columns.take_happened(2);
+    assert_eq!(first.iter().map(|c| (c.point, c.value.clone())).collect::<Vec<_>>(), vec![(0, Ok(Value::Uint(7))); 2]);
+    assert_eq!((columns.take_happened(9).len(), columns.has_happened()), (1, false));
+    let (mut numbers, mut others) = (Figures::default(), vec![]);
+    columns.take_dirty(9, &mut numbers, &mut others);
+    (0..5000).for_each(|press| drop(tell(&mut columns, base, press)));
+    assert_eq!((columns.take_missed(), columns.take_missed(), columns.dirty()), (5000 - 4096, 0, 1));
+    let all = columns.take_happened(9999);
+    assert_eq!((all.len(), &all[4095].value), (4096, &Ok(Value::Uint(4095))), "the oldest, in order");
+    columns.take_dirty(9, &mut numbers, &mut others);
+    let newest = numbers.changes().last().expect("the newest state");
+    assert_eq!((newest.point, newest.value), (0, Ok(Value::Uint(4999))));
+}

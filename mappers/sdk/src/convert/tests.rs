@@ -8,6 +8,7 @@ fn property(type_: PropertyType) -> EffectiveProperty {
     EffectiveProperty {
         name: "p".into(),
         type_,
+        kind: pollux_crds::PropertyKind::State,
         access: Access::ReadWrite,
         unit: None,
         minimum: None,

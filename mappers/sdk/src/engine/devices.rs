@@ -223,6 +223,7 @@ pub(crate) fn as_driver_sees<'a, A>(
         address: &p.address,
         readable: p.readable,
         writable: p.writable,
+        event: p.event,
         interval: *interval,
         read_group: p.read_group.as_deref(),
     };

@@ -65,6 +65,10 @@ impl<P: Protocol> Engine<P> {
         if self.columns.dirty() > 0 {
             self.columns.take_dirty(MOST, &mut news.numbers, &mut news.changes);
         }
+        if self.columns.has_happened() {
+            news.happened = self.columns.take_happened(MOST);
+        }
+        self.stats.lost_pushes.add(self.columns.take_missed());
         self.status.fill(news);
     }
 }

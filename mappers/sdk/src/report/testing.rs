@@ -43,6 +43,7 @@ pub(crate) fn property(name: &str) -> EffectiveProperty {
     EffectiveProperty {
         name: name.into(),
         type_: PropertyType::Number,
+        kind: pollux_crds::PropertyKind::State,
         access: Access::ReadWrite,
         unit: Some("°C".into()),
         minimum: None,

@@ -110,6 +110,7 @@ fn as_driver_sees<A>(spec: &PointSpec<A>, slot: Slot) -> Point<'_, A> {
         address: &spec.address,
         readable: spec.readable,
         writable: spec.writable,
+        event: spec.event,
         interval: spec.interval,
         read_group: spec.read_group.as_deref(),
     }
@@ -144,7 +145,7 @@ fn point<A>(property: &EffectiveProperty, address: A) -> PointSpec<A> {
         },
         readable: property.access != Access::WriteOnly,
         writable: property.access != Access::ReadOnly,
-        event: false,
+        event: property.is_event(),
         read_group: property.read_group.clone(),
     }
 }
@@ -159,6 +160,9 @@ fn wiring(device: &EffectiveDevice) -> u64 {
             Source::Expression(_) => None,
         })
         .collect();
-    let text = hash(&(&device.config, points));
+    let events: Vec<_> = device.properties.iter().filter(|p| p.is_event()).map(|p| &p.name).collect();
+    // Without events it is what it was before there were any: what was learned by it is kept.
+    let text =
+        if events.is_empty() { hash(&(&device.config, points)) } else { hash(&(&device.config, points, events)) };
     u64::from_str_radix(text.get(..16).unwrap_or_default(), 16).unwrap_or_default()
 }

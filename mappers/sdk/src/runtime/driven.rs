@@ -1,7 +1,8 @@
 //! One device that is driven: its twin, and where its values stand in the engine.
 use super::{Clock, kept::Kept, points::Points};
 use crate::{
-    Change, Connected, Knowledge, Known, Layout, PointFault, Precision, Protocol, Value, WriteReply, Wrote,
+    Change, Connected, Happening, Knowledge, Known, Layout, PointFault, Precision, Protocol, Quality, Value,
+    WriteReply, Wrote,
     port::Number,
     twin::{Action, Format, Moment, Now, Raw, Twin},
     value::join,
@@ -216,6 +217,18 @@ impl<P: Protocol> Driven<P> {
         let raw = value.map(|value| Raw { value, quality, reason, device_time_ms: time });
         let Self { twin, layout, points, .. } = self;
         twin.sample(property, raw, asked_at, &View { protocol, layout, points }, now);
+    }
+    /// A value of kind Event. None: it is none that is good, or of a configuration that is gone.
+    pub(super) fn happened(&mut self, change: Change, protocol: &P, now: Now) -> Option<Happening> {
+        let position = self.points.property(change.point as usize)?;
+        if change.generation != self.layout.generation {
+            return None;
+        }
+        let good = change.value.is_ok() && change.quality != Quality::Bad;
+        self.changed(change, now.mono, protocol, now);
+        let (value, time_ms) = self.twin.newest(position).filter(|_| good)?;
+        let property = self.device.properties.get(position)?.name.clone();
+        Some(Happening { device: self.device.clone(), property, value, time_ms })
     }
     pub(super) fn connected(&mut self, word: &Connected, now: Now) {
         let fault = || (word.kind.unwrap_or(crate::ErrorKind::Other), word.reason.clone());

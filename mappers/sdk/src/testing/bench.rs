@@ -54,6 +54,7 @@ fn as_point<A>(spec: &crate::PointSpec<A>, slot: u32, grouped: bool) -> Point<'_
         address: &spec.address,
         readable: spec.readable,
         writable: spec.writable,
+        event: false,
         interval: spec.interval,
         read_group: if grouped { Some("pair") } else { None },
     }

@@ -241,6 +241,12 @@ impl Twin {
     pub fn raw(&self, property: usize) -> Option<Value> {
         self.points.get(property)?.raw()
     }
+    /// The value that its newest reading was made into, and when it was so; None: into none that is good.
+    pub(crate) fn newest(&self, position: usize) -> Option<(pollux_crds::Value, i64)> {
+        let (point, property) = (self.points.get(position)?, self.device.properties.get(position)?);
+        let shown = point.shown(property);
+        shown.value.value().filter(|_| point.is_valued()).map(|value| (value, shown.since_ms))
+    }
     /// It cannot be driven as it is configured: EndpointConflict, ConfigError. Nothing of it is under way.
     pub fn refused(&mut self, reason: &str, message: &str, now: Now) {
         self.interrupt(now.mono);

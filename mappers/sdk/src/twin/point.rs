@@ -135,7 +135,8 @@ impl Point {
                 self.change_rare(|rare| (rare.fault, rare.failed_at) = (None, 0)); // so that nothing is left of it
                 self.quality = raw.quality;
                 let doubt = raw.reason.filter(|_| raw.quality == Quality::Uncertain).unwrap_or_default();
-                let moved = self.made == Made::Nothing || !self.holds(&raw.value);
+                let counts = meaning.property.is_event();
+                let moved = self.made == Made::Nothing || counts || !self.holds(&raw.value);
                 if moved || self.outdated {
                     return self.read((raw.value, doubt), meaning, moved, stamp(raw.device_time_ms, now));
                 }
@@ -169,7 +170,7 @@ impl Point {
         };
         let told_by_reading = self.made == Made::Value && self.tells();
         let another = moved && told_by_reading && self.raw().as_ref() != Some(&raw); // −0 is no other value than 0
-        let new = another || self.value(meaning.property) != value;
+        let new = another || moved && meaning.property.is_event() || self.value(meaning.property) != value;
         self.store(raw);
         self.made = Made::Value;
         self.because(doubt);
@@ -268,6 +269,8 @@ impl Point {
     pub(super) fn assess(&self, property: &EffectiveProperty, now: Duration) -> Grade {
         match self.made {
             _ if self.fault().is_some() => Grade::Fault,
+            // Nothing happened yet, and nothing is wrong with that.
+            Made::Unheard | Made::Nothing if property.is_event() => Grade::Good,
             _ if !self.is_read() => Grade::NotRead,
             _ if self.stale_at(property).is_some_and(|at| nanos(now) >= at) => Grade::Stale,
             Made::Unheard | Made::Nothing => Grade::NotRead,
@@ -366,6 +369,10 @@ impl Point {
     }
     pub(super) fn shown(&self, property: &EffectiveProperty) -> Shown {
         Shown { value: self.value(property), since_ms: self.since_ms }
+    }
+    /// The reading was made into a good value.
+    pub(super) fn is_valued(&self) -> bool {
+        self.made == Made::Value && self.fault().is_none()
     }
     pub(super) fn shown_text(&self, property: &EffectiveProperty) -> String {
         let value = self.value(property).value();

@@ -61,13 +61,14 @@ impl Reporter {
             return;
         };
         let at = self.last_at + property.report.min_interval.duration();
-        if property.type_ != PropertyType::Boolean && self.soon.is_some_and(|soon| soon <= at) {
+        let at_once = property.type_ == PropertyType::Boolean && !property.is_event();
+        if !at_once && self.soon.is_some_and(|soon| soon <= at) {
             return; // sooner than that it will not be
         }
-        if !old.beyond(new, property.report.deadband) {
+        if !(property.is_event() || old.beyond(new, property.report.deadband)) {
             return;
         }
-        if property.type_ == PropertyType::Boolean {
+        if at_once {
             self.at_once = true;
             return;
         }
@@ -77,7 +78,9 @@ impl Reporter {
     fn is_worth(&self, device: &EffectiveDevice, new: &Snapshot) -> bool {
         let Some(old) = &self.last else { return true };
         let differs = |((property, old), new): ((&EffectiveProperty, &Shown), &Shown)| {
-            old.value.is_some() != new.value.is_some() || old.value.beyond(&new.value, property.report.deadband)
+            (property.is_event() && old.since_ms != new.since_ms)
+                || old.value.is_some() != new.value.is_some()
+                || old.value.beyond(&new.value, property.report.deadband)
         };
         !same_head(old.head(), new.head())
             || !old.doubts_as(new)
@@ -152,7 +155,8 @@ impl Twin {
             && match &self.link {
                 Link::Unknown => now < self.first_by,
                 Link::Up => {
-                    let unheard = |(p, point): (&EffectiveProperty, &Point)| p.is_read() && !point.is_heard();
+                    let unheard =
+                        |(p, point): (&EffectiveProperty, &Point)| p.is_read() && !p.is_event() && !point.is_heard();
                     now < self.first_by && self.device.properties.iter().zip(&self.points).any(unheard)
                 }
                 Link::Down { .. } | Link::Refused { .. } => false,

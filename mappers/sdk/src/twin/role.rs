@@ -46,7 +46,7 @@ impl Role {
         let bound = matches!(property.source, Source::Binding(_)) && property.scale_exponent_from.is_none();
         let factors = [property.scale, property.offset];
         match property.type_ {
-            _ if limits || !bound || !property.is_reported() => Self::Watched,
+            _ if limits || !bound || !property.is_reported() || property.is_event() => Self::Watched,
             PropertyType::Number if (property.scale, property.offset) == (1.0, 0.0) => Self::Plain,
             PropertyType::Number if factors.iter().all(|f| f.abs() <= LARGEST) => Self::Measured,
             PropertyType::Integer if factors.iter().all(|f| f.fract() == 0.0 && f.abs() <= EXACT) => Self::Counted,

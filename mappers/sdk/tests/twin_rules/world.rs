@@ -202,6 +202,7 @@ impl World {
         EffectiveProperty {
             name: format!("p{position}"),
             type_: PropertyType::Integer,
+            kind: pollux_crds::PropertyKind::State,
             access: if kind.write_only { Access::WriteOnly } else { Access::ReadWrite },
             unit: None,
             minimum: Some(-1000.0 - f64::from(self.config.conduct)),

@@ -95,7 +95,7 @@ impl Item {
             (Form::Number(number), value) => number.encode(part, value).map(|()| None),
             (Form::Exponential, value) => {
                 let code = exponential::encode(value)?;
-                part.iter_mut().for_each(|byte| *byte = code);
+                part.fill(code);
                 Ok(None)
             }
             (Form::Text, Value::Text(text)) if text.len() > MAX_LENGTH => {

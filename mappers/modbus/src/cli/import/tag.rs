@@ -126,6 +126,7 @@ pub(super) fn refused_by_the_driver(tags: &[Tag]) -> Vec<(u64, String)> {
             address: &tag.binding,
             readable: tag.access != Access::WriteOnly,
             writable: tag.access != Access::ReadOnly,
+            event: false,
             interval: pollux_mapper::Interval::Every(Duration::from_secs(1)),
             read_group: None,
         })

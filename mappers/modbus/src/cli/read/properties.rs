@@ -58,6 +58,7 @@ pub(super) fn prepared(target: &Target, properties: &[Property]) -> Result<Unit,
             address,
             readable: true,
             writable: false,
+            event: false,
             interval: Interval::OnConnect,
             read_group: None,
         })

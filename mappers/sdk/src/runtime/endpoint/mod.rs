@@ -276,6 +276,15 @@ impl<P: Protocol> Endpoint<P> {
                 touched.insert(key);
             }
         }
+        for change in news.happened {
+            let key = change.device;
+            if let Some(driven) = self.devices.get_mut(&key) {
+                if let Some(happening) = driven.happened(change, &self.shared.protocol, now) {
+                    self.shared.hub.happened(happening);
+                }
+                touched.insert(key);
+            }
+        }
         self.changed(news.confirmed, true, now, &mut touched);
         for known in &news.known {
             self.known(known, now);

@@ -47,7 +47,7 @@ async fn connected_turns_at_most_once_in_thirty_seconds() {
         plant.pass(seconds(3)).await;
     }
     let (mut turns, mut last) = (0, "True".to_owned());
-    while let Ok(view) = news.try_recv() {
+    while let Ok(crate::Word::Device(view)) = news.try_recv() {
         let now = status_of(&view.status(), CONNECTED).0.to_owned();
         turns += usize::from(now != last);
         last = now;

@@ -37,6 +37,7 @@ fn property(name: &str, access: Access) -> EffectiveProperty {
     EffectiveProperty {
         name: name.into(),
         type_: PropertyType::Number,
+        kind: pollux_crds::PropertyKind::State,
         access,
         unit: None,
         minimum: None,

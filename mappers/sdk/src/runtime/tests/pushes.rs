@@ -112,3 +112,45 @@ async fn a_keep_alive_keeps_values_fresh_and_says_nothing_of_a_write() {
     assert!(!stale(&plant.view("a").expect("shown").status()));
     plant.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_event_is_told_once_status_has_the_last_and_its_time_and_none_grows_stale() {
+    let broker = broker(&["a"]);
+    let press = EffectiveProperty {
+        kind: pollux_crds::PropertyKind::Event,
+        stale_after: None,
+        report: EffectiveReport { never: false, deadband: 0.0, min_interval: Span::from_secs(10) },
+        ..property("press", Access::ReadOnly)
+    };
+    let state = EffectiveProperty { stale_after: None, ..property("temperature", Access::ReadOnly) };
+    let properties = vec![press, state].into();
+    let plant = plant(&broker, [EffectiveDevice { properties, ..device("a") }]);
+    let status = plant.until("a", reports("temperature", 20.0)).await;
+    assert_eq!(status.quality, [].into(), "that nothing was pressed yet is no fault");
+    assert!(is(pollux_crds::HEALTHY, "True", "Good")(&status) && !status.reported.contains_key("press"));
+    let mut news = plant.hub.news();
+    let (mut happened, mut versions, mut times) = (vec![], 0, vec![]);
+    for round in 0..3 {
+        for value in [1.0, 1.0, 2.0, 1.0] {
+            broker.publish("a", "press", value);
+            plant.pass(Duration::from_millis(200)).await;
+        }
+        plant.pass(seconds(if round == 2 { 3600 } else { 20 })).await;
+        let status = plant.view("a").expect("shown").status();
+        assert!(reports("press", 1.0)(&status) && status.quality.is_empty(), "{:?}", status.quality);
+        times.push(status.timestamps["press"].clone());
+    }
+    while let Ok(word) = news.try_recv() {
+        match word {
+            crate::Word::Happened(one) => happened.push((one.property.clone(), one.value.0.as_f64(), one.time_ms)),
+            crate::Word::Device(_) => versions += 1,
+        }
+    }
+    let values: Vec<_> = happened.iter().filter_map(|(name, value, _)| value.filter(|_| name == "press")).collect();
+    assert_eq!(values, [1.0, 1.0, 2.0, 1.0].repeat(3));
+    assert!(happened.windows(2).all(|pair| pair[0].2 <= pair[1].2));
+    times.dedup();
+    assert_eq!(times.len(), 3, "the same value has another time: {times:?}");
+    assert!(versions <= 6, "{versions} statuses for 12 events, each 10 s at most");
+    plant.end().await;
+}

@@ -361,8 +361,8 @@ impl Drop for Life {
 }
 
 /// A value that was tried, and of which nothing left, is no longer the first in the order: so the status says.
-async fn listen(mut news: tokio::sync::broadcast::Receiver<Arc<crate::DeviceView>>, tape: Arc<Tape>) {
-    while let Ok(view) = news.recv().await {
+async fn listen(mut news: tokio::sync::broadcast::Receiver<crate::Word>, tape: Arc<Tape>) {
+    while let Ok(crate::Word::Device(view)) = news.recv().await {
         for (name, pending) in view.snapshot.pending() {
             let error = pending.error.as_deref().unwrap_or_default();
             if let Ok(property) = name.trim_start_matches('p').parse()
