@@ -53,6 +53,7 @@ struct Told {
 
 /// One point of it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the point's or of its binding")]
 pub struct Item {
     /// Where its values go.
     pub slot: Slot,

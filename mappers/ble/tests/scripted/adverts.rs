@@ -236,7 +236,7 @@ async fn a_press_without_a_packet_id_is_told_apart_by_its_value_its_end_and_a_si
 async fn what_was_advertised_before_somebody_listened_is_no_press_and_what_goes_on_of_it_neither() {
     let (air, rig) = button(json!({}), None).await;
     air.turn(|world| {
-        world.events.push_back(Event::Known(address(1), Advert { rssi: Some(-99), ..bthome("4400073a01") }))
+        world.events.push_back(Event::Known(address(1), Advert { rssi: Some(-99), ..bthome("4400073a01") }));
     });
     rig.until_is(0, "rssi", -99_i64).await;
     assert_eq!(rig.state().told(0, "event"), 0);
