@@ -31,7 +31,7 @@ use pollux_crds::{EffectiveDevice, Values, Writes};
 use std::{collections::BTreeSet, path::Path, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinError,
+    task::{JoinError, JoinHandle},
     time::{sleep_until, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -143,20 +143,8 @@ pub(super) async fn run<P: Protocol>(
     saver: Saver,
     mut orders: mpsc::Receiver<Box<Order<P>>>,
 ) -> Result<(), JoinError> {
-    let (telemetry, _) = telemetry(TELEMETRY);
     let resource = endpoint.to_string();
-    let named = shared.protocol.secrets(&endpoint);
-    let (engine, mut status) = Engine::new(shared.protocol.clone(), endpoint, telemetry);
-    shared.engines.add(&resource, engine.stats());
-    let (commands, receiver) = mpsc::channel(COMMANDS);
-    let mut vault =
-        Vault { named, secrets: shared.secrets.clone(), folder: shared.store.drivers().map(Path::to_owned) };
-    let cx = vault.newest();
-    let stop = shared.stop.clone();
-    // A link that reads no secret has no news of them.
-    let renews = vault.reads().then(|| tokio::spawn(vault.renew(cx.clone(), commands.downgrade())));
-    let _renews = renews.map(AbortOnDropHandle::new);
-    let engine = tokio::spawn(async move { drop(engine.run(receiver, cx, stop).await) });
+    let (commands, engine, mut status, _renews) = start(&shared, endpoint, &resource);
     let mut this = Endpoint {
         shared,
         resource,
@@ -173,6 +161,25 @@ pub(super) async fn run<P: Protocol>(
     this.serve(&mut orders, &mut status).await;
     drop(this); // the engine's end too
     engine.await
+}
+
+/// An engine at work: how it is told, its task, what it says, and who tells it of other secrets.
+type Running<P> = (mpsc::Sender<Box<Command<P>>>, JoinHandle<()>, Status, Option<AbortOnDropHandle<()>>);
+
+/// Not in `run`: an async function keeps room, as long as it lives, for all that it ever held, an engine too.
+fn start<P: Protocol>(shared: &Arc<Shared<P>>, endpoint: P::Endpoint, resource: &str) -> Running<P> {
+    let (telemetry, _) = telemetry(TELEMETRY);
+    let named = shared.protocol.secrets(&endpoint);
+    let (engine, status) = Engine::new(shared.protocol.clone(), endpoint, telemetry);
+    shared.engines.add(resource, engine.stats());
+    let (commands, receiver) = mpsc::channel(COMMANDS);
+    let mut vault =
+        Vault { named, secrets: shared.secrets.clone(), folder: shared.store.drivers().map(Path::to_owned) };
+    let cx = vault.newest();
+    let ended = engine.run(receiver, cx.clone(), shared.stop.clone()).map(drop);
+    // A link that reads no secret has no news of them.
+    let renews = vault.reads().then(|| tokio::spawn(vault.renew(cx, commands.downgrade())));
+    (commands, tokio::spawn(ended), status, renews.map(AbortOnDropHandle::new))
 }
 
 impl<P: Protocol> Endpoint<P> {
