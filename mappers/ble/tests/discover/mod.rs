@@ -140,6 +140,7 @@ fn what_discover_writes_of_a_connected_sensor_works() {
     twice["services"][0]["characteristics"].as_array_mut().unwrap().push(more);
     let ground = Ground::with(&json!([twice, thermometer(1)]));
     let (text, said) = yaml(&ground, &["sensor-0"]);
+    until("it is let go of", || ground.sensor("sensor-0", "report")["connections"] == 0);
     assert!(text.contains("ble: {address: \"F0:F1:F2:F3:F4:00\"}") && text.contains("mode: Monitor"), "{text}");
     let table = read(&ground, &text);
     let is = |property: &str, value: &str| {
@@ -150,7 +151,6 @@ fn what_discover_writes_of_a_connected_sensor_works() {
     is("batteryLevel", "77");
     is("c_12345678", "AAA=");
     is("c_12345678_2", "AQI=");
-    until("it is let go of", || ground.sensor("sensor-0", "report")["connections"] == 0);
     assert_eq!(ground.sensor("sensor-1", "report")["connected"], 0, "nobody else was asked");
     assert_eq!(
         ground.sensor("sensor-0", "report")["characteristics"]["setting"]["value"],
