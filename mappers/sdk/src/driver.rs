@@ -61,6 +61,13 @@ pub trait Protocol: Sized + Send + Sync + 'static {
         Hold::Turns
     }
 
+    /// Pure. Units that this endpoint attaches at once, from configuration ([`Limits::attached`] of its link), for `check`. Default: not
+    /// limited.
+    fn slots(&self, endpoint: &Self::Endpoint) -> Option<usize> {
+        let _ = endpoint;
+        None
+    }
+
     /// A line of `check`. Default: the engine lists the properties.
     fn describe(&self, unit: &Self::Unit, exchange: &Exchange<Self::Request>) -> Option<String> {
         let _ = (unit, exchange);
@@ -156,7 +163,8 @@ pub trait Link<P: Protocol>: Send + Sync + 'static {
     }
 
     /// The unit was removed, changed, taken for dead, or its turn is over: forget it and its port, free its slot; none of
-    /// its exchanges is under way. It cannot fail: when it returns, the slot is free. What the port says later is ignored.
+    /// its exchanges is under way. It cannot fail: when it returns, the slot is free. What the port says later of one that was removed or changed
+    /// is ignored; of one whose turn is over it counts until the next begins, for a radio may hear it all the while.
     fn detach(&self, unit: &Arc<P::Unit>, until: Instant) -> impl Future<Output = ()> + Send {
         let _ = (unit, until);
         async {}

@@ -140,6 +140,8 @@ pub(crate) struct Cell {
     pub said: Option<Result<(), String>>,
     pub pushes: BTreeSet<Slot>,
     pub polls: BTreeSet<Slot>,
+    pub hears: BTreeSet<Slot>,
+    pub over: Option<String>,
     pub alive: BTreeSet<Slot>,
 }
 
@@ -193,7 +195,7 @@ impl Inbox {
     }
 }
 
-/// One unit's way into the engine while it is attached. `Send + Sync + Clone`, never blocks: usable from a library's
+/// One unit's way into the engine while it is attached, and on until it is attached again, changed or removed. `Send + Sync + Clone`, never blocks: usable from a library's
 /// callback. Stamped with the attachment: what an outdated port says is dropped, so a slot can be given to another device.
 #[derive(Debug, Clone)]
 pub struct Port {
@@ -211,16 +213,29 @@ impl Port {
             self.word(|cell| {
                 cell.pushes.insert(slot);
                 cell.polls.remove(&slot);
+                cell.hears.remove(&slot);
+            });
+        }
+    }
+    /// This point is told of whether its unit has its slot or not (a radio hears also those that it is not connected to): it is not
+    /// polled, and no slot is wanted for it.
+    pub fn hears(&self, slot: Slot) {
+        if self.owns(slot) {
+            self.word(|cell| {
+                cell.hears.insert(slot);
+                cell.polls.remove(&slot);
+                cell.pushes.remove(&slot);
             });
         }
     }
     /// This point will be pushed no longer, for its subscription was refused or lost: it is polled again, at once and then in
-    /// its interval. The newer of this and [`pushes`](Self::pushes) counts.
+    /// its interval. The newer of this, [`pushes`](Self::pushes) and [`hears`](Self::hears) counts.
     pub fn polls(&self, slot: Slot) {
         if self.owns(slot) {
             self.word(|cell| {
                 cell.polls.insert(slot);
                 cell.pushes.remove(&slot);
+                cell.hears.remove(&slot);
             });
         }
     }
@@ -286,6 +301,12 @@ impl Port {
     pub fn down(&self, reason: impl Into<String>) {
         let reason = reason.into();
         self.word(|cell| cell.said = Some(Err(reason)));
+    }
+    /// The device has ended its turn by itself, as it always does, and nothing is wrong with it: its slot is free for another, until something
+    /// is due. Where something still waits to be read it is the same as [`down`](Self::down), with this reason.
+    pub fn over(&self, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.word(|cell| cell.over = Some(reason));
     }
     /// For a pump that can wait (TCP back-pressure): resolves when there is room.
     pub async fn room(&self) {

@@ -4,7 +4,7 @@ use super::{
     load::{Load, time},
 };
 use crate::{
-    DeviceKey, DeviceSpec, Interval, Protocol, Slot,
+    DeviceKey, DeviceSpec, Hold, Interval, Protocol, Slot,
     engine::{as_driver_sees, groups, intervals},
     load::{Demand, demand},
     runtime::{Compiled, Specs, compile},
@@ -21,10 +21,14 @@ use std::{
 
 /// What is shown of one device, and what it asks of its link.
 struct Checked {
+    file: PathBuf,
     name: String,
     link: String,
     lines: Vec<String>,
     demand: Demand,
+    hold: Hold,
+    /// Of its link.
+    slots: Option<usize>,
 }
 
 pub(super) fn run<P: Protocol>(protocol: &P, paths: Vec<PathBuf>, out: &mut impl Write) -> Exit {
@@ -33,12 +37,15 @@ pub(super) fn run<P: Protocol>(protocol: &P, paths: Vec<PathBuf>, out: &mut impl
     let mut open = HashMap::new();
     for device in &source.config().borrow().devices {
         match one(protocol, device, &mut open) {
-            Ok(one) => checked.push(one),
+            Ok(one) => checked.push(Checked { file: source.file_of(device), ..one }),
             Err(errors) => {
                 let (file, object) = (source.file_of(device), format!("Device {}", device.name));
                 report.problems.extend(errors.into_iter().map(|text| Problem::new(&file, &*object, text)));
             }
         }
+    }
+    for (one, text) in starved(&checked) {
+        report.problems.push(Problem::new(&one.file, format!("Device {}", one.name), text));
     }
     match tell(&report, &checked, out) {
         Ok(()) if report.problems.is_empty() => Exit::Ok,
@@ -68,6 +75,20 @@ fn tell(report: &Report, checked: &[Checked], out: &mut impl Write) -> io::Resul
     } else {
         writeln!(out, "{}", count(report.problems.len(), "error"))
     }
+}
+/// Who would never have a turn, for others keep all slots of the link.
+fn starved(checked: &[Checked]) -> Vec<(&Checked, String)> {
+    let keepers = |one: &Checked| {
+        let kept = checked.iter().filter(|other| other.link == one.link && other.hold == Hold::Kept);
+        kept.map(|other| &*other.name).collect::<Vec<_>>()
+    };
+    let waiting = checked.iter().filter(|one| one.hold == Hold::Turns);
+    let told = |one: &Checked| {
+        let (slots, keepers) = (one.slots?, keepers(one));
+        let keepers = Some(keepers).filter(|keepers| keepers.len() >= slots)?.join(", ");
+        Some(format!("it gets no turn: all connections of {} ({slots}) are kept by {keepers}", one.link))
+    };
+    waiting.filter_map(|one| Some((one, told(one)?))).collect()
 }
 /// Of each link, by its name.
 fn loads(checked: &[Checked]) -> Vec<Load<'_>> {
@@ -99,7 +120,7 @@ fn one<P: Protocol>(
     let requests = catch_unwind(AssertUnwindSafe(|| requests(protocol, &spec)));
     let mut checked = requests.unwrap_or_else(|_| Err(vec!["the driver failed over it".into()]))?;
     checked.lines.insert(0, format!("{} at {endpoint}", device.name));
-    Ok(Checked { name: device.name.clone(), link, ..checked })
+    Ok(Checked { name: device.name.clone(), link, slots: protocol.slots(&endpoint), ..checked })
 }
 
 /// What would be sent, as the engine would ask for it.
@@ -135,5 +156,6 @@ fn requests<P: Protocol>(protocol: &P, spec: &DeviceSpec<P>) -> Result<Checked, 
         }
     }
     let demand = demand(protocol, &unit, &polled);
-    Ok(Checked { name: String::new(), link: String::new(), lines, demand })
+    let hold = protocol.hold(&unit);
+    Ok(Checked { file: PathBuf::new(), name: String::new(), link: String::new(), lines, demand, hold, slots: None })
 }

@@ -113,6 +113,38 @@ impl<R, W> Arbiter<R, W> {
         self.units[unit].unschedule(point);
         self.touch(unit);
     }
+    /// The same of points that come without a slot: none is wanted for them.
+    pub fn overhear(&mut self, unit: usize, point: u32) {
+        self.units[unit].overhear(point);
+        self.touch(unit);
+    }
+    /// It has left by itself, with nothing left to be read: its slot is free for another. False: something is left, or there are no
+    /// slots.
+    pub fn over(&mut self, unit: usize) -> bool {
+        let over = self.is_scarce(&self.units[unit]) && self.units[unit].ready.is_empty();
+        if over && self.units[unit].phase == Phase::Attached {
+            self.units[unit].leaving = true;
+            self.touch(unit);
+        }
+        over
+    }
+    /// How long it waited for its slot when it got it last, where slots are scarce and it needs one.
+    pub fn waited(&self, unit: usize) -> Option<Duration> {
+        let unit = &self.units[unit];
+        self.is_scarce(unit).then_some(unit.waited)
+    }
+    /// All slots are kept by units that take no turns: how many slots there are, and who waits for one in vain.
+    pub fn starved(&self, now: Instant) -> Option<(usize, Vec<usize>)> {
+        let (slots, units) = (self.slots?, || self.units.iter().enumerate().filter(|(_, u)| !u.vacant));
+        let kept = units().filter(|(_, u)| u.hold == Hold::Kept && u.phase == Phase::Attached && !u.leaving).count();
+        let waits =
+            |u: &Unit<R>| u.hold == Hold::Turns && u.phase == Phase::Detached && u.waiting_since(now, true).is_some();
+        (kept >= slots).then(|| (slots, units().filter(|(_, u)| waits(u)).map(|(unit, _)| unit).collect()))
+    }
+    /// Slots of the link, where it has some, and the units that hold one.
+    pub fn slots(&self) -> Option<(usize, usize)> {
+        Some((self.slots?, self.attached()))
+    }
     /// A point that was pushed is polled again: at once, and then in its interval.
     pub fn reschedule(&mut self, unit: usize, point: u32, now: Instant) {
         self.units[unit].reschedule(point, now);
@@ -222,7 +254,7 @@ impl<R, W> Arbiter<R, W> {
         unit.in_flight += 1;
         match &work {
             Work::Detach { .. } => unit.phase = Phase::Detaching,
-            Work::Attach { .. } => unit.begin_attach(),
+            Work::Attach { .. } => unit.begin_attach(now),
             Work::Write { .. } => unit.orders -= 1,
             Work::Read { .. } => {}
         }

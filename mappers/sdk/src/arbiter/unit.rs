@@ -63,6 +63,10 @@ pub(super) struct Unit<R> {
     /// Cycles lie at this moment plus whole intervals.
     origin: Instant,
     pushed: Vec<bool>,
+    /// Some of them need its slot.
+    claims: bool,
+    /// How long it last waited to be attached.
+    pub waited: Duration,
     pub ready: VecDeque<(Instant, Arc<Exchange<R>>)>,
     /// To be detached.
     pub leaving: bool,
@@ -95,6 +99,8 @@ impl<R> Unit<R> {
             groups: groups.collect(),
             origin: start + Duration::from_nanos(plan.phase % NANOS_A_DAY),
             pushed: vec![],
+            claims: false,
+            waited: Duration::ZERO,
             ready: VecDeque::new(),
             leaving: false,
             down: false,
@@ -120,7 +126,7 @@ impl<R> Unit<R> {
         self.groups.iter().any(|g| g.polled > 0)
     }
     pub(super) fn pushes(&self) -> bool {
-        !self.pushed.is_empty()
+        self.claims
     }
     /// Nothing to decide about it until it is due or something happens to it.
     pub(super) fn rests(&self) -> bool {
@@ -130,6 +136,10 @@ impl<R> Unit<R> {
 
     // ---- schedule
     pub(super) fn unschedule(&mut self, point: u32) {
+        self.claims = true;
+        self.overhear(point);
+    }
+    pub(super) fn overhear(&mut self, point: u32) {
         let Some(group) = self.groups.iter_mut().find(|g| g.points.binary_search(&point).is_ok()) else { return };
         let at = point as usize;
         if self.pushed.len() <= at {
@@ -267,8 +277,10 @@ impl<R> Unit<R> {
         self.leaving = true;
         self.clear();
     }
-    pub(super) fn begin_attach(&mut self) {
-        (self.phase, self.down) = (Phase::Attaching, false);
+    pub(super) fn begin_attach(&mut self, now: Instant) {
+        let since = self.waiting_since(now, true).map(|since| since.max(self.not_before));
+        self.waited = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        (self.phase, self.down, self.claims) = (Phase::Attaching, false, false);
         self.pushed.clear(); // what was pushed may no longer be
         self.groups.iter_mut().for_each(|g| g.polled = g.points.len());
     }

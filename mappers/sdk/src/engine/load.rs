@@ -1,7 +1,7 @@
 //! What the polled devices ask of the link's time: measured, told, counted.
 use super::Engine;
 use crate::{
-    Exchange, Instant, Protocol,
+    ErrorKind, Exchange, Instant, PointFault, Protocol,
     load::{Load, STANDS, Share, Teller, demand, weight},
 };
 use std::time::Duration;
@@ -59,6 +59,7 @@ impl<P: Protocol> Engine<P> {
         }
         (self.meter.look_at, self.meter.gone) = (Some(now + LOOK), None);
         self.foresee();
+        self.tell_starved(now);
         let lanes = f64::from(self.arbiter.lanes());
         let (mut shares, mut probes) = (vec![], 0.0);
         for (device, held) in self.devices.iter().enumerate() {
@@ -76,6 +77,15 @@ impl<P: Protocol> Engine<P> {
         let total = shares.iter().map(|share| share.part).sum::<f64>() + probes;
         self.stats.utilisation.set(millionths(total));
         self.meter.untold = self.meter.teller.see(&mut shares, probes, now).or(self.meter.untold.take());
+    }
+    /// Those who wait for a slot that nobody will ever give back are told so.
+    fn tell_starved(&mut self, now: Instant) {
+        let Some((slots, waiting)) = self.arbiter.starved(now) else { return };
+        for device in waiting {
+            let text =
+                format!("it gets no turn: other devices keep all connections of the link ({slots}) for themselves");
+            self.health(device, Some(&PointFault::new(ErrorKind::Config, text)));
+        }
     }
     /// What the plans of devices that were prepared or planned anew will cost.
     fn foresee(&mut self) {

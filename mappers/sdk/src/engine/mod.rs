@@ -217,6 +217,7 @@ impl<P: Protocol> Engine<P> {
     fn unlink(&mut self, fault: &PointFault) {
         self.arbiter.relink(Instant::now());
         self.meter_stops();
+        self.stats.slots_used.set(0);
         let why = PointFault::new(fault.kind, format!("link down: {}", fault.text));
         for order in self.arbiter.withdraw(|_, _| true) {
             order.not_sent(why.clone());

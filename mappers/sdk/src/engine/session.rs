@@ -79,8 +79,7 @@ impl<P: Protocol> Engine<P> {
             }
             self.busy(!flying.is_empty());
             self.link_counts(link, &mut told);
-            self.stats.in_flight.set(flying.len() as u64);
-            self.stats.waiting_writes.set(self.arbiter.waiting() as u64);
+            self.stands(flying.len());
             self.tell();
             if let Some(until) = wake
                 && alarm.deadline() != until
@@ -179,6 +178,12 @@ impl<P: Protocol> Engine<P> {
         if attach {
             held.epoch = epoch;
             held.plan_anew();
+            if let Some(waited) = self.arbiter.waited(work.unit()) {
+                let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+                self.stats.turns.add(1);
+                self.stats.waited.add(waited);
+                held.counters.waited.set(waited);
+            }
         }
         let (epoch, until) = (held.epoch, started + patience);
         let port = Port { unit, epoch, base: held.base.0, slots: held.slots, inbox };
@@ -197,6 +202,15 @@ impl<P: Protocol> Engine<P> {
             };
             let result = timeout_at(until + GRACE, exchange).await.ok();
             Finished { work, started, sequence, epoch, samples, result }
+        }
+    }
+    /// What is under way and what waits, for metrics.
+    fn stands(&self, flying: usize) {
+        let (slots, used) = self.arbiter.slots().unwrap_or_default();
+        let stats = &self.stats;
+        let now = [(&stats.in_flight, flying), (&stats.waiting_writes, self.arbiter.waiting())];
+        for (counter, value) in now.into_iter().chain([(&stats.slots, slots), (&stats.slots_used, used)]) {
+            counter.set(value as u64);
         }
     }
     /// What the link counted since it was asked last.
@@ -272,12 +286,15 @@ impl<P: Protocol> Engine<P> {
     /// The newest word of an attachment.
     fn heed(&mut self, device: usize, cell: Cell) {
         let Some(held) = self.held_mut(device).filter(|d| d.epoch == cell.epoch) else { return };
-        if !(cell.pushes.is_empty() && cell.polls.is_empty()) {
+        if !(cell.pushes.is_empty() && cell.polls.is_empty() && cell.hears.is_empty()) {
             held.plan_anew();
         }
         let base = held.base.0;
         for slot in cell.pushes {
             self.arbiter.unschedule(device, slot.0.wrapping_sub(base));
+        }
+        for slot in cell.hears {
+            self.arbiter.overhear(device, slot.0.wrapping_sub(base));
         }
         for slot in cell.polls {
             self.arbiter.reschedule(device, slot.0.wrapping_sub(base), Instant::now());
@@ -290,6 +307,9 @@ impl<P: Protocol> Engine<P> {
                 self.judge(device, true, &PointFault::new(ErrorKind::Unreachable, ""));
             }
             Some(Err(reason)) => self.gone(device, &PointFault::new(ErrorKind::Unreachable, reason)),
+        }
+        if let Some(reason) = cell.over.filter(|_| !self.arbiter.over(device)) {
+            self.gone(device, &PointFault::new(ErrorKind::Unreachable, reason));
         }
     }
     fn gone(&mut self, device: usize, why: &PointFault) {

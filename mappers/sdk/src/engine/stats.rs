@@ -32,6 +32,8 @@ pub struct Counters {
     pub refused: Counter,
     /// Cycles skipped because the one before was not done.
     pub missed: Counter,
+    /// Microseconds that the device waited for a slot of its link, when it last got one.
+    pub waited: Counter,
     /// Values that the device acknowledged.
     pub writes_done: Counter,
     /// Values that were certainly not taken.
@@ -87,6 +89,14 @@ pub struct Stats {
     pub waiting_writes: Counter,
     /// Exchanges under way, now.
     pub in_flight: Counter,
+    /// Slots that the link has, now; 0: it has no such thing.
+    pub slots: Counter,
+    /// Of these, in use.
+    pub slots_used: Counter,
+    /// Slots given to devices.
+    pub turns: Counter,
+    /// Microseconds that devices waited for them.
+    pub waited: Counter,
     /// Microseconds with something under way.
     pub busy: Counter,
     /// Millionths of the link's time that its polled devices ask for, now.

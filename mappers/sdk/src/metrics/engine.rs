@@ -11,7 +11,11 @@ impl MetricsSource for Engines {
             of_endpoint(sheet, &endpoint, &engine);
             for (key, counters) in engine.stats.devices() {
                 if let Some((namespace, name)) = engine.devices.get(&key).and_then(|device| device.split_once('/')) {
-                    of_device(sheet, [&endpoint, namespace, name], &counters);
+                    let labels = [&*endpoint, namespace, name];
+                    of_device(sheet, labels, &counters);
+                    if engine.stats.slots.get() > 0 {
+                        sheet.add(catalog::DEVICE_WAITED, &labels, millionths(&counters.waited));
+                    }
                 }
             }
         }
@@ -42,6 +46,12 @@ fn of_endpoint(sheet: &mut Sheet, endpoint: &str, engine: &EngineStats) {
         if failed > 0 {
             sheet.count(catalog::ENDPOINT_FAILED, &[endpoint, kind.as_str()], failed);
         }
+    }
+    if stats.slots.get() > 0 {
+        sheet.count(catalog::ENDPOINT_SLOTS, &[endpoint], stats.slots.get());
+        sheet.count(catalog::ENDPOINT_SLOTS_USED, &[endpoint], stats.slots_used.get());
+        sheet.count(catalog::ENDPOINT_TURNS, &[endpoint], stats.turns.get());
+        sheet.add(catalog::ENDPOINT_WAITED, &[endpoint], millionths(&stats.waited));
     }
     sheet.add(catalog::ENDPOINT_UTILISATION, &[endpoint], millionths(&stats.utilisation));
     sheet.add(catalog::ENDPOINT_BUSY, &[endpoint], millionths(&stats.busy));

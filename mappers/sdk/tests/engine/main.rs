@@ -16,6 +16,7 @@ mod health;
 mod life;
 mod pushed;
 mod radio;
+mod slots;
 mod story;
 mod toys;
 mod writes;

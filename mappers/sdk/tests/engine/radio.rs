@@ -14,7 +14,12 @@ fn sixty(interval: u64, absent: usize, notifying: usize) -> (Arc<ble::Radio>, Ru
             let name = format!("d{i:02}");
             device(
                 &name.clone(),
-                ble::Device { adapter: "hci0".into(), notify: i >= 60 - notifying, address: name },
+                ble::Device {
+                    adapter: "hci0".into(),
+                    notify: i >= 60 - notifying,
+                    address: name,
+                    ..ble::Device::default()
+                },
                 5_000,
                 vec![point("t", "2a6e".to_owned(), interval)],
             )
@@ -108,6 +113,7 @@ async fn no_slot_leaks_after_faults() {
                 adapter: "hci0".into(),
                 notify: i > 55,
                 address: format!("d{i:02}"),
+                ..ble::Device::default()
             });
             run.apply(
                 i,

@@ -16,22 +16,31 @@ pub struct Radio {
     /// Of devices that notify, while they are attached.
     pub ports: Mutex<BTreeMap<String, (Slot, Port)>>,
     pub served: Mutex<Vec<(Instant, String)>>,
+    /// Of all that were ever attached, the newest; and how often they were.
+    pub attached: Mutex<BTreeMap<String, (Slot, Port, usize)>>,
+    /// What is known of each by now: its generation.
+    pub learned: Mutex<BTreeMap<String, u64>>,
 }
 #[derive(Debug, Clone)]
 pub struct Ble {
     pub radio: Arc<Radio>,
     pub slots: usize,
 }
-#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Default, serde::Deserialize, schemars::JsonSchema)]
 pub struct Device {
     pub adapter: String,
     pub address: String,
     pub notify: bool,
+    /// `keeps` its slot; is `listened` to, and needs none; is `heard`: its first point comes without one.
+    #[serde(default)]
+    pub role: String,
 }
 #[derive(Debug)]
 pub struct Unit {
     address: String,
     notify: bool,
+    heard: bool,
+    hold: Hold,
     points: Vec<Slot>,
 }
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +73,26 @@ impl Protocol for Ble {
         Ok(Unit {
             address: device.address.clone(),
             notify: device.notify,
+            heard: device.role == "heard",
+            hold: match &*device.role {
+                "listened" => Hold::None,
+                "keeps" => Hold::Kept,
+                _ => Hold::Turns,
+            },
             points: points.iter().map(|p| p.slot).collect(),
         })
     }
     fn plan(&self, _: &Unit, due: &[usize]) -> Vec<Exchange<()>> {
         vec![Exchange { points: due.to_vec(), request: () }]
+    }
+    fn hold(&self, unit: &Unit) -> Hold {
+        unit.hold
+    }
+    fn generation(&self, unit: &Unit) -> u64 {
+        lock(&self.radio.learned).get(&unit.address).copied().unwrap_or(0)
+    }
+    fn knowledge(&self, unit: &Unit) -> Knowledge {
+        Knowledge { kept: self.generation(unit).into(), ..Knowledge::default() }
     }
     async fn connect(&self, _: &String, _: &Cx) -> Result<Adapter, Away> {
         Ok(Adapter { radio: self.radio.clone(), slots: self.slots })
@@ -88,6 +112,19 @@ impl Link<Ble> for Adapter {
         Limits::at_once(self.slots).attached(Some(self.slots))
     }
     async fn attach(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<(), Fault<Away>> {
+        let first = unit.points[0];
+        {
+            let mut attached = lock(&self.radio.attached);
+            let count = attached.get(&unit.address).map_or(0, |(.., count)| *count);
+            attached.insert(unit.address.clone(), (first, port.clone(), count + 1));
+        }
+        if unit.heard {
+            port.hears(first);
+        }
+        if unit.hold == Hold::None {
+            unit.points.iter().for_each(|slot| port.hears(*slot));
+            return Ok(());
+        }
         {
             let mut connected = lock(&self.radio.connected);
             assert!(connected.insert(unit.address.clone()), "{} is connected already", unit.address);
