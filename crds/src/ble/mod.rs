@@ -70,7 +70,8 @@ pub struct BleDevice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub offline_after: Option<i32>,
-    /// Within which time a device that is only listened to must have been heard to be Connected, 1s to 24h; default 1m.
+    /// Within which time a device that is only listened to must have been heard to be Connected, 1s to 24h; default 1m. One with
+    /// characteristics too, where this is set: also between its connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "times::heard_within")]
     pub heard_within: Option<Span>,

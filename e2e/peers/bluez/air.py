@@ -58,7 +58,7 @@ class Adapter(Controller):
         self.max_connections = 64
         self.hung = False
         self.heard, self.duplicates = set(), "data"
-        self.counts = {"reports": 0, "reports_dropped": 0, "duplicates": 0, "connections": 0, "refused": 0, "cancelled": 0, "lost": 0}
+        self.counts = {"reports": 0, "reports_dropped": 0, "duplicates": 0, "connections": 0, "most": 0, "refused": 0, "cancelled": 0, "lost": 0}
 
     def send_hci_packet(self, packet):
         if not self.hung:
@@ -155,6 +155,7 @@ class Adapter(Controller):
             return
         self.create_le_connection(address)
         self.counts["connections"] += 1
+        self.counts["most"] = max(self.counts["most"], len(self.le_connections))
 
     def lose(self, connection):
         """No packet of the peer came for as long as the link's supervision allows."""

@@ -1,14 +1,17 @@
 //! Bluetooth LE for Pollux. From the bottom: `radio`, the narrow side of a Bluetooth stack, and `bluez`, the one that Linux has; `point` and
-//! `unit`, what is configured; `feed`, one device that is attached; `link` and `protocol`, what the engine sees. How bytes are values is told
+//! `unit`, what is configured; `ear`, what is heard of one device; `feed`, its connection; `link` and `protocol`, what the engine sees. How bytes
+//! are values is told
 //! by the crate `pollux-ble-codec`.
 mod address;
 mod advertised;
 mod air;
 pub mod bluez;
 pub mod cli;
+mod ear;
 mod error;
 mod feed;
 mod link;
+mod ours;
 mod point;
 mod press;
 mod protocol;

@@ -3,6 +3,7 @@ use crate::{
     address::Address,
     error::{Error, Result},
     feed::Feed,
+    ours::Ours,
     protocol::Ble,
     radio::{Consent, Event, Radio, Stack, Watched, earlier},
     unit::{Unit, Whom},
@@ -22,7 +23,7 @@ use std::{
 /// Between two looks at who was not heard.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// For ending connections when the mapper stops.
+/// For ending connections when the mapper starts or stops.
 const LEAVE: Duration = Duration::from_secs(3);
 /// How long one that only advertises is waited for at first.
 const FIRST: Duration = Duration::from_secs(5);
@@ -39,6 +40,7 @@ pub struct Link<S: Stack> {
     radio: S::Radio,
     connections: usize,
     secrets: HashMap<String, Vec<u8>>,
+    ours: Ours,
     state: Mutex<State>,
 }
 
@@ -47,7 +49,51 @@ struct State {
     /// Attached, by unit.
     feeds: HashMap<u64, Arc<Feed>>,
     /// All that were ever attached and are still configured: they are listened to, also while others have their slots.
-    known: Vec<Weak<Unit>>,
+    known: Known,
+}
+
+/// Who is listened to. Those with an address are found by it, for there may be hundreds in the air and here.
+#[derive(Debug, Default)]
+struct Known {
+    addresses: HashMap<Address, Vec<Weak<Unit>>>,
+    names: Vec<Weak<Unit>>,
+}
+
+impl Known {
+    fn all(&self) -> impl Iterator<Item = Arc<Unit>> {
+        self.addresses.values().flatten().chain(&self.names).filter_map(Weak::upgrade)
+    }
+    fn forget_the_gone(&mut self) {
+        self.names.retain(|known| known.strong_count() > 0);
+        self.addresses.values_mut().for_each(|known| known.retain(|known| known.strong_count() > 0));
+        self.addresses.retain(|_, known| !known.is_empty());
+    }
+    /// False: it is known already.
+    fn add(&mut self, unit: &Arc<Unit>) -> bool {
+        let place = match &unit.whom {
+            Whom::Address(address) => self.addresses.entry(*address).or_default(),
+            Whom::Name(_) => &mut self.names,
+        };
+        let new = !place.iter().any(|known| known.as_ptr() == Arc::as_ptr(unit));
+        if new {
+            place.push(Arc::downgrade(unit));
+        }
+        new
+    }
+    /// Those whom it may be that is heard at this address.
+    fn at(&self, address: Address) -> impl Iterator<Item = Arc<Unit>> {
+        self.addresses.get(&address).into_iter().flatten().chain(&self.names).filter_map(Weak::upgrade)
+    }
+    fn watched(&self) -> Watched {
+        let mut watched = Watched::default();
+        for unit in self.all() {
+            match &unit.whom {
+                Whom::Address(address) => drop(watched.addresses.insert(*address)),
+                Whom::Name(name) => drop(watched.names.insert(name.clone())),
+            }
+        }
+        watched
+    }
 }
 
 /// Never shows a secret.
@@ -59,8 +105,25 @@ impl<S: Stack> fmt::Debug for Link<S> {
 }
 
 impl<S: Stack> Link<S> {
-    pub(crate) fn new(radio: S::Radio, connections: usize, cx: &Cx) -> Self {
-        Self { radio, connections, secrets: cx.secrets.clone(), state: Mutex::default() }
+    /// The connections of one before, that was killed or gave up, are ended first.
+    pub(crate) async fn new(radio: S::Radio, connections: usize, cx: &Cx) -> Self {
+        let (ours, before) = Ours::open(cx.state_dir.as_deref(), &radio.identity());
+        let this = Self { radio, connections, secrets: cx.secrets.clone(), ours, state: Mutex::default() };
+        if !before.is_empty() {
+            tracing::info!(count = before.len(), "connections of before are ended");
+        }
+        this.end_all(before.into_iter()).await;
+        this
+    }
+    async fn end(&self, address: Address, until: Instant) {
+        if self.radio.disconnect(address, until).await {
+            self.ours.remove(address);
+        }
+    }
+    /// BlueZ takes two seconds for each.
+    async fn end_all(&self, held: impl Iterator<Item = Address>) {
+        let until = Instant::now() + LEAVE;
+        futures_util::future::join_all(held.map(|address| self.end(address, until))).await;
     }
     pub(crate) fn radio(&self) -> &S::Radio {
         &self.radio
@@ -75,22 +138,18 @@ impl<S: Stack> Link<S> {
         self.radio.most().map_or(self.connections, |most| self.connections.min(most)).max(1)
     }
     /// Listens to it from now on.
-    fn listen_to(&self, unit: &Arc<Unit>) {
+    fn listen_to(&self, unit: &Arc<Unit>) -> Result<()> {
+        let key = self.key(unit)?;
         let mut state = self.state();
-        state.known.retain(|known| known.strong_count() > 0);
-        if state.known.iter().any(|known| known.as_ptr() == Arc::as_ptr(unit)) {
-            return;
+        state.known.forget_the_gone();
+        if !state.known.add(unit) {
+            return Ok(());
         }
-        state.known.push(Arc::downgrade(unit));
-        let mut watched = Watched::default();
-        for unit in state.known.iter().filter_map(Weak::upgrade) {
-            match &unit.whom {
-                Whom::Address(address) => drop(watched.addresses.insert(*address)),
-                Whom::Name(name) => drop(watched.names.insert(name.clone())),
-            }
-        }
+        let watched = state.known.watched();
         drop(state);
+        unit.listen(key);
         self.radio.watch(watched);
+        Ok(())
     }
     fn key(&self, unit: &Unit) -> Result<Option<Key>> {
         let Some(entry) = &unit.bind_key else { return Ok(None) };
@@ -98,23 +157,21 @@ impl<S: Stack> Link<S> {
         text.parse().map(Some).map_err(|error| Error::Config(format!("bindKeyFrom: {error}")))
     }
     async fn open(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<()> {
-        self.listen_to(unit);
-        let feed = Feed::new(unit.clone(), port, self.key(unit)?);
-        feed.listens().filter_map(|at| unit.items.get(at)).for_each(|item| feed.port.pushes(item.slot));
-        if let Whom::Address(address) = unit.whom {
-            feed.is(address);
-        }
-        self.state().feeds.insert(unit.id(), feed.clone());
+        self.listen_to(unit)?;
+        unit.tells(&port);
         if !unit.connects {
             // A while, so that one that is there need not be said to be away first.
-            if tokio::time::timeout_at(until.min(Instant::now() + FIRST), feed.first()).await.is_err() {
-                feed.watch(Instant::now(), true);
+            if tokio::time::timeout_at(until.min(Instant::now() + FIRST), unit.first()).await.is_err() {
+                unit.is_missing();
             }
             return Ok(());
         }
+        let feed = Feed::new(unit.clone(), port);
+        self.state().feeds.insert(unit.id(), feed.clone());
         let connected = self.connect(&feed, until).await;
         if connected.is_err() {
             self.state().feeds.remove(&unit.id());
+            unit.is_at(None);
         }
         connected
     }
@@ -126,12 +183,26 @@ impl<S: Stack> Link<S> {
         };
         feed.is(address);
         self.radio.consent(address, self.consent(&feed.unit)?).await?;
-        let all = self.radio.connect(address, until).await?;
+        self.ours.add(address);
+        let all = match self.radio.connect(address, earlier(until)).await {
+            Ok(all) => all,
+            // Whatever the stack still tries to do would hold a place of the adapter.
+            Err(error) => {
+                if matches!(error, Error::Unheard(_)) {
+                    self.ours.remove(address);
+                } else {
+                    self.end(address, until).await;
+                }
+                return Err(error);
+            }
+        };
         feed.made();
+        feed.unit.is_at(Some(address));
         feed.find(&all);
         let ready = self.make_ready(feed, address, earlier(until)).await.and_then(|()| feed.used(address));
-        if ready.is_err() {
-            self.radio.disconnect(address, until).await;
+        match ready {
+            Ok(()) => feed.unit.is_there(),
+            Err(_) => self.end(address, until).await,
         }
         ready
     }
@@ -194,39 +265,44 @@ impl<S: Stack> Link<S> {
         Ok(())
     }
     fn heard(&self, event: Event) {
-        let feeds: Vec<Arc<Feed>> = self.state().feeds.values().cloned().collect();
+        let units = |address| self.state().known.at(address).collect::<Vec<_>>();
         match event {
             Event::Heard(address, advert) => {
-                for feed in feeds {
-                    if is(&feed, address, advert.name.as_deref()) {
-                        feed.heard(address, &advert, false);
-                    }
+                for unit in units(address).iter().filter(|unit| unit.belongs(address, advert.name.as_deref())) {
+                    unit.hear(address, &advert, false);
                 }
             }
             Event::Known(address, advert) => {
-                for feed in feeds {
-                    if !feed.was_heard() && is(&feed, address, advert.name.as_deref()) {
-                        feed.heard(address, &advert, true);
-                    }
+                let new = |unit: &&Arc<Unit>| !unit.was_heard() && unit.belongs(address, advert.name.as_deref());
+                for unit in units(address).iter().filter(new) {
+                    unit.hear(address, &advert, true);
                 }
             }
             Event::Notified(address, handle, value) => {
-                let own = feeds.iter().filter(|feed| feed.unit.connects && feed.address() == Some(address));
-                own.for_each(|feed| feed.notified(handle, &value));
+                self.feeds_at(address).iter().for_each(|feed| feed.notified(handle, &value));
             }
             Event::Disconnected(address) => {
-                let own = feeds.iter().filter(|feed| feed.unit.connects && feed.address() == Some(address));
-                own.for_each(|feed| feed.lost(address));
+                self.feeds_at(address).iter().for_each(|feed| feed.lost(address));
+                self.ours.remove(address);
             }
         }
+    }
+    fn feeds_at(&self, address: Address) -> Vec<Arc<Feed>> {
+        self.state().feeds.values().filter(|feed| feed.address() == Some(address)).cloned().collect()
     }
     async fn watch(&self) -> Infallible {
         loop {
             tokio::time::sleep(LOOK).await;
-            let (now, feeds) = (Instant::now(), self.state().feeds.values().cloned().collect::<Vec<_>>());
-            for feed in feeds {
-                feed.watch(now, false);
+            let (feeds, units) = {
+                let state = self.state();
+                (state.feeds.clone(), state.known.all().collect::<Vec<_>>())
+            };
+            let now = Instant::now();
+            for feed in feeds.values() {
                 feed.alive();
+            }
+            for unit in units {
+                unit.watch(now, feeds.contains_key(&unit.id()));
             }
         }
     }
@@ -237,17 +313,17 @@ impl<S: Stack> Link<S> {
         until: Instant,
         out: &mut Samples,
     ) -> std::result::Result<(), Fault<Error>> {
-        let feed = self.feed(unit).map_err(Error::of_device)?;
         let items = || exchange.points.iter().filter_map(|at| Some((*at, unit.items.get(*at)?)));
         let Some(place) = exchange.request.0 else {
             for (at, item) in items() {
-                match feed.last(at) {
+                match unit.last(at) {
                     Ok(value) => out.put(item.slot, value),
                     Err(fault) => out.fault(item.slot, fault),
                 }
             }
             return Ok(());
         };
+        let feed = self.feed(unit).map_err(Error::of_device)?;
         if let Some(fault) = feed.sealed(place) {
             return Err(Fault::Point(fault));
         }
@@ -260,6 +336,7 @@ impl<S: Stack> Link<S> {
             })?,
             Err(fault) => return Err(Fault::Point(fault)),
         };
+        feed.answered();
         for (_, item) in items() {
             if item.notify == pollux_crds::BleNotify::Required {
                 let text = "the device does not notify of it, and notify is Required";
@@ -272,18 +349,6 @@ impl<S: Stack> Link<S> {
             }
         }
         Ok(())
-    }
-}
-
-/// Whose it is that was heard. A name is looked at only where there is no address yet: another that has it is a stranger.
-fn is(feed: &Feed, address: Address, name: Option<&str>) -> bool {
-    match (&feed.unit.whom, feed.address()) {
-        (_, Some(known)) if known == address => true,
-        (Whom::Name(wanted), None) if name == Some(wanted.as_str()) => {
-            feed.is(address);
-            true
-        }
-        _ => false,
     }
 }
 
@@ -309,9 +374,10 @@ where
     }
     async fn detach(&self, unit: &Arc<Unit>, until: Instant) {
         let Some(feed) = self.state().feeds.remove(&unit.id()) else { return };
-        if let (true, Some(address)) = (unit.connects, feed.address()) {
-            self.radio.disconnect(address, until).await;
+        if let Some(address) = feed.address() {
+            self.end(address, until).await;
         }
+        unit.is_at(None);
     }
     async fn read(
         &self,
@@ -333,10 +399,7 @@ where
     }
     async fn close(&self) {
         let feeds: Vec<Arc<Feed>> = self.state().feeds.drain().map(|(_, feed)| feed).collect();
-        let held = feeds.iter().filter(|feed| feed.unit.connects).filter_map(|feed| feed.address());
-        let until = Instant::now() + LEAVE;
-        // BlueZ holds a connection until somebody ends it, whoever made it, and takes two seconds for that.
-        futures_util::future::join_all(held.map(|address| self.radio.disconnect(address, until))).await;
+        self.end_all(feeds.iter().filter_map(|feed| feed.address())).await;
     }
     async fn run(&self) -> Error {
         let heard = |event| self.heard(event);

@@ -68,6 +68,10 @@ impl<S: Stack> Protocol for Ble<S> {
         unit.hold()
     }
 
+    fn slots(&self, endpoint: &Settings) -> Option<usize> {
+        Some(endpoint.connections)
+    }
+
     fn patience(&self, unit: &Unit, job: Job<'_, Request>, timeout: Duration) -> Duration {
         match job {
             Job::Attach => unit.connect_timeout.max(timeout),
@@ -78,7 +82,7 @@ impl<S: Stack> Protocol for Ble<S> {
 
     async fn connect(&self, endpoint: &Settings, cx: &Cx) -> Result<Link<S>, Error> {
         let radio = self.0.open(endpoint.adapter.as_deref()).await?;
-        Ok(Link::new(radio, endpoint.connections, cx))
+        Ok(Link::new(radio, endpoint.connections, cx).await)
     }
 
     fn identity(&self, link: &Link<S>) -> Option<String> {

@@ -107,7 +107,7 @@ pub fn earlier(until: Instant) -> Instant {
     until - REPAIR.min(left / 2)
 }
 
-/// One adapter. Each wait ends by its `until`, and what is given up is taken back: a connection that was not made in time is not made.
+/// One adapter. Each wait ends by its `until`.
 pub trait Radio: Send + Sync + 'static {
     /// Address of the adapter.
     fn identity(&self) -> String;
@@ -117,14 +117,15 @@ pub trait Radio: Send + Sync + 'static {
     fn watch(&self, whom: Watched);
     /// Who advertises this name, once it is heard.
     fn named(&self, name: &str, until: Instant) -> impl Future<Output = Result<Address>> + Send;
-    /// Connects where it is not, and lists its characteristics.
+    /// Connects where it is not, and lists its characteristics. After it failed the stack may go on trying until it is asked to `disconnect`,
+    /// but not where the device was [not heard](Error::Unheard).
     fn connect(&self, device: Address, until: Instant) -> impl Future<Output = Result<Vec<Characteristic>>> + Send;
     /// What it may do from now on.
     fn consent(&self, device: Address, to: Consent) -> impl Future<Output = Result<()>> + Send;
     /// Pairs with it where we are not. When it returns its link is encrypted.
     fn pair(&self, device: Address, until: Instant) -> impl Future<Output = Result<()>> + Send;
-    /// When it returns there is no connection, as far as the stack knows.
-    fn disconnect(&self, device: Address, until: Instant) -> impl Future<Output = ()> + Send;
+    /// Whether there is no connection any more, as far as the stack knows, and none is being made.
+    fn disconnect(&self, device: Address, until: Instant) -> impl Future<Output = bool> + Send;
     /// Its value.
     fn read(&self, what: &Characteristic, until: Instant) -> impl Future<Output = Result<Vec<u8>>> + Send;
     /// Sends a value; with an answer where `answered`.

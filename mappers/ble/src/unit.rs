@@ -1,6 +1,7 @@
 //! One device, compiled: who it is, and what of it is read, written and listened to.
 use crate::{
     address::Address,
+    ear::Ear,
     error::Error,
     point::{Item, Place, Source},
 };
@@ -14,10 +15,11 @@ use serde_json::{Value as Json, json};
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
+use tokio::sync::Notify;
 
 /// Default of `heardWithin`.
 const HEARD_WITHIN: Span = Span::from_secs(60);
@@ -61,6 +63,8 @@ pub struct Unit {
     /// Where the key of its advertisements is.
     pub(crate) bind_key: Option<String>,
     pub(crate) heard_within: Span,
+    /// It is away when it was not heard within that time, whatever its last connection said.
+    pub(crate) is_bounded: bool,
     pub(crate) connect_timeout: Duration,
     /// Which of its encrypted advertisements are new.
     replay: Mutex<Counter>,
@@ -68,6 +72,11 @@ pub struct Unit {
     generation: AtomicU64,
     /// When it last did not pair, and why.
     unpaired: Mutex<Option<(Instant, Error)>>,
+    /// Connections in a row that it ended as soon as it had answered.
+    let_go: AtomicU32,
+    pub(crate) air: Mutex<Ear>,
+    /// It was heard.
+    pub(crate) news: Notify,
 }
 
 impl Unit {
@@ -107,10 +116,14 @@ impl Unit {
             passkey: device.passkey_from.as_ref().map(entry),
             bind_key: device.bind_key_from.as_ref().map(entry),
             heard_within: device.heard_within.unwrap_or(HEARD_WITHIN),
+            is_bounded: !connects || device.heard_within.is_some(),
             connect_timeout: device.connect_timeout.map_or(CONNECT, Span::duration),
             replay: Mutex::default(),
             generation: AtomicU64::new(0),
             unpaired: Mutex::default(),
+            let_go: AtomicU32::new(0),
+            air: Mutex::default(),
+            news: Notify::new(),
         })
     }
     /// Another for each unit of this process.
@@ -154,6 +167,11 @@ impl Unit {
     }
     pub(crate) fn not_paired(&self, error: &Error) {
         *self.unpaired.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.clone()));
+    }
+    /// A connection ended. Whether that is its way: it ended the one before just so, and is there all the same.
+    pub(crate) fn lets_go(&self, brief: bool) -> bool {
+        let before = if brief { self.let_go.fetch_add(1, Relaxed) } else { self.let_go.swap(0, Relaxed) };
+        brief && before > 0
     }
     pub(crate) fn hold(&self) -> Hold {
         match (self.connects, self.held) {

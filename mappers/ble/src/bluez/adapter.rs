@@ -48,8 +48,8 @@ impl Adapter {
         let tree = Tree { adapter: name.clone(), ..Tree::default() };
         let state = Mutex::new(State { tree, ..State::default() });
         let (changed, look, held) = (Notify::new(), Notify::new(), Notify::new());
-        let (scan, agent, consents, most) = Default::default();
-        Self { bus, name, address, state, changed, look, held, scan, agent, consents, most }
+        let (scan, agent, consents, full) = Default::default();
+        Self { bus, name, address, state, changed, look, held, scan, agent, consents, full }
     }
 }
 

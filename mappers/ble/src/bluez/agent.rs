@@ -94,7 +94,8 @@ impl Agent {
         self.just_works(&device)
     }
     fn authorize_service(&self, device: ObjectPath<'_>, _uuid: String) -> std::result::Result<(), No> {
-        self.refuse(&device, "it may use no service of this node")
+        tracing::info!(device = device.as_str(), "it wants to use a service of this node: refused");
+        Err(No::Rejected("it may use no service of this node".to_owned())) // that is no word about its pairing
     }
     fn request_pin_code(&self, device: ObjectPath<'_>) -> std::result::Result<String, No> {
         self.refuse(&device, "a PIN is of Bluetooth Classic")
@@ -128,7 +129,14 @@ impl Adapter {
             consents.insert(device, Wish { consent: to, refused: None });
         }
         // Also to refuse: where there is no agent BlueZ pairs by itself with who needs no passkey.
-        self.be_agent().await
+        match (self.be_agent().await, to) {
+            (Err(error @ (Error::Denied(_) | Error::Stack(_))), Consent::JustWorks) => {
+                tracing::warn!(%device, %error, "it cannot be paired");
+                Ok(()) // and perhaps it need not
+            }
+            (Err(Error::Denied(text) | Error::Stack(text)), _) => Err(Error::Pairing(device, text)),
+            (done, _) => done,
+        }
     }
     /// Once for each connection to the bus; BlueZ forgets it with that.
     async fn be_agent(&self) -> Result<()> {

@@ -5,6 +5,7 @@ mod agent;
 mod air;
 mod bus;
 mod echo;
+mod full;
 mod gatt;
 mod names;
 mod run;
@@ -14,7 +15,7 @@ mod tree;
 use crate::{
     address::Address,
     error::{Error, Result},
-    radio::{Characteristic, Consent, Radio, Stack, Watched, earlier},
+    radio::{Characteristic, Consent, Radio, Stack, Watched},
 };
 use pollux_mapper::Instant;
 use std::{
@@ -24,10 +25,8 @@ use std::{
 };
 use tokio::{sync::Notify, time::timeout_at};
 
-/// Who advertised this lately can be connected to.
+/// Who advertised this lately can be connected to, and does so within that time again.
 const NEAR: Duration = Duration::from_secs(10);
-/// So long the adapter's refusal of one more connection is believed: others of the host's may have had them.
-const FULL: Duration = Duration::from_mins(10);
 
 /// The Bluetooth stack of Linux.
 #[derive(Debug, Clone, Default)]
@@ -61,8 +60,7 @@ pub struct Adapter {
     /// Our agent is known to BlueZ.
     agent: tokio::sync::Mutex<bool>,
     consents: agent::Consents,
-    /// Connections that it was seen to carry when it refused one more, and when.
-    most: Mutex<Option<(usize, Instant)>>,
+    full: full::Full,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +70,8 @@ struct State {
     subscribed: HashMap<Arc<str>, Subscribed>,
     /// BlueZ scans, for whomever.
     scans: bool,
+    /// Somebody else is listened to: what BlueZ knows of them is yet to be asked.
+    stale: bool,
     /// The last message that was looked at.
     seen: Option<zbus::message::Sequence>,
     /// To be told by [`run`](Radio::run).
@@ -133,12 +133,17 @@ impl Adapter {
     }
     async fn connect_now(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {
         self.pause_scan(until).await?;
-        let asked = self.ask_device(device, "Connect", until).await;
+        let ends = |tree: &tree::Tree| tree.devices.get(&device).map_or(0, |device| device.ends);
+        let before = ends(&self.state().tree);
+        let asked = self.ask_device(device, "Connect", until.min(Instant::now() + NEAR)).await;
         let asked = asked.or_else(|failure| self.not_connected(device, &failure));
         self.resume_scan().await?;
         asked?;
-        // Its own word for being connected may come before the signal of it.
-        let connected = |tree: &tree::Tree| tree.devices.get(&device).filter(|device| device.connected).map(drop);
+        // Its own word for being connected may come before the signal of it, and it may have let go by then.
+        let connected = |tree: &tree::Tree| {
+            let connected = tree.devices.get(&device).is_some_and(|device| device.connected);
+            (connected || ends(tree) != before).then_some(())
+        };
         self.until(until, connected).await;
         self.list(device, until).await
     }
@@ -172,7 +177,7 @@ impl Adapter {
         if words.contains("connection-limit") {
             let held = self.state().tree.devices.values().filter(|device| device.connected).count();
             tracing::info!(held, "the adapter takes no more connections");
-            *self.most.lock().unwrap_or_else(PoisonError::into_inner) = Some((held.max(1), Instant::now()));
+            self.full.refused(held);
         }
         Err(Error::Connect(device, words))
     }
@@ -183,11 +188,13 @@ impl Radio for Adapter {
         self.address.clone()
     }
     fn most(&self) -> Option<usize> {
-        let most = *self.most.lock().unwrap_or_else(PoisonError::into_inner);
-        most.filter(|(_, at)| at.elapsed() < FULL).map(|(most, _)| most)
+        self.full.most()
     }
     fn watch(&self, whom: Watched) {
-        self.state().tree.watch(whom);
+        let mut state = self.state();
+        state.tree.watch(whom);
+        state.stale = true;
+        drop(state);
         self.look.notify_one();
     }
     async fn named(&self, name: &str, until: Instant) -> Result<Address> {
@@ -199,12 +206,7 @@ impl Radio for Adapter {
         }
     }
     async fn connect(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {
-        let dialled = self.dial(device, earlier(until)).await;
-        if !matches!(dialled, Ok(_) | Err(Error::Unheard(_))) {
-            // Whatever the stack still tries to do would hold a place of the adapter.
-            self.disconnect(device, until).await;
-        }
-        dialled
+        self.dial(device, until).await
     }
     async fn consent(&self, device: Address, to: Consent) -> Result<()> {
         self.let_pair(device, to).await
@@ -212,14 +214,14 @@ impl Radio for Adapter {
     async fn pair(&self, device: Address, until: Instant) -> Result<()> {
         self.pair_with(device, until).await
     }
-    async fn disconnect(&self, device: Address, until: Instant) {
+    async fn disconnect(&self, device: Address, until: Instant) -> bool {
         self.state().subscribed.retain(|_, one| one.device != device);
         if let Err(failure) = self.ask_device(device, "Disconnect", until).await {
             tracing::debug!(%device, failure = failure.words(), "not disconnected");
-            return;
+            return failure.is("NotConnected") || failure.is_unknown() || failure.is_nobody();
         }
         let gone = |tree: &tree::Tree| tree.devices.get(&device).is_none_or(|one| !one.connected).then_some(());
-        self.until(until, gone).await;
+        self.until(until, gone).await.is_some()
     }
     async fn read(&self, what: &Characteristic, until: Instant) -> Result<Vec<u8>> {
         self.fetch(what, until).await

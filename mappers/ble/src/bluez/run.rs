@@ -151,13 +151,16 @@ impl Adapter {
             other => Error::Stack(other.words()),
         };
         bus::listen(&self.bus, Instant::now() + CALL).await.map_err(hung)?;
+        self.load().await?;
         loop {
-            self.load().await?;
+            if std::mem::take(&mut self.state().stale) {
+                self.load().await?;
+            }
             self.keep_scanning().await?;
             // Somebody wants a look, or it is time.
-            while timeout(if self.state().scans { PULSE } else { SOON }, self.look.notified()).await.is_err() {
+            let wait = if self.state().scans { PULSE } else { SOON };
+            if timeout(wait, self.look.notified()).await.is_err() {
                 self.pulse(Instant::now() + CALL).await?;
-                self.keep_scanning().await?;
             }
         }
     }
@@ -198,6 +201,7 @@ impl Adapter {
         for (path, interfaces) in all {
             // BlueZ takes the strength away when it has not heard it for a while.
             let near = interfaces.get(names::DEVICE).is_some_and(|properties| properties.contains_key("RSSI"));
+            let near = near && state.tree.is_unheard(path.as_str());
             if let Some(News::Heard(device, advert)) = state.tree.added(path.as_str(), interfaces, near) {
                 state.held.push(Event::Known(device, advert));
                 self.held.notify_one();

@@ -25,6 +25,8 @@ pub(super) struct Device {
     /// The name by which it is listened to: BlueZ puts another in its place when it has read that of the device itself.
     called: Option<String>,
     pub(super) connected: bool,
+    /// Connections of it that ended.
+    pub(super) ends: u32,
     /// There are keys.
     pub(super) paired: bool,
     /// Its services are all listed.
@@ -143,7 +145,7 @@ impl Tree {
             device.paired = *paired;
         }
         if was && !device.connected {
-            device.resolved = false;
+            (device.resolved, device.ends) = (false, device.ends.wrapping_add(1));
             return Some(News::Disconnected(address));
         }
         let advert = advert(properties, named);
@@ -157,6 +159,11 @@ impl Tree {
         let there = |address: &Address, device: &Device| device.connected || self.is_near(*address, within);
         let named = self.devices.iter().filter(|(_, device)| device.called.as_deref() == Some(name));
         named.filter(|(address, device)| there(address, device)).map(|(address, _)| *address).collect()
+    }
+    /// It has not been heard since it is listened to.
+    pub(super) fn is_unheard(&self, path: &str) -> bool {
+        let device = Place::of(path, &self.adapter).and_then(|place| self.devices.get(&place.device));
+        device.is_none_or(|device| device.heard.is_none())
     }
     /// It advertised within that time.
     pub(super) fn is_near(&self, device: Address, within: Duration) -> bool {
@@ -315,6 +322,24 @@ mod tests {
         let mut tree = watching();
         assert_eq!(tree.added(PATH, &device([rssi(-60)]), false), None);
         assert_eq!(tree.devices.get(&one()).map(|device| device.heard), Some(None));
+    }
+    #[test]
+    fn who_was_heard_is_not_heard_anew_because_somebody_lists_it() {
+        let mut tree = watching();
+        assert!(tree.is_unheard(PATH));
+        tree.added(PATH, &device([rssi(-60)]), true);
+        assert!(!tree.is_unheard(PATH));
+        assert!(tree.is_unheard(&stranger(1)) && tree.is_unheard("/org/bluez"));
+    }
+    #[test]
+    fn a_connection_that_has_ended_again_is_counted() {
+        let mut tree = watching();
+        tree.added(PATH, &device([rssi(-60)]), true);
+        let ends = |tree: &Tree| tree.devices.get(&one()).map_or(0, |device| device.ends);
+        for connected in [true, true, false, false, true] {
+            tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", connected)]));
+        }
+        assert_eq!(ends(&tree), 1);
     }
     #[test]
     fn an_end_is_told_once_and_a_name_is_looked_up() {

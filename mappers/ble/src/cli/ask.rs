@@ -54,7 +54,7 @@ pub(super) async fn ask<R: Radio>(
     };
     tokio::select! {
         _ = &mut run => {}
-        () = radio.disconnect(whom, Instant::now() + LEAVE) => {}
+        _ = radio.disconnect(whom, Instant::now() + LEAVE) => {}
     }
     found
 }

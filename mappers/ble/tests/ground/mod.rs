@@ -36,8 +36,22 @@ impl Ground {
         assert!(line.starts_with("READY"), "the ground did not start: {line:?}");
         Self { folder, child }
     }
+    pub(crate) fn bus(&self) -> String {
+        format!("unix:path={}", self.folder.path().join("system_bus_socket").display())
+    }
     pub(crate) fn stack(&self) -> BlueZ {
-        BlueZ { bus: Some(format!("unix:path={}", self.folder.path().join("system_bus_socket").display())) }
+        BlueZ { bus: Some(self.bus()) }
+    }
+    /// What the adapter counts.
+    pub(crate) fn adapter(&self, what: &str) -> u64 {
+        self.ask(&json!({"do": "adapter", "how": "report"}))[what].as_u64().expect("a number")
+    }
+    /// Addresses of those that are connected, in order.
+    pub(crate) fn connected(&self) -> Vec<String> {
+        let report = self.ask(&json!({"do": "adapter", "how": "report"}));
+        let mut all: Vec<String> = serde_json::from_value(report["connected"].clone()).unwrap();
+        all.sort();
+        all
     }
     /// What it answers to a command.
     pub(crate) fn ask(&self, what: &Json) -> Json {

@@ -30,6 +30,8 @@ pub(crate) struct State {
     /// How often each was told.
     pub(crate) told: BTreeMap<(u64, String), usize>,
     pub(crate) connected: BTreeMap<u64, Connected>,
+    /// How often each was said to be away.
+    pub(crate) downs: BTreeMap<u64, usize>,
     pub(crate) link: Option<LinkState>,
     /// What is to survive a restart.
     pub(crate) kept: BTreeMap<u64, Json>,
@@ -54,6 +56,9 @@ impl State {
     }
     pub(crate) fn is_down(&self, device: u64, words: &str) -> bool {
         self.connected.get(&device).is_some_and(|word| !word.up && word.reason.contains(words))
+    }
+    pub(crate) fn downs(&self, device: u64) -> usize {
+        self.downs.get(&device).copied().unwrap_or(0)
     }
     pub(crate) fn told(&self, device: u64, point: &str) -> usize {
         self.told.get(&(device, point.to_owned())).copied().unwrap_or(0)
@@ -148,6 +153,13 @@ impl<S: Stack> Rig<S> {
         self.send(Command::Apply { spec: Box::new(spec), reply }).await;
         applied.await.expect("answered").expect("valid");
     }
+    /// As at SIGKILL: nobody says farewell.
+    pub(crate) async fn kill(mut self) {
+        for task in std::mem::take(&mut self.tasks) {
+            task.abort();
+            drop(task.await);
+        }
+    }
     /// As at SIGTERM; until the engine has ended.
     pub(crate) async fn stop(mut self) {
         self.cancel.cancel();
@@ -209,6 +221,9 @@ async fn listen(mut status: Status, seen: Arc<Seen>, names: Vec<Vec<String>>) {
             state.points.insert(key, change);
         }
         state.link = link.or(state.link.take());
+        for word in connected.iter().filter(|word| !word.up) {
+            *state.downs.entry(word.device.0).or_default() += 1;
+        }
         state.connected.extend(connected.into_iter().map(|word| (word.device.0, word)));
         state.kept.extend(known.into_iter().map(|known| (known.device.0, known.knowledge.kept)));
         drop(state);

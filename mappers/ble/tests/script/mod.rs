@@ -72,6 +72,10 @@ impl Air {
     pub(crate) fn unplug(&self) {
         self.turn(World::unplug);
     }
+    /// The stack hangs, until [`Air::plug`].
+    pub(crate) fn hang(&self) {
+        self.turn(World::hang);
+    }
     pub(crate) fn plug(&self) {
         self.turn(|world| world.gone = None);
     }

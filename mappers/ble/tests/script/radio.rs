@@ -68,7 +68,7 @@ impl Ether {
                 self.0.turn(|world| world.end(device));
                 Err(Error::Gone(device))
             }
-            Say::Good | Say::Hang => Ok(self.0.turn(answer)),
+            Say::Good | Say::Hang | Say::Unreadable => Ok(self.0.turn(answer)),
         }
     }
 }
@@ -84,26 +84,27 @@ impl Radio for Ether {
         self.0.world().watched = whom;
     }
     async fn named(&self, name: &str, until: Instant) -> Result<Address, Error> {
-        let mut found = None;
+        let mut found = vec![];
         let named = |world: &mut World| {
             let fits = |one: &&super::Device| one.present && one.name.as_deref() == Some(name);
-            found = world.devices.iter().find(|(_, one)| fits(one)).map(|(address, _)| *address);
-            found.is_some()
+            found = world.devices.iter().filter(|(_, one)| fits(one)).map(|(address, _)| *address).collect();
+            !found.is_empty()
         };
         self.0.until(until, named).await;
-        found.ok_or_else(|| Error::Unheard(name.to_owned()))
+        match found[..] {
+            [one] => Ok(one),
+            [] => Err(Error::Unheard(name.to_owned())),
+            _ => Err(Error::Refused(format!("several devices are called \"{name}\": address tells which"))),
+        }
     }
     async fn connect(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>, Error> {
-        let dialled = self.dial(device, until).await;
-        if let Err(error) = dialled {
-            self.0.turn(|world| world.held.remove(&device));
-            return Err(error);
-        }
-        Ok(self.0.world().characteristics(device))
+        // What was given up goes on at the stack, until it is asked to end it.
+        self.dial(device, until).await.map(|()| self.0.world().characteristics(device))
     }
-    async fn disconnect(&self, device: Address, until: Instant) {
+    async fn disconnect(&self, device: Address, until: Instant) -> bool {
         sleep_until(until.min(Instant::now() + LEAVE)).await;
         self.0.turn(|world| world.end(device));
+        true
     }
     async fn read(&self, what: &Characteristic, until: Instant) -> Result<Vec<u8>, Error> {
         let read = |world: &mut World| {
@@ -117,6 +118,9 @@ impl Radio for Ether {
             }
             value
         };
+        if self.0.world().of(what.device).place(what.handle).says == Say::Unreadable {
+            return Err(Error::Refused("NotPermitted".to_owned()));
+        }
         self.ask(what, until, read).await
     }
     async fn write(&self, what: &Characteristic, value: &[u8], answered: bool, until: Instant) -> Result<(), Error> {

@@ -14,6 +14,8 @@ pub(crate) enum Say {
     #[default]
     Good,
     Refuse(&'static str),
+    /// It refuses to be read, and is written.
+    Unreadable,
     /// It takes the request and does not answer.
     Hang,
     /// It takes the request, and its connection breaks.
@@ -127,6 +129,12 @@ impl World {
         if named || self.watched.addresses.contains(&address) {
             self.events.push_back(Event::Heard(address, advert));
         }
+    }
+    /// The stack hangs: what is connected stays so.
+    pub(crate) fn hang(&mut self) {
+        self.gone = Some(Error::Hung("Ping"));
+        self.events.clear();
+        (self.watched, self.learned) = (Watched::default(), None);
     }
     pub(crate) fn unplug(&mut self) {
         self.gone = Some(Error::NoAdapter("adapter hci0 was removed".to_owned()));

@@ -1,7 +1,7 @@
 //! The contract of every driver: a device that is read, and one that notifies.
 use crate::{
     byte, polled,
-    script::{self, Air, NOTIFY, Say, WRITE, device, place},
+    script::{self, Air, Device, Dial, NOTIFY, Say, WRITE, device, place},
 };
 use pollux_ble::{Ble, radio::Can};
 use pollux_crds::{BleBinding, BleDevice};
@@ -32,7 +32,8 @@ impl Plant {
                 WRITE
             }
         };
-        let one = || device((1..=4).map(|handle| place(handle, can(handle), &[0])).collect());
+        let places = || (1..=4).map(|handle| place(handle, can(handle), &[0])).collect();
+        let one = || Device { dial: Dial::Takes(Duration::from_millis(50)), ..device(places()) };
         Self { air: Air::with([(0, one()), (1, one())]), notifies, pushed: AtomicU8::new(100) }
     }
 }

@@ -1,7 +1,10 @@
 //! The driver on a Bluetooth stack by script, on a clock that is wound by hand: what is to happen at a moment that no real adapter hits.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 mod adverts;
+mod both;
+mod checks;
 mod conformance;
+mod left;
 #[path = "../rig/mod.rs"]
 mod rig;
 #[path = "../script/mod.rs"]

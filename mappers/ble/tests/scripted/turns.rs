@@ -118,6 +118,11 @@ async fn a_controller_that_carries_fewer_connections_than_configured_is_believed
     assert_eq!(air.world().refused, refused, "it is not tried again and again");
     assert_eq!(air.world().served(since), all(8));
     assert_eq!(air.world().most, 2);
+
+    // It carries more again (others of the host's had them), and that is found out when the refusal is forgotten.
+    air.turn(|world| (world.limit, world.learned) = (None, None));
+    sleep(MINUTE).await;
+    assert_eq!(air.world().most, 6, "all that are configured are used");
     rig.stop().await;
 }
 
