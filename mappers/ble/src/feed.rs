@@ -3,13 +3,9 @@ use crate::{address::Address, error::Error, point::Item, radio::Characteristic, 
 use pollux_crds::BleNotify;
 use pollux_mapper::{ErrorKind, Instant, PointFault, Port, Slot};
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-
-/// So long nobody asks a characteristic again that wanted a pairing in vain: a device may lock out who tries again and again.
-const SEALED: Duration = Duration::from_secs(30);
 
 /// A connection that ends so soon, and after an answer, is perhaps one that the device always ends.
 const BRIEF: Duration = Duration::from_secs(10);
@@ -44,8 +40,6 @@ struct State {
     found: Vec<Option<Characteristic>>,
     /// Points of characteristics that notify.
     pushed: Vec<Slot>,
-    /// Places that need a pairing which was refused, until then: each further read would ask for it again.
-    sealed: HashMap<usize, (Instant, PointFault)>,
     /// Since when it has a connection, and whether it answered by it.
     made: Option<Instant>,
     answered: bool,
@@ -95,12 +89,6 @@ impl Feed {
             let text = format!("the device has no characteristic {place}, or several: service or handle tells which");
             PointFault::new(ErrorKind::Config, text)
         })
-    }
-    pub(crate) fn seal(&self, place: usize, fault: PointFault) {
-        self.state().sealed.insert(place, (Instant::now() + SEALED, fault));
-    }
-    pub(crate) fn sealed(&self, place: usize) -> Option<PointFault> {
-        self.state().sealed.get(&place).filter(|(until, _)| *until > Instant::now()).map(|(_, fault)| fault.clone())
     }
     /// Points of a characteristic that are read.
     pub(crate) fn points_of(&self, place: usize) -> impl Iterator<Item = usize> {

@@ -177,14 +177,15 @@ impl<S: Stack> Link<S> {
     }
     async fn connect(&self, feed: &Feed, until: Instant) -> Result<()> {
         feed.unit.unpaired()?;
+        let work = earlier(until);
         let address = match &feed.unit.whom {
             Whom::Address(address) => *address,
-            Whom::Name(name) => self.radio.named(name, earlier(until)).await?,
+            Whom::Name(name) => self.radio.named(name, work).await?,
         };
         feed.is(address);
         self.radio.consent(address, self.consent(&feed.unit)?).await?;
         self.ours.add(address);
-        let all = match self.radio.connect(address, earlier(until)).await {
+        let all = match self.radio.connect(address, work).await {
             Ok(all) => all,
             // Whatever the stack still tries to do would hold a place of the adapter.
             Err(error) => {
@@ -199,7 +200,7 @@ impl<S: Stack> Link<S> {
         feed.made();
         feed.unit.is_at(Some(address));
         feed.find(&all);
-        let ready = self.make_ready(feed, address, earlier(until)).await.and_then(|()| feed.used(address));
+        let ready = self.make_ready(feed, address, work).await.and_then(|()| feed.used(address));
         match ready {
             Ok(()) => feed.unit.is_there(),
             Err(_) => self.end(address, until).await,
@@ -242,11 +243,16 @@ impl<S: Stack> Link<S> {
                 feed.has_no_events(place, &NOT_TOLD);
                 continue;
             }
+            if let Some(fault) = feed.unit.is_sealed(place) {
+                feed.has_no_events(place, &fault);
+                continue;
+            }
             match self.radio.subscribe(&found, until).await {
                 Ok(()) => {}
-                Err(Error::Refused(text)) => {
-                    tracing::info!(characteristic = %found.uuid, text, "cannot be subscribed to: it is read");
+                Err(error @ Error::Refused(_)) => {
+                    tracing::info!(characteristic = %found.uuid, %error, "cannot be subscribed to: it is read");
                     feed.has_no_events(place, &NOT_TOLD);
+                    feed.unit.failed_at(place, &error);
                     continue;
                 }
                 Err(other) => return Err(other),
@@ -324,14 +330,12 @@ impl<S: Stack> Link<S> {
             return Ok(());
         };
         let feed = self.feed(unit).map_err(Error::of_device)?;
-        if let Some(fault) = feed.sealed(place) {
+        if let Some(fault) = unit.is_sealed(place) {
             return Err(Fault::Point(fault));
         }
         let bytes = match feed.place(place) {
             Ok(found) => self.radio.read(&found, until).await.map_err(|error| {
-                if error.wants_pairing() {
-                    feed.seal(place, error.of_point());
-                }
+                unit.failed_at(place, &error);
                 error.of_device()
             })?,
             Err(fault) => return Err(Fault::Point(fault)),

@@ -2,7 +2,7 @@
 use crate::{
     error::Error,
     link::{Link, Request},
-    radio::{Radio as _, Stack},
+    radio::{REPAIR, Radio as _, Stack},
     settings::Settings,
     unit::Unit,
 };
@@ -74,8 +74,9 @@ impl<S: Stack> Protocol for Ble<S> {
 
     fn patience(&self, unit: &Unit, job: Job<'_, Request>, timeout: Duration) -> Duration {
         match job {
-            Job::Attach => unit.connect_timeout.max(timeout),
-            Job::Write(_) => timeout * 2, // a part of a value is read first
+            Job::Attach => unit.connect_timeout.max(timeout) + REPAIR,
+            Job::Detach => timeout.max(REPAIR), // or its slot is given away before it is free
+            Job::Write(_) => timeout * 2,       // a part of a value is read first
             _ => timeout,
         }
     }

@@ -98,11 +98,12 @@ impl fmt::Debug for Consent {
     }
 }
 
-/// When an attempt has to be given up, so that there is time by `until` to take back what it did: BlueZ needs two seconds to end a
-/// connection.
+/// To take back what was tried: BlueZ needs two seconds to end a connection.
+pub(crate) const REPAIR: Duration = Duration::from_secs(3);
+
+/// When an attempt has to be given up, so that there is time by `until` to take back what it did.
 #[must_use]
 pub fn earlier(until: Instant) -> Instant {
-    const REPAIR: Duration = Duration::from_secs(3);
     let left = until.saturating_duration_since(Instant::now());
     until - REPAIR.min(left / 2)
 }

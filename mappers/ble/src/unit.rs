@@ -10,9 +10,10 @@ use pollux_ble_codec::advert::{
     bthome::{Replay, Verdict},
 };
 use pollux_crds::{BleBinding, BleConnection, BleDevice, BlePairing, Span};
-use pollux_mapper::{ConfigError, Hold, Instant, Point};
+use pollux_mapper::{ConfigError, Hold, Instant, Point, PointFault};
 use serde_json::{Value as Json, json};
 use std::{
+    collections::HashMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -26,7 +27,7 @@ const HEARD_WITHIN: Span = Span::from_secs(60);
 /// Default of `connectTimeout`.
 const CONNECT: Duration = Duration::from_secs(20);
 
-/// Between two attempts to pair with a device that refused.
+/// Between two attempts to pair with a device that refused: it may lock out who tries again and again.
 const PAIR_AGAIN: Duration = Duration::from_secs(30);
 
 /// Between two times that the counter of its advertisements is kept.
@@ -72,6 +73,8 @@ pub struct Unit {
     generation: AtomicU64,
     /// When it last did not pair, and why.
     unpaired: Mutex<Option<(Instant, Error)>>,
+    /// Places that need a pairing which failed, until then: each further request would ask for it again, over a new connection too.
+    sealed: Mutex<HashMap<usize, (Instant, PointFault)>>,
     /// Connections in a row that it ended as soon as it had answered.
     let_go: AtomicU32,
     pub(crate) air: Mutex<Ear>,
@@ -121,6 +124,7 @@ impl Unit {
             replay: Mutex::default(),
             generation: AtomicU64::new(0),
             unpaired: Mutex::default(),
+            sealed: Mutex::default(),
             let_go: AtomicU32::new(0),
             air: Mutex::default(),
             news: Notify::new(),
@@ -167,6 +171,19 @@ impl Unit {
     }
     pub(crate) fn not_paired(&self, error: &Error) {
         *self.unpaired.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), error.clone()));
+    }
+    fn sealed(&self) -> MutexGuard<'_, HashMap<usize, (Instant, PointFault)>> {
+        self.sealed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// A request to this place failed; perhaps because it wants a pairing in vain.
+    pub(crate) fn failed_at(&self, place: usize, error: &Error) {
+        if error.wants_pairing() {
+            self.sealed().insert(place, (Instant::now() + PAIR_AGAIN, error.of_point()));
+        }
+    }
+    /// Why nothing is asked of it now.
+    pub(crate) fn is_sealed(&self, place: usize) -> Option<PointFault> {
+        self.sealed().get(&place).filter(|(until, _)| *until > Instant::now()).map(|(_, fault)| fault.clone())
     }
     /// A connection ended. Whether that is its way: it ended the one before just so, and is there all the same.
     pub(crate) fn lets_go(&self, brief: bool) -> bool {

@@ -292,7 +292,7 @@ async fn devices_pair_by_our_agent_and_as_it_is_configured() {
     rig.until_down(2, "does not pair").await;
     rig.until_bad(3, "setting", "wants to be paired").await;
     rig.until_is(3, "temperature", 20.0).await;
-    assert!(rig.state().is_up(3), "what needs no key is served");
+    rig.until_up(3).await; // what needs no key is served; BlueZ may end one connection over the pairing
     for (number, paired) in [(0, 1), (1, 1), (2, 0), (3, 0), (4, 1)] {
         let report = ground.sensor(&format!("sensor-{number}"), "report");
         assert_eq!(report["paired"], paired, "{report}");

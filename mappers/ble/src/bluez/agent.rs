@@ -32,6 +32,8 @@ pub(super) struct Wish {
     consent: Consent,
     /// When it was refused last, and why.
     refused: Option<(Instant, String)>,
+    /// When the device was last let pair. Whether it then did is another matter.
+    let_on: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,13 @@ impl Agent {
         let device = Place::of(path.as_str(), &self.adapter)?.device;
         self.consents.lock().unwrap_or_else(PoisonError::into_inner).get(&device).map(|wish| wish.consent)
     }
+    fn let_on(&self, path: &ObjectPath<'_>) {
+        if let Some(place) = Place::of(path.as_str(), &self.adapter)
+            && let Some(wish) = self.consents.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&place.device)
+        {
+            wish.let_on = Some(Instant::now());
+        }
+    }
     fn refuse<T>(&self, path: &ObjectPath<'_>, why: &str) -> std::result::Result<T, No> {
         tracing::info!(device = path.as_str(), why, "pairing refused");
         if let Some(place) = Place::of(path.as_str(), &self.adapter)
@@ -67,7 +76,10 @@ impl Agent {
     /// Without a passkey.
     fn just_works(&self, path: &ObjectPath<'_>) -> std::result::Result<(), No> {
         match self.consent(path) {
-            Some(Consent::JustWorks) => Ok(()),
+            Some(Consent::JustWorks) => {
+                self.let_on(path);
+                Ok(())
+            }
             Some(Consent::Passkey(_)) => self.refuse(path, "it pairs without the passkey that is configured"),
             Some(Consent::No) => self.refuse(path, "pairing is Never"),
             None => self.refuse(path, "it is not configured"),
@@ -81,7 +93,10 @@ impl Agent {
     fn cancel(&self) {}
     fn request_passkey(&self, device: ObjectPath<'_>) -> std::result::Result<u32, No> {
         match self.consent(&device) {
-            Some(Consent::Passkey(passkey)) => Ok(passkey),
+            Some(Consent::Passkey(passkey)) => {
+                self.let_on(&device);
+                Ok(passkey)
+            }
             Some(Consent::JustWorks) => self.refuse(&device, "it wants a passkey: passkeyFrom"),
             Some(Consent::No) => self.refuse(&device, "pairing is Never"),
             None => self.refuse(&device, "it is not configured"),
@@ -114,9 +129,18 @@ impl Adapter {
     }
     /// What it wanted to pair for since then, and was refused: BlueZ lets that wait for half a minute.
     pub(super) fn refused_since(&self, device: Address, since: Instant) -> Option<Error> {
-        let consents = self.consents();
-        let (at, why) = consents.get(&device)?.refused.as_ref()?;
-        (*at >= since).then(|| Error::Refused(format!("it wants to be paired for that: {why}")))
+        let (refused, let_on) = {
+            let consents = self.consents();
+            let wish = consents.get(&device)?;
+            (wish.refused.clone(), wish.let_on)
+        };
+        let why = match refused {
+            Some((at, why)) if at >= since => why,
+            // BlueZ ends the connection when the pairing fails, and says no more than that.
+            _ if let_on.is_some_and(|at| at >= since) && !self.is_paired(device) => "the pairing failed".to_owned(),
+            _ => return None,
+        };
+        Some(Error::Refused(format!("it wants to be paired for that: {why}")))
     }
     pub(super) async fn let_pair(&self, device: Address, to: Consent) -> Result<()> {
         {
@@ -126,7 +150,7 @@ impl Adapter {
                 state.tree.watched.addresses.contains(known) || state.tree.devices.contains_key(known)
             });
             drop(state);
-            consents.insert(device, Wish { consent: to, refused: None });
+            consents.insert(device, Wish { consent: to, refused: None, let_on: None });
         }
         // Also to refuse: where there is no agent BlueZ pairs by itself with who needs no passkey.
         match (self.be_agent().await, to) {

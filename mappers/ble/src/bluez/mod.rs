@@ -25,6 +25,8 @@ use std::{
 };
 use tokio::{sync::Notify, time::timeout_at};
 
+/// So long others of a name are listened for, before the first that has it is taken.
+const OTHERS: Duration = Duration::from_secs(3);
 /// Who advertised this lately can be connected to, and does so within that time again.
 const NEAR: Duration = Duration::from_secs(10);
 
@@ -104,6 +106,9 @@ impl Adapter {
     }
     fn is_connected(&self, device: Address) -> bool {
         self.state().tree.devices.get(&device).is_some_and(|device| device.connected)
+    }
+    fn is_paired(&self, device: Address) -> bool {
+        self.state().tree.devices.get(&device).is_some_and(|device| device.paired)
     }
     fn path(&self, device: Address) -> String {
         names::device(&self.name, device)
@@ -199,7 +204,13 @@ impl Radio for Adapter {
     }
     async fn named(&self, name: &str, until: Instant) -> Result<Address> {
         let named = |tree: &tree::Tree| Some(tree.named(name, NEAR)).filter(|named| !named.is_empty());
-        match self.until(until, named).await.as_deref() {
+        let mut found = self.until(until, named).await;
+        if found.is_some() && self.state().tree.is_new(name) {
+            // Another that has it may not have spoken yet.
+            self.until(until.min(Instant::now() + OTHERS), |tree| named(tree).filter(|all| all.len() > 1)).await;
+            found = named(&self.state().tree);
+        }
+        match found.as_deref() {
             Some([one]) => Ok(*one),
             Some(_) => Err(Error::Refused(format!("several devices are called \"{name}\": address tells which"))),
             None => Err(Error::Unheard(format!("\"{name}\""))),

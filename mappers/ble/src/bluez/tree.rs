@@ -6,7 +6,7 @@ use crate::{
 };
 use pollux_ble_codec::Uuid;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -52,6 +52,8 @@ pub(super) struct Tree {
     pub(super) adapter: String,
     pub(super) watched: Watched,
     pub(super) devices: HashMap<Address, Device>,
+    /// Names that somebody was looked for by.
+    pub(super) asked: BTreeSet<String>,
 }
 
 impl Tree {
@@ -68,6 +70,7 @@ impl Tree {
     pub(super) fn watch(&mut self, watched: Watched) {
         self.watched = watched;
         let watched = &self.watched;
+        self.asked.retain(|name| watched.names.contains(name));
         self.devices.retain(|address, device| {
             let named = device.called.as_ref().is_some_and(|name| watched.names.contains(name));
             watched.addresses.contains(address) || named
@@ -153,6 +156,10 @@ impl Tree {
             device.heard = Some(Instant::now());
             News::Heard(address, advert)
         })
+    }
+    /// Whether nobody was looked for by this name yet.
+    pub(super) fn is_new(&mut self, name: &str) -> bool {
+        self.asked.insert(name.to_owned())
     }
     /// All who are called so and are there.
     pub(super) fn named(&self, name: &str, within: Duration) -> Vec<Address> {

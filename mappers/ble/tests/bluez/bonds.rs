@@ -52,10 +52,11 @@ async fn a_pairing_that_fails_is_not_asked_for_with_each_read() {
     let device = json!({"address": address(0), "passkeyFrom": {"secret": "plant.keys", "key": "wrong"}});
     let temperature = ("temperature", json!({"characteristic": "Temperature", "notify": "Never"}));
     let rig = Rig::start_with(ground.stack(), vec![spec(device, vec![setting(), temperature])], cx).await;
-    rig.until_bad(0, "setting", "").await;
+    rig.until_bad(0, "setting", "it wants to be paired for that: the pairing failed").await;
     let reads = ground.count("sensor-0", "2A6E", "reads");
     rig.until("what needs no key is read on", |_| ground.count("sensor-0", "2A6E", "reads") >= reads + 20).await;
     let asked = asked_to_pair(&ground);
     assert!((1..=2).contains(&asked), "{asked} times, in 20 intervals");
+    assert!(rig.state().is_bad(0, "setting", "wants to be paired"), "{:?}", rig.state());
     rig.stop().await;
 }
