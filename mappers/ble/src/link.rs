@@ -3,9 +3,10 @@ use crate::{
     address::Address,
     error::{Error, Result},
     feed::Feed,
+    known::Known,
     ours::Ours,
     protocol::Ble,
-    radio::{Consent, Event, Radio, Stack, Watched, earlier},
+    radio::{Consent, Event, Radio, Stack, earlier},
     unit::{Unit, Whom},
 };
 use pollux_ble_codec::advert::bthome::Key;
@@ -16,7 +17,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -50,50 +51,6 @@ struct State {
     feeds: HashMap<u64, Arc<Feed>>,
     /// All that were ever attached and are still configured: they are listened to, also while others have their slots.
     known: Known,
-}
-
-/// Who is listened to. Those with an address are found by it, for there may be hundreds in the air and here.
-#[derive(Debug, Default)]
-struct Known {
-    addresses: HashMap<Address, Vec<Weak<Unit>>>,
-    names: Vec<Weak<Unit>>,
-}
-
-impl Known {
-    fn all(&self) -> impl Iterator<Item = Arc<Unit>> {
-        self.addresses.values().flatten().chain(&self.names).filter_map(Weak::upgrade)
-    }
-    fn forget_the_gone(&mut self) {
-        self.names.retain(|known| known.strong_count() > 0);
-        self.addresses.values_mut().for_each(|known| known.retain(|known| known.strong_count() > 0));
-        self.addresses.retain(|_, known| !known.is_empty());
-    }
-    /// False: it is known already.
-    fn add(&mut self, unit: &Arc<Unit>) -> bool {
-        let place = match &unit.whom {
-            Whom::Address(address) => self.addresses.entry(*address).or_default(),
-            Whom::Name(_) => &mut self.names,
-        };
-        let new = !place.iter().any(|known| known.as_ptr() == Arc::as_ptr(unit));
-        if new {
-            place.push(Arc::downgrade(unit));
-        }
-        new
-    }
-    /// Those whom it may be that is heard at this address.
-    fn at(&self, address: Address) -> impl Iterator<Item = Arc<Unit>> {
-        self.addresses.get(&address).into_iter().flatten().chain(&self.names).filter_map(Weak::upgrade)
-    }
-    fn watched(&self) -> Watched {
-        let mut watched = Watched::default();
-        for unit in self.all() {
-            match &unit.whom {
-                Whom::Address(address) => drop(watched.addresses.insert(*address)),
-                Whom::Name(name) => drop(watched.names.insert(name.clone())),
-            }
-        }
-        watched
-    }
 }
 
 /// Never shows a secret.

@@ -83,6 +83,7 @@ async fn a_connection_that_was_not_made_in_time_is_taken_back_before_another_has
     let mut specs: Vec<Spec> = (0..4).map(held).collect();
     for spec in &mut specs {
         spec.device["connection"] = "WhenDue".into();
+        spec.device["connectTimeout"] = "5s".into();
     }
     let rig = Rig::start(air.clone(), specs).await;
     rig.until("all were tried", |_| (0..4).all(|number| air.world().of(address(number)).dials >= 2)).await;
