@@ -259,6 +259,11 @@ impl<R> Unit<R> {
         }
         self.next_due().filter(|due| *due <= now).map(|due| due.max(self.since))
     }
+    /// How long it could have had a place, and there was none.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        let since = self.waiting_since(now, true).unwrap_or(now);
+        now.saturating_duration_since(since.max(self.not_before))
+    }
     pub(super) fn is_busy(&self, now: Instant) -> bool {
         !self.ready.is_empty() || self.orders > 0 || self.next_due().is_some_and(|due| due <= now)
     }

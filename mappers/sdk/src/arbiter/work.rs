@@ -1,6 +1,6 @@
 //! What is done on a link, and how it ends.
 use crate::Exchange;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// What is to be done next on the link.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub enum Work<R, W> {
         unit: usize,
         /// It is taken for dead.
         probe: bool,
+        /// How long it waited for a place, where places are scarce.
+        waited: Option<Duration>,
     },
     /// Detach a unit.
     Detach {

@@ -185,6 +185,10 @@ impl<P: Protocol> Engine<P> {
                 held.counters.waited.set(waited);
             }
         }
+        if let Work::Attach { waited: Some(waited), .. } = &work {
+            held.counters.turns.add(1);
+            held.counters.turn_wait.add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
+        }
         let (epoch, until) = (held.epoch, started + patience);
         let port = Port { unit, epoch, base: held.base.0, slots: held.slots, inbox };
         let unit = held.unit.clone();
@@ -240,6 +244,7 @@ impl<P: Protocol> Engine<P> {
                 others.for_each(drop); // what an outdated port said
                 continue;
             };
+            self.stats.pushes.add((numbers.len() + count) as u64);
             let watched = !held.watched.is_empty();
             let mut confirmed = false;
             let mut rest = numbers;

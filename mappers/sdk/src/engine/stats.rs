@@ -42,6 +42,10 @@ pub struct Counters {
     pub writes_not_sent: Counter,
     /// Values that left and were not answered.
     pub writes_unknown: Counter,
+    /// Times that it was given one of the link's places, where these are fewer than devices.
+    pub turns: Counter,
+    /// Microseconds that it waited for these.
+    pub turn_wait: Counter,
     failed: [Counter; ErrorKind::ALL.len()],
 }
 
@@ -77,6 +81,8 @@ pub struct Stats {
     pub connect_failures: Counter,
     /// Links lost.
     pub links_lost: Counter,
+    /// Pushed values taken in.
+    pub pushes: Counter,
     /// Pushed values refused because the engine was behind.
     pub lost_pushes: Counter,
     /// Answers that came after their request was given up.

@@ -69,6 +69,9 @@ metrics! {
     DEVICE_WAITED Gauge "pollux_device_slot_wait_seconds" ["endpoint", "namespace", "device"] "How long the device waited for a connection of its link, when it last got one; where connections are few.";
     DEVICE_WRITES Counter "pollux_device_writes_total" ["endpoint", "namespace", "device", "result"] "Values written, by result: done, refused, not_sent, unknown.";
 
+    DEVICE_TURNS Counter "pollux_device_turns_total" ["endpoint", "namespace", "device"] "Times that the device was given one of the link's places (connections of a radio); absent on links that do not count places.";
+    DEVICE_TURN_WAIT Counter "pollux_device_turn_wait_seconds_total" ["endpoint", "namespace", "device"] "Time that the device waited for these places.";
+
     ENDPOINT_CONNECTS Counter "pollux_endpoint_connects_total" ["endpoint"] "Links opened.";
     ENDPOINT_CONNECT_FAILURES Counter "pollux_endpoint_connect_failures_total" ["endpoint"] "Attempts to open a link that failed.";
     ENDPOINT_LOST Counter "pollux_endpoint_links_lost_total" ["endpoint"] "Links lost.";
@@ -81,6 +84,7 @@ metrics! {
     ENDPOINT_MISSED Counter "pollux_endpoint_cycles_missed_total" ["endpoint"] "Poll cycles skipped, of all devices, because the one before was not done.";
     ENDPOINT_UTILISATION Gauge "pollux_endpoint_utilisation" ["endpoint"] "Part of the link's time that its polled devices ask for, as their requests are timed; over 0.8 is too much, over 1 cannot be done.";
     ENDPOINT_BUSY Counter "pollux_endpoint_busy_seconds_total" ["endpoint"] "Time with a request under way: its rate is the part of the time that the link is really used.";
+    ENDPOINT_PUSHES Counter "pollux_endpoint_pushes_total" ["endpoint"] "Values that came without being polled and were taken in: notifications, samples of subscriptions, what was read of advertisements.";
     ENDPOINT_LOST_PUSHES Counter "pollux_endpoint_pushes_lost_total" ["endpoint"] "Pushed values that were not taken because the mapper was behind.";
     ENDPOINT_WAITING Gauge "pollux_endpoint_writes_waiting" ["endpoint"] "Writes and commands that wait for their turn.";
     ENDPOINT_IN_FLIGHT Gauge "pollux_endpoint_exchanges_in_flight" ["endpoint"] "Requests under way.";

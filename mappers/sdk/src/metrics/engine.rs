@@ -34,6 +34,7 @@ fn of_endpoint(sheet: &mut Sheet, endpoint: &str, engine: &EngineStats) {
         (catalog::ENDPOINT_LATE, &stats.late_answers),
         (catalog::ENDPOINT_HEALED, &stats.healed),
         (catalog::ENDPOINT_SAMPLES_LOST, &stats.samples_lost),
+        (catalog::ENDPOINT_PUSHES, &stats.pushes),
         (catalog::ENDPOINT_LOST_PUSHES, &stats.lost_pushes),
         (catalog::ENDPOINT_WAITING, &stats.waiting_writes),
         (catalog::ENDPOINT_IN_FLIGHT, &stats.in_flight),
@@ -72,6 +73,10 @@ fn of_device(sheet: &mut Sheet, labels: [&str; 3], counters: &Counters) {
         if failed > 0 {
             sheet.count(catalog::DEVICE_FAILED, &[endpoint, namespace, name, kind.as_str()], failed);
         }
+    }
+    if counters.turns.get() > 0 {
+        sheet.count(catalog::DEVICE_TURNS, &labels, counters.turns.get());
+        sheet.add(catalog::DEVICE_TURN_WAIT, &labels, millionths(&counters.turn_wait));
     }
     for (result, counter) in [
         ("done", &counters.writes_done),

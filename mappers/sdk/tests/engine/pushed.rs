@@ -97,7 +97,8 @@ async fn an_answer_is_handed_over_whole_and_in_its_order() {
         assert_eq!((port.put_all(&mut samples), samples.is_empty()), (lost, true));
     }
     sleep(ms(10)).await;
-    assert_eq!(run.stop().await.stats().lost_pushes.get(), 40_000);
+    let engine = run.stop().await;
+    assert_eq!((engine.stats().lost_pushes.get(), engine.stats().pushes.get()), (40_000, 80_005));
 }
 
 #[tokio::test(start_paused = true)]

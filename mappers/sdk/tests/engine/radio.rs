@@ -70,7 +70,16 @@ async fn sixty_units_share_five_slots_and_the_absent_delay_no_one() {
         radio.away.lock().unwrap().clear();
         sleep(ms(180_000)).await;
         assert_eq!(run.states().await.values().filter(|up| **up).count(), 6, "the absent are found when they come");
-        run.stop().await;
+        let engine = run.stop().await;
+        for (device, counters) in engine.stats().devices() {
+            let (turns, waited) = (counters.turns.get(), ms(counters.turn_wait.get() / 1000));
+            let cycle = ms(if interval == 60_000 { 60_000 } else { 20_000 });
+            assert!(u128::from(turns) >= 120_000 / cycle.as_millis(), "{device:?} had {turns} turns");
+            let mean = waited / u32::try_from(turns).unwrap();
+            // Where there is time for all they hardly wait; else for who stands before them, and a time-out of the absent is no wait.
+            let (least, most) = if interval == 60_000 { (ms(0), ms(2_000)) } else { (ms(500), ms(20_000)) };
+            assert!((least..most).contains(&mean), "{device:?} waited {mean:?} each time");
+        }
     }
 }
 #[tokio::test(start_paused = true)]
