@@ -1,8 +1,9 @@
-//! Measurements, work counted by the far end. `rows`: Modbus and OPC UA beside other clients, on this machine alone. `cluster`:
+//! Measurements, work counted by the far end. `rows`: Modbus and OPC UA beside other clients, Bluetooth LE on a real BlueZ, on this machine alone. `cluster`:
 //! Pollux on a real cluster. `client`: what `rows` starts as processes of their own. `bench/run` is the way in.
 mod client;
 mod cluster;
 mod far;
+mod ground;
 mod http;
 mod maps;
 mod plant;
@@ -25,7 +26,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Modbus and OPC UA, on this machine alone
+    /// Modbus, OPC UA and Bluetooth LE, on this machine alone
     Rows(Choice),
     /// On the cluster of POLLUX_CLUSTER
     Cluster {
@@ -61,6 +62,9 @@ pub(crate) struct Choice {
     /// Folder of the programs on open62541; without it the rows of OPC UA are skipped
     #[arg(long, env = "POLLUX_OPEN62541")]
     open62541: Option<PathBuf>,
+    /// The program that starts the Bluetooth ground; without it the rows of Bluetooth LE are skipped
+    #[arg(long, env = "POLLUX_GROUND")]
+    ground: Option<PathBuf>,
     /// How long the soak lasts
     #[arg(long, default_value_t = 30)]
     soak_minutes: u32,

@@ -94,13 +94,16 @@ pub(crate) struct Mapper {
 
 impl Mapper {
     pub(crate) fn start(program: &str, yaml: &str) -> Result<Self> {
+        Self::start_with(program, yaml, &[])
+    }
+    pub(crate) fn start_with(program: &str, yaml: &str, environment: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name);
         fs::write(at("plant.yaml"), yaml)?;
         let mut command = process::on_core(process::CLIENT, beside(program)?);
         command.arg("--file").arg(at("plant.yaml")).arg("--state-dir").arg(at("state"));
         command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]).stdout(Stdio::piped());
-        command.stderr(fs::File::create(at("log"))?);
+        command.envs(environment.iter().copied()).stderr(fs::File::create(at("log"))?);
         let mut process = Process::start(program, command)?;
         let out = process.child().stdout.take().context("piped")?;
         let (tell, told) = mpsc::channel();

@@ -1,4 +1,9 @@
 //! The rows: each measures into its own CSV file, and can say in a table of the README what is in there.
+mod ble;
+mod ble_adverts;
+mod ble_notify;
+mod ble_recovery;
+mod ble_turns;
 mod depth;
 mod opcua;
 mod opcua_read;
@@ -46,6 +51,10 @@ pub(crate) const ROWS: &[Kind] = &[
     opcua_subscribe::ROW,
     opcua_write::ROW,
     opcua_restart::ROW,
+    ble_notify::ROW,
+    ble_turns::ROW,
+    ble_adverts::ROW,
+    ble_recovery::ROW,
 ];
 
 /// What all rows share.
@@ -55,6 +64,8 @@ pub(crate) struct Context {
     pub(crate) peers: PathBuf,
     /// Server and client on open62541, where they are there.
     pub(crate) open62541: Option<PathBuf>,
+    /// e2e/peers/bluez/ground, where it can be started.
+    pub(crate) ground: Option<PathBuf>,
     /// Python with pymodbus and asyncua, where it is there.
     pub(crate) python: Option<PathBuf>,
     pub(crate) soak_minutes: u32,
@@ -80,7 +91,7 @@ impl Context {
 }
 
 pub(crate) fn run(choice: Choice) -> Result<()> {
-    let Choice { rows, quick, resume, results, peers, open62541, soak_minutes } = choice;
+    let Choice { rows, quick, resume, results, peers, open62541, ground, soak_minutes } = choice;
     for row in &rows {
         let names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
         ensure!(names.contains(&row.as_str()), "no row {row}; there are: {}", names.join(", "));
@@ -94,7 +105,8 @@ pub(crate) fn run(choice: Choice) -> Result<()> {
     std::fs::create_dir_all(&results)?;
     let python = std::env::var_os("POLLUX_PYTHON").map(PathBuf::from).filter(|path| path.exists());
     let open62541 = open62541.filter(|folder| folder.join("server").exists());
-    let context = Context { quick, peers, open62541, python, soak_minutes, results };
+    let ground = ground.filter(|program| program.exists());
+    let context = Context { quick, peers, open62541, ground, python, soak_minutes, results };
     ensure!(context.peer("far").exists(), "{} is not compiled: bench/run does it", context.peer("far").display());
     let mut failed = vec![];
     for row in ROWS.iter().filter(|row| rows.is_empty() || rows.iter().any(|name| name == row.name)) {

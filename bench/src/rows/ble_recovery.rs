@@ -1,0 +1,201 @@
+//! bluetoothd killed, a sensor out of reach, the adapter off: how long after the radio is back until values are.
+use super::{
+    Context, Kind,
+    ble::{self, COUNT, name, until},
+    short, verdict,
+};
+use crate::{ground::Ground, plant::Mapper, plot, quantile, table::Table};
+use anyhow::{Result, bail, ensure};
+use serde_json::json;
+use std::{
+    fmt::Write as _,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+pub(crate) const ROW: Kind = Kind {
+    name: "ble_recovery",
+    what: "Bluetooth LE: bluetoothd killed, links lost, the adapter off and on",
+    head: "n,fault,away_ms,first_ms,all_ms,connected,leaked",
+    keys: 1,
+    measure,
+    summary,
+    plot,
+};
+
+/// As many as there are connections: a slot that is lost leaves one of them without.
+const SENSORS: usize = 5;
+const KILL: &str = "bluetoothd killed";
+const LINK: &str = "links lost";
+const ADAPTER: &str = "adapter off and on";
+const FAULTS: [&str; 3] = [KILL, LINK, ADAPTER];
+const LIMIT_MS: f64 = 10_000.0;
+/// Grounds side by side, each with a mapper of its own: most of a trial is waiting.
+const LANES: usize = 3;
+/// Longer than any limit: what takes longer ends the row.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+fn measure(context: &Context, table: &mut Table) -> Result<()> {
+    let wanted: usize = FAULTS.len() * context.either(50, 3);
+    let missing: Vec<usize> = (0..wanted).filter(|n| !table.has(&[&n.to_string()])).rev().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let Some(program) = ble::program(context) else { return Ok(()) };
+    let (missing, table) = (Mutex::new(missing), Mutex::new(table));
+    let ended: Vec<Result<()>> = thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(|| lane(context, program, &missing, &table))).collect();
+        lanes.into_iter().map(|lane| lane.join().unwrap_or_else(|_| bail!("it panicked"))).collect()
+    });
+    ended.into_iter().collect()
+}
+
+/// A ground and a mapper of its own, for one trial after the other as long as there are any.
+fn lane(context: &Context, program: &Path, missing: &Mutex<Vec<usize>>, table: &Mutex<&mut Table>) -> Result<()> {
+    let all: Vec<_> = (0..SENSORS).map(|number| ble::sensor(number, 100)).collect();
+    let ground = Ground::start(program, &all)?;
+    let mapper = ble::start(&ground, &ble::yaml(SENSORS, SENSORS, "1m", "notify: Required")?)?;
+    until(PATIENCE, "the first values", || Ok(right(&mapper, 0) == SENSORS))?;
+    loop {
+        let next = missing.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let Some(n) = next else { break };
+        let row = trial(context, &ground, &mapper, n)?;
+        table.lock().unwrap_or_else(PoisonError::into_inner).put(&row)?;
+        ensure!(!mapper.log()?.contains("panicked"), "the mapper panicked");
+    }
+    mapper.process.end(Duration::from_secs(30))
+}
+
+fn trial(context: &Context, ground: &Ground, mapper: &Mapper, n: usize) -> Result<[String; 7]> {
+    let mut random = fastrand::Rng::with_seed(n as u64);
+    let fault = FAULTS.get(n % FAULTS.len()).copied().unwrap_or(KILL);
+    thread::sleep(Duration::from_millis(random.u64(200..1000)));
+    // A link that is lost is noticed after two seconds.
+    let least = if fault == LINK { 2500 } else { 100 };
+    let away = Duration::from_millis(least + random.u64(0..context.either(3000, 300)));
+    begin(ground, fault)?;
+    thread::sleep(away);
+    set(ground, n + 1)?;
+    end(ground, fault)?;
+    let (first, all) = values(mapper, n + 1, Instant::now())?;
+    let connected = slots(ground)?;
+    let leaked = connected.abs_diff(SENSORS);
+    println!("{n}: {fault}, away for {} ms: first after {} ms, all after {} ms", ms(away), ms(first), ms(all));
+    ensure!(leaked == 0, "{n}: {fault}: {connected} connections, {SENSORS} sensors");
+    Ok([n.to_string(), fault.into(), ms(away), ms(first), ms(all), connected.to_string(), leaked.to_string()])
+}
+fn ms(time: Duration) -> String {
+    format!("{:.0}", time.as_secs_f64() * 1e3)
+}
+
+/// What the sensors hold now, without telling anyone: who reads it has connected since.
+fn set(ground: &Ground, n: usize) -> Result<()> {
+    let [high, low] = u16::try_from(n)?.to_be_bytes();
+    let value = format!("{low:02x}{high:02x}");
+    for number in 0..SENSORS {
+        let what = json!({"do": "value", "name": name(number), "characteristic": COUNT, "value": value, "tell": false});
+        ground.ask(&what)?;
+    }
+    Ok(())
+}
+fn begin(ground: &Ground, fault: &str) -> Result<()> {
+    match fault {
+        KILL => ground.ask(&json!({"do": "bluetoothd", "how": "kill"})).map(drop),
+        LINK => (0..SENSORS).try_for_each(|number| ground.sensor(&name(number), "vanish").map(drop)),
+        ADAPTER => ground.ask(&json!({"do": "adapter", "how": "off"})).map(drop),
+        other => bail!("no fault {other}"),
+    }
+}
+/// The radio is back when it returns.
+fn end(ground: &Ground, fault: &str) -> Result<()> {
+    match fault {
+        KILL => ground.ask(&json!({"do": "bluetoothd", "how": "start"})).map(drop),
+        LINK => (0..SENSORS).try_for_each(|number| ground.sensor(&name(number), "appear").map(drop)),
+        _ => ground.ask(&json!({"do": "adapter", "how": "on"})).map(drop),
+    }
+}
+/// Devices that show the n-th value.
+fn right(mapper: &Mapper, n: usize) -> usize {
+    let is = |number: &usize| {
+        let value = ble::reported(mapper, &name(*number), COUNT);
+        value.is_some_and(|value| (value - n as f64).abs() < 0.5)
+    };
+    (0..SENSORS).filter(is).count()
+}
+/// When the first device shows it, and when all do.
+fn values(mapper: &Mapper, n: usize, back: Instant) -> Result<(Duration, Duration)> {
+    let mut first = None;
+    until(PATIENCE, "values again", || {
+        let there = right(mapper, n);
+        if there > 0 && first.is_none() {
+            first = Some(back.elapsed());
+        }
+        Ok(there == SENSORS)
+    })?;
+    Ok((first.unwrap_or_default(), back.elapsed()))
+}
+/// Connections that the controller holds, once each sensor has its own; or whatever they are after a while.
+fn slots(ground: &Ground) -> Result<usize> {
+    let began = Instant::now();
+    loop {
+        let connected = ground.connected()?;
+        if connected == SENSORS || began.elapsed() > Duration::from_secs(10) {
+            return Ok(connected);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn sorted(table: &Table, column: &str, fault: &str) -> Vec<f64> {
+    let mut all = table.numbers(column, |row| row.text("fault") == fault);
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+fn summary(table: &Table) -> Result<String> {
+    let mut out = String::from(
+        "| fault | times | first value, p50 | p99 | values of all five, p50 | p99 | longest |\n|---|---|---|---|---|---|---|\n",
+    );
+    let mut verdicts = String::new();
+    for fault in FAULTS {
+        let (first, all) = (sorted(table, "first_ms", fault), sorted(table, "all_ms", fault));
+        let of = |all: &[f64], share| short(quantile(all, share) / 1e3);
+        writeln!(
+            out,
+            "| {fault} | {} | {} s | {} s | {} s | {} s | {} s |",
+            all.len(),
+            of(&first, 0.5),
+            of(&first, 0.99),
+            of(&all, 0.5),
+            of(&all, 0.99),
+            of(&all, 1.0)
+        )?;
+        let (one, five) = (quantile(&first, 0.99), quantile(&all, 0.99));
+        writeln!(
+            verdicts,
+            "- {fault}: p99 of the first value {} s ({}), of all five {} s ({})",
+            short(one / 1e3),
+            verdict(one <= LIMIT_MS, "≤ 10 s"),
+            short(five / 1e3),
+            verdict(five <= LIMIT_MS, "≤ 10 s")
+        )?;
+    }
+    let leaked: f64 = table.numbers("leaked", |_| true).iter().sum();
+    writeln!(verdicts, "- slots leaked: {leaked:.0} ({})", verdict(leaked < 0.5, "none"))?;
+    Ok(format!("{out}\n{verdicts}"))
+}
+
+fn plot(table: &Table) -> String {
+    let curve = |fault| -> Vec<(f64, f64)> {
+        let all = sorted(table, "all_ms", fault);
+        let last = all.len().max(1) as f64;
+        (1..).zip(all).map(|(n, ms)| (f64::from(n) / last * 100.0, ms / 1e3)).collect()
+    };
+    plot::lines(
+        "seconds from when the radio is back until the values of all five are",
+        "% of the trials that took no longer",
+        &FAULTS.map(|fault| (fault, curve(fault))),
+    )
+}
