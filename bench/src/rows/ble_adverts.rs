@@ -22,7 +22,7 @@ pub(crate) const ROW: Kind = Kind {
 const CORE: f64 = 5.0;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Of one advertisement, each with a value whenever it comes.
-const FIELDS: [&str; 4] = ["temperature", "humidity", "pressure", "measurementSequence"];
+const FIELDS: [&str; 4] = ["temperature", "humidity", "pressure", "sequence"];
 
 /// Ruuvi's own example of format 5, with the number of the advertisement in place of the measurement's.
 const DATA: &str = "0201061bff99040512fc5394c37c0004fffc040cac3642{s}cbb8334c884f";
@@ -104,7 +104,7 @@ fn one(
     let over = silence(ground)?;
     let of = |what: &str| over.get(what).and_then(Json::as_f64).with_context(|| what.to_owned());
     let right = |number: &usize| {
-        let last = ble::reported(mapper, &format!("t{number}"), "measurementSequence");
+        let last = ble::reported(mapper, &format!("t{number}"), "sequence");
         last.is_some_and(|last| (last - f64::from(times)).abs() < 0.5)
     };
     let right = (0..count).filter(right).count();
