@@ -12,7 +12,7 @@ use std::{fmt::Write as _, thread, time::Duration};
 pub(crate) const ROW: Kind = Kind {
     name: "ble_adverts",
     what: "Bluetooth LE: 500 advertisers at 1 Hz",
-    head: "round,advertisers,advertised,reported,bluez,values,values_of_each,last_right,seconds,core_percent,raw_percent,rss_mib",
+    head: "round,advertisers,advertised,reported,bluez,values,values_of_each,last_right,seconds,told_per_second,core_percent,raw_percent,rss_mib",
     keys: 1,
     measure,
     summary,
@@ -41,10 +41,10 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
     silence(&ground)?;
     for round in rounds.iter().filter(|round| !table.has(&[round])).cloned().collect::<Vec<_>>() {
         let row = one(context, &ground, &mut witness, &mapper, (count, times))?;
-        let [advertised, reported, bluez, values, right, seconds, core, raw] = row;
+        let [advertised, reported, bluez, values, right, seconds, rate, core, raw] = row;
         println!("round {round}: {bluez} told by BlueZ, {values} values, {} % of a core", short(core));
         let whole = [count as f64, advertised, reported, bluez, values, FIELDS.len() as f64, right];
-        let costs = [format!("{seconds:.3}"), short(core), short(raw), short(mapper.process.resident()?)];
+        let costs = [format!("{seconds:.3}"), short(rate), short(core), short(raw), short(mapper.process.resident()?)];
         table.put(&[&[round][..], &whole.map(|number| format!("{number:.0}")), &costs].concat())?;
     }
     ensure!(!mapper.log()?.contains("panicked"), "the mapper panicked");
@@ -87,12 +87,14 @@ fn one(
     witness: &mut Witness,
     mapper: &Mapper,
     (count, times): (usize, u32),
-) -> Result<[f64; 8]> {
+) -> Result<[f64; 9]> {
     let taken = || mapper.metric("pollux_endpoint_pushes_total");
     let (before, bluez) = (settled(PATIENCE, "nothing comes", taken)?, witness.said()?.adverts);
     advertise(ground, count, &times.into())?;
     thread::sleep(context.seconds(3.0, 0.5));
+    let told = witness.said()?.adverts;
     let (seconds, core, raw) = shares(&mapper.process, &witness.process, context.seconds(38.0, 3.0))?;
+    let rate = (witness.said()?.adverts - told) as f64 / seconds;
     let advertised = || {
         let state = ground.ask(&json!({"do": "state"}))?;
         state.pointer("/crowds/crowd/advertised").and_then(Json::as_f64).context("crowds")
@@ -112,7 +114,7 @@ fn one(
         let decoded = values / FIELDS.len() as f64;
         ensure!((decoded - bluez).abs() < 0.1, "BlueZ told of {bluez} advertisements, {decoded} were decoded");
     }
-    Ok([of("advertised")?, of("reported")?, bluez, values, right as f64, seconds, core, raw])
+    Ok([of("advertised")?, of("reported")?, bluez, values, right as f64, seconds, rate, core, raw])
 }
 
 fn summary(table: &Table) -> Result<String> {
@@ -133,7 +135,15 @@ fn summary(table: &Table) -> Result<String> {
         sum("reported"),
         verdict((decoded - bluez).abs() < 0.1, "all that BlueZ tells")
     )?;
-    writeln!(out, "- {} % of a core ({})", short(core), verdict(core <= CORE, "≤ 5 %"))?;
+    // A guest with little CPU tells of fewer than are advertised: what counts is what all would cost.
+    let (rate, all) = (middle("told_per_second"), middle("advertisers"));
+    let whole = core * all / rate;
+    let reached = verdict(whole <= CORE, "≤ 5 %");
+    let [core, rate, whole] = [core, rate, whole].map(short);
+    writeln!(
+        out,
+        "- {core} % of a core for {rate} a second as BlueZ told them, which is {whole} % for {all:.0} ({reached})"
+    )?;
     Ok(out)
 }
 

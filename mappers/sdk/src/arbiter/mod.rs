@@ -320,7 +320,7 @@ impl<R, W> Arbiter<R, W> {
         self.streak = if plain { 0 } else { self.streak + 1 }; // an attach for a write's sake counts as one
         let probe = self.units[unit].probing();
         if attach {
-            let waited = self.is_scarce(&self.units[unit]).then(|| self.units[unit].waited(now));
+            let waited = self.is_scarce(&self.units[unit]).then(|| self.units[unit].waited(now, self.probe_after));
             return Some(Work::Attach { unit, probe, waited });
         }
         Some(Work::Read { unit, exchange: self.units[unit].pop()?, probe })

@@ -259,10 +259,10 @@ impl<R> Unit<R> {
         }
         self.next_due().filter(|due| *due <= now).map(|due| due.max(self.since))
     }
-    /// How long it could have had a place, and there was none.
-    pub(super) fn waited(&self, now: Instant) -> Duration {
-        let since = self.waiting_since(now, true).unwrap_or(now);
-        now.saturating_duration_since(since.max(self.not_before))
+    /// How long it could have had a place, and there was none. One that is taken for dead is kept waiting for other reasons.
+    pub(super) fn waited(&self, now: Instant, probe_after: Instant) -> Duration {
+        let since = self.waiting_since(now, true).unwrap_or(now).max(self.not_before);
+        now.saturating_duration_since(if self.probing() { since.max(probe_after) } else { since })
     }
     pub(super) fn is_busy(&self, now: Instant) -> bool {
         !self.ready.is_empty() || self.orders > 0 || self.next_due().is_some_and(|due| due <= now)
