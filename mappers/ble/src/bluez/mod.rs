@@ -226,7 +226,11 @@ impl Radio for Adapter {
         self.pair_with(device, until).await
     }
     async fn disconnect(&self, device: Address, until: Instant) -> bool {
-        self.state().subscribed.retain(|_, one| one.device != device);
+        {
+            let mut state = self.state();
+            state.subscribed.retain(|_, one| one.device != device);
+            state.tree.leaves(device);
+        }
         if let Err(failure) = self.ask_device(device, "Disconnect", until).await {
             tracing::debug!(%device, failure = failure.words(), "not disconnected");
             return failure.is("NotConnected") || failure.is_unknown() || failure.is_nobody();

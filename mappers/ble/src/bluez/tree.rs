@@ -20,6 +20,7 @@ const MOST: usize = 4096;
 
 /// A device.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is said by itself")]
 pub(super) struct Device {
     pub(super) name: Option<String>,
     /// The name by which it is listened to: BlueZ puts another in its place when it has read that of the device itself.
@@ -27,6 +28,8 @@ pub(super) struct Device {
     pub(super) connected: bool,
     /// Connections of it that ended.
     pub(super) ends: u32,
+    /// We end its connection.
+    left: bool,
     /// There are keys.
     pub(super) paired: bool,
     /// Its services are all listed.
@@ -143,12 +146,18 @@ impl Tree {
         }
         if let Some(Variant::Bool(resolved)) = properties.get("ServicesResolved") {
             device.resolved = *resolved;
+            // BlueZ (5.66) at times does not say that it is connected, only this.
+            device.connected |= *resolved;
         }
         if let Some(Variant::Bool(paired)) = properties.get("Paired") {
             device.paired = *paired;
         }
         if was && !device.connected {
             (device.resolved, device.ends) = (false, device.ends.wrapping_add(1));
+            // Whose link is lost may be out of reach: what was heard of it before says nothing any more.
+            if !std::mem::take(&mut device.left) {
+                device.heard = None;
+            }
             return Some(News::Disconnected(address));
         }
         let advert = advert(properties, named);
@@ -156,6 +165,12 @@ impl Tree {
             device.heard = Some(Instant::now());
             News::Heard(address, advert)
         })
+    }
+    /// We end its connection: it is no less near for that.
+    pub(super) fn leaves(&mut self, address: Address) {
+        if let Some(device) = self.devices.get_mut(&address) {
+            device.left = device.connected;
+        }
     }
     /// Whether nobody was looked for by this name yet.
     pub(super) fn is_new(&mut self, name: &str) -> bool {
@@ -266,118 +281,4 @@ pub(super) fn advert(properties: &Properties<'_>, name: Option<String>) -> Adver
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PATH: &str = "/org/bluez/hci0/dev_C0_FF_EE_00_00_01";
-    const NEAR: Duration = Duration::from_secs(10);
-
-    fn one() -> Address {
-        "C0:FF:EE:00:00:01".parse().unwrap()
-    }
-    fn tree(watched: Watched) -> Tree {
-        Tree { adapter: "hci0".to_owned(), watched, ..Tree::default() }
-    }
-    fn watching() -> Tree {
-        tree(Watched { addresses: [one()].into(), ..Watched::default() })
-    }
-    fn device<'m>(more: impl IntoIterator<Item = (&'m str, Variant<'m>)>) -> HashMap<&'m str, Properties<'m>> {
-        HashMap::from([(names::DEVICE, more.into_iter().collect())])
-    }
-    fn rssi(rssi: i16) -> (&'static str, Variant<'static>) {
-        ("RSSI", Variant::I16(rssi))
-    }
-    fn on(name: &'static str, on: bool) -> (&'static str, Variant<'static>) {
-        (name, Variant::Bool(on))
-    }
-    fn stranger(number: u16) -> String {
-        let [high, low] = number.to_be_bytes();
-        format!("/org/bluez/hci0/dev_00_01_02_03_{high:02X}_{low:02X}")
-    }
-
-    #[test]
-    fn strangers_are_not_kept() {
-        let names = Watched { names: ["lamp".to_owned()].into(), ..Watched::default() };
-        for mut tree in [watching(), tree(names)] {
-            for number in 0..10_000 {
-                let (path, called) = (stranger(number), ("Name", Variant::from("a stranger")));
-                assert_eq!(tree.added(&path, &device([rssi(-60), called]), true), None);
-                assert_eq!(tree.changed(&path, names::DEVICE, &HashMap::from([rssi(-61)])), None);
-                assert!(!tree.wants_path(&format!("{path}/service0001")));
-            }
-            assert_eq!((tree.devices.len(), tree.devices.capacity()), (0, 0));
-        }
-        assert!(!watching().wants_path(&stranger(1)), "its messages are not even read");
-    }
-    #[test]
-    fn who_is_watched_is_kept_until_it_is_not_or_bluez_forgets_it() {
-        let mut tree = watching();
-        let heard = |rssi| Some(News::Heard(one(), Advert { rssi: Some(rssi), ..Advert::default() }));
-        assert_eq!(tree.added(PATH, &device([rssi(-60)]), true), heard(-60));
-        assert_eq!(tree.changed(PATH, names::DEVICE, &HashMap::from([rssi(-61)])), heard(-61));
-        tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", true)]));
-        assert_eq!(tree.removed(PATH, &["org.example.Other"]), None);
-        assert_eq!(tree.removed(PATH, &[names::DEVICE]), Some(News::Disconnected(one())));
-        assert_eq!(tree.devices.len(), 0);
-
-        tree.added(PATH, &device([rssi(-60)]), true);
-        tree.watch(Watched::default());
-        assert_eq!(tree.devices.len(), 0);
-    }
-    #[test]
-    fn what_bluez_remembers_is_not_heard() {
-        let mut tree = watching();
-        assert_eq!(tree.added(PATH, &device([rssi(-60)]), false), None);
-        assert_eq!(tree.devices.get(&one()).map(|device| device.heard), Some(None));
-    }
-    #[test]
-    fn who_was_heard_is_not_heard_anew_because_somebody_lists_it() {
-        let mut tree = watching();
-        assert!(tree.is_unheard(PATH));
-        tree.added(PATH, &device([rssi(-60)]), true);
-        assert!(!tree.is_unheard(PATH));
-        assert!(tree.is_unheard(&stranger(1)) && tree.is_unheard("/org/bluez"));
-    }
-    #[test]
-    fn a_connection_that_has_ended_again_is_counted() {
-        let mut tree = watching();
-        tree.added(PATH, &device([rssi(-60)]), true);
-        let ends = |tree: &Tree| tree.devices.get(&one()).map_or(0, |device| device.ends);
-        for connected in [true, true, false, false, true] {
-            tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", connected)]));
-        }
-        assert_eq!(ends(&tree), 1);
-    }
-    #[test]
-    fn an_end_is_told_once_and_a_name_is_looked_up() {
-        let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
-        assert_eq!(tree.named("lamp", NEAR), []);
-        tree.added(PATH, &device([("Name", Variant::from("lamp")), rssi(-60)]), true);
-        assert_eq!(tree.named("lamp", NEAR), [one()]);
-        let mut say = |connected| tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", connected)]));
-        assert_eq!(say(true), None);
-        assert_eq!(say(false), Some(News::Disconnected(one())));
-        assert_eq!(say(false), None);
-        tree.removed(PATH, &[names::DEVICE]);
-        assert_eq!(tree.named("lamp", NEAR), []);
-    }
-    #[test]
-    fn of_two_with_one_name_both_are_found() {
-        let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
-        let lamp = || device([("Name", Variant::from("lamp")), rssi(-60)]);
-        tree.added(PATH, &lamp(), true);
-        tree.added(&stranger(1), &lamp(), true);
-        assert_eq!(tree.named("lamp", NEAR).len(), 2);
-        tree.removed(&stranger(1), &[names::DEVICE]);
-        assert_eq!(tree.named("lamp", NEAR), [one()]);
-    }
-    #[test]
-    fn the_name_that_bluez_reads_of_the_device_itself_makes_it_no_stranger() {
-        let lamp = || Watched { names: ["lamp".to_owned()].into(), ..Watched::default() };
-        let mut tree = tree(lamp());
-        tree.added(PATH, &device([("Name", Variant::from("lamp")), rssi(-60)]), true);
-        tree.changed(PATH, names::DEVICE, &HashMap::from([("Name", Variant::from("Lamp, model 7"))]));
-        tree.watch(Watched { addresses: ["00:00:00:00:00:01".parse().unwrap()].into(), ..lamp() });
-        assert_eq!(tree.named("lamp", NEAR), [one()]);
-    }
-}
+mod tests;
