@@ -103,7 +103,7 @@ fn watch(ground: &Ground, length: Duration) -> Result<(Vec<Seen>, usize)> {
 
 /// Turns and seconds of waiting for them, of each device.
 fn waited(mapper: &Mapper) -> Result<(Vec<f64>, Vec<f64>)> {
-    Ok((mapper.metrics("pollux_device_turns_total")?, mapper.metrics("pollux_device_turn_wait_seconds_total")?))
+    Ok((mapper.metrics("pollux_device_slot_turns_total")?, mapper.metrics("pollux_device_slot_wait_seconds_total")?))
 }
 
 fn sorted(table: &Table, column: &str) -> Vec<f64> {

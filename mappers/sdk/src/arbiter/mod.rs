@@ -128,11 +128,6 @@ impl<R, W> Arbiter<R, W> {
         }
         over
     }
-    /// How long it waited for its slot when it got it last, where slots are scarce and it needs one.
-    pub fn waited(&self, unit: usize) -> Option<Duration> {
-        let unit = &self.units[unit];
-        self.is_scarce(unit).then_some(unit.waited)
-    }
     /// All slots are kept by units that take no turns: how many slots there are, and who waits for one in vain.
     pub fn starved(&self, now: Instant) -> Option<(usize, Vec<usize>)> {
         let (slots, units) = (self.slots?, || self.units.iter().enumerate().filter(|(_, u)| !u.vacant));
@@ -254,7 +249,7 @@ impl<R, W> Arbiter<R, W> {
         unit.in_flight += 1;
         match &work {
             Work::Detach { .. } => unit.phase = Phase::Detaching,
-            Work::Attach { .. } => unit.begin_attach(now),
+            Work::Attach { .. } => unit.begin_attach(),
             Work::Write { .. } => unit.orders -= 1,
             Work::Read { .. } => {}
         }

@@ -65,8 +65,6 @@ pub(super) struct Unit<R> {
     pushed: Vec<bool>,
     /// Some of them need its slot.
     claims: bool,
-    /// How long it last waited to be attached.
-    pub waited: Duration,
     pub ready: VecDeque<(Instant, Arc<Exchange<R>>)>,
     /// To be detached.
     pub leaving: bool,
@@ -100,7 +98,6 @@ impl<R> Unit<R> {
             origin: start + Duration::from_nanos(plan.phase % NANOS_A_DAY),
             pushed: vec![],
             claims: false,
-            waited: Duration::ZERO,
             ready: VecDeque::new(),
             leaving: false,
             down: false,
@@ -259,7 +256,7 @@ impl<R> Unit<R> {
         }
         self.next_due().filter(|due| *due <= now).map(|due| due.max(self.since))
     }
-    /// How long it could have had a place, and there was none. One that is taken for dead is kept waiting for other reasons.
+    /// How long it could have had a slot, and there was none. One that is taken for dead is kept waiting for other reasons.
     pub(super) fn waited(&self, now: Instant, probe_after: Instant) -> Duration {
         let since = self.waiting_since(now, true).unwrap_or(now).max(self.not_before);
         now.saturating_duration_since(if self.probing() { since.max(probe_after) } else { since })
@@ -282,9 +279,7 @@ impl<R> Unit<R> {
         self.leaving = true;
         self.clear();
     }
-    pub(super) fn begin_attach(&mut self, now: Instant) {
-        let since = self.waiting_since(now, true).map(|since| since.max(self.not_before));
-        self.waited = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+    pub(super) fn begin_attach(&mut self) {
         (self.phase, self.down, self.claims) = (Phase::Attaching, false, false);
         self.pushed.clear(); // what was pushed may no longer be
         self.groups.iter_mut().for_each(|g| g.polled = g.points.len());

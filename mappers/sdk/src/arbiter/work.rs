@@ -11,7 +11,7 @@ pub enum Work<R, W> {
         unit: usize,
         /// It is taken for dead.
         probe: bool,
-        /// How long it waited for a place, where places are scarce.
+        /// How long it waited for a slot, where slots are scarce.
         waited: Option<Duration>,
     },
     /// Detach a unit.

@@ -178,16 +178,15 @@ impl<P: Protocol> Engine<P> {
         if attach {
             held.epoch = epoch;
             held.plan_anew();
-            if let Some(waited) = self.arbiter.waited(work.unit()) {
-                let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-                self.stats.turns.add(1);
-                self.stats.waited.add(waited);
-                held.counters.waited.set(waited);
-            }
         }
         if let Work::Attach { waited: Some(waited), .. } = &work {
-            held.counters.turns.add(1);
-            held.counters.turn_wait.add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
+            let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+            for (turns, wait) in
+                [(&self.stats.turns, &self.stats.waited), (&held.counters.turns, &held.counters.waited)]
+            {
+                turns.add(1);
+                wait.add(waited);
+            }
         }
         let (epoch, until) = (held.epoch, started + patience);
         let port = Port { unit, epoch, base: held.base.0, slots: held.slots, inbox };

@@ -32,8 +32,6 @@ pub struct Counters {
     pub refused: Counter,
     /// Cycles skipped because the one before was not done.
     pub missed: Counter,
-    /// Microseconds that the device waited for a slot of its link, when it last got one.
-    pub waited: Counter,
     /// Values that the device acknowledged.
     pub writes_done: Counter,
     /// Values that were certainly not taken.
@@ -42,10 +40,10 @@ pub struct Counters {
     pub writes_not_sent: Counter,
     /// Values that left and were not answered.
     pub writes_unknown: Counter,
-    /// Times that it was given one of the link's places, where these are fewer than devices.
+    /// Times that it was given one of the link's slots, where it has such.
     pub turns: Counter,
-    /// Microseconds that it waited for these.
-    pub turn_wait: Counter,
+    /// Microseconds that it waited for them.
+    pub waited: Counter,
     failed: [Counter; ErrorKind::ALL.len()],
 }
 

@@ -66,11 +66,10 @@ metrics! {
     DEVICE_REFUSED Counter "pollux_device_exchanges_refused_total" ["endpoint", "namespace", "device"] "Requests that the device answered with no.";
     DEVICE_FAILED Counter "pollux_device_exchanges_failed_total" ["endpoint", "namespace", "device", "kind"] "Requests that the device did not answer, by kind of failure: Config, Unreachable, Timeout, Protocol, Denied, NoAdapter, Other.";
     DEVICE_MISSED Counter "pollux_device_cycles_missed_total" ["endpoint", "namespace", "device"] "Poll cycles skipped because the one before was not done.";
-    DEVICE_WAITED Gauge "pollux_device_slot_wait_seconds" ["endpoint", "namespace", "device"] "How long the device waited for a connection of its link, when it last got one; where connections are few.";
     DEVICE_WRITES Counter "pollux_device_writes_total" ["endpoint", "namespace", "device", "result"] "Values written, by result: done, refused, not_sent, unknown.";
 
-    DEVICE_TURNS Counter "pollux_device_turns_total" ["endpoint", "namespace", "device"] "Times that the device was given one of the link's places (connections of a radio); absent on links that do not count places.";
-    DEVICE_TURN_WAIT Counter "pollux_device_turn_wait_seconds_total" ["endpoint", "namespace", "device"] "Time that the device waited for these places.";
+    DEVICE_TURNS Counter "pollux_device_slot_turns_total" ["endpoint", "namespace", "device"] "Times that the device was given a slot of its link (a connection of a radio); absent on links that have none.";
+    DEVICE_WAITED Counter "pollux_device_slot_wait_seconds_total" ["endpoint", "namespace", "device"] "Time that the device waited for these slots.";
 
     ENDPOINT_CONNECTS Counter "pollux_endpoint_connects_total" ["endpoint"] "Links opened.";
     ENDPOINT_CONNECT_FAILURES Counter "pollux_endpoint_connect_failures_total" ["endpoint"] "Attempts to open a link that failed.";
@@ -90,7 +89,7 @@ metrics! {
     ENDPOINT_IN_FLIGHT Gauge "pollux_endpoint_exchanges_in_flight" ["endpoint"] "Requests under way.";
     ENDPOINT_SLOTS Gauge "pollux_endpoint_slots" ["endpoint"] "Devices that the link connects to at once, as configured or learned; where connections are few.";
     ENDPOINT_SLOTS_USED Gauge "pollux_endpoint_slots_used" ["endpoint"] "Of these, the ones in use, those that are being made or ended too.";
-    ENDPOINT_TURNS Counter "pollux_endpoint_slot_turns_total" ["endpoint"] "Connections given to devices that waited for one.";
+    ENDPOINT_TURNS Counter "pollux_endpoint_slot_turns_total" ["endpoint"] "Times that a device was given one of them.";
     ENDPOINT_WAITED Counter "pollux_endpoint_slot_wait_seconds_total" ["endpoint"] "Time that devices waited for them: its rate by that of the turns is the mean wait.";
     ENDPOINT_POINTS Gauge "pollux_endpoint_points" ["endpoint"] "Rows of points held, in use or free.";
 

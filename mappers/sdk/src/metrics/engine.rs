@@ -13,9 +13,6 @@ impl MetricsSource for Engines {
                 if let Some((namespace, name)) = engine.devices.get(&key).and_then(|device| device.split_once('/')) {
                     let labels = [&*endpoint, namespace, name];
                     of_device(sheet, labels, &counters);
-                    if engine.stats.slots.get() > 0 {
-                        sheet.add(catalog::DEVICE_WAITED, &labels, millionths(&counters.waited));
-                    }
                 }
             }
         }
@@ -76,7 +73,7 @@ fn of_device(sheet: &mut Sheet, labels: [&str; 3], counters: &Counters) {
     }
     if counters.turns.get() > 0 {
         sheet.count(catalog::DEVICE_TURNS, &labels, counters.turns.get());
-        sheet.add(catalog::DEVICE_TURN_WAIT, &labels, millionths(&counters.turn_wait));
+        sheet.add(catalog::DEVICE_WAITED, &labels, millionths(&counters.waited));
     }
     for (result, counter) in [
         ("done", &counters.writes_done),

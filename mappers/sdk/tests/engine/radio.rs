@@ -72,7 +72,7 @@ async fn sixty_units_share_five_slots_and_the_absent_delay_no_one() {
         assert_eq!(run.states().await.values().filter(|up| **up).count(), 6, "the absent are found when they come");
         let engine = run.stop().await;
         for (device, counters) in engine.stats().devices() {
-            let (turns, waited) = (counters.turns.get(), ms(counters.turn_wait.get() / 1000));
+            let (turns, waited) = (counters.turns.get(), ms(counters.waited.get() / 1000));
             let cycle = ms(if interval == 60_000 { 60_000 } else { 20_000 });
             assert!(u128::from(turns) >= 120_000 / cycle.as_millis(), "{device:?} had {turns} turns");
             let mean = waited / u32::try_from(turns).unwrap();
