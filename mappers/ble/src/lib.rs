@@ -10,6 +10,7 @@ pub mod cli;
 mod ear;
 mod error;
 mod feed;
+mod gather;
 mod known;
 mod link;
 mod ours;

@@ -3,6 +3,7 @@ use crate::{
     address::Address,
     error::{Error, Result},
     feed::Feed,
+    gather::Gather,
     known::Known,
     ours::Ours,
     protocol::Ble,
@@ -42,6 +43,7 @@ pub struct Link<S: Stack> {
     connections: usize,
     secrets: HashMap<String, Vec<u8>>,
     ours: Ours,
+    gather: Gather,
     state: Mutex<State>,
 }
 
@@ -65,7 +67,8 @@ impl<S: Stack> Link<S> {
     /// The connections of one before, that was killed or gave up, are ended first.
     pub(crate) async fn new(radio: S::Radio, connections: usize, cx: &Cx) -> Self {
         let (ours, before) = Ours::open(cx.state_dir.as_deref(), &radio.identity());
-        let this = Self { radio, connections, secrets: cx.secrets.clone(), ours, state: Mutex::default() };
+        let (secrets, gather, state) = (cx.secrets.clone(), Gather::default(), Mutex::default());
+        let this = Self { radio, connections, secrets, ours, gather, state };
         if !before.is_empty() {
             tracing::info!(count = before.len(), "connections of before are ended");
         }
@@ -227,17 +230,30 @@ impl<S: Stack> Link<S> {
         }
         Ok(())
     }
+    /// What was heard, each to whom it is of.
+    fn tell_heard(&self) {
+        for (address, advert) in self.gather.take() {
+            for unit in self.units_at(address).iter().filter(|unit| unit.belongs(address, advert.name.as_deref())) {
+                unit.hear(address, &advert, false);
+            }
+        }
+    }
+    fn units_at(&self, address: Address) -> Vec<Arc<Unit>> {
+        self.state().known.at(address).collect()
+    }
     fn heard(&self, event: Event) {
-        let units = |address| self.state().known.at(address).collect::<Vec<_>>();
+        if !matches!(event, Event::Heard(..)) {
+            self.tell_heard(); // what came before is told before
+        }
         match event {
             Event::Heard(address, advert) => {
-                for unit in units(address).iter().filter(|unit| unit.belongs(address, advert.name.as_deref())) {
-                    unit.hear(address, &advert, false);
+                if self.gather.add(address, advert) {
+                    self.tell_heard();
                 }
             }
             Event::Known(address, advert) => {
                 let new = |unit: &&Arc<Unit>| !unit.was_heard() && unit.belongs(address, advert.name.as_deref());
-                for unit in units(address).iter().filter(new) {
+                for unit in self.units_at(address).iter().filter(new) {
                     unit.hear(address, &advert, true);
                 }
             }
@@ -252,6 +268,12 @@ impl<S: Stack> Link<S> {
     }
     fn feeds_at(&self, address: Address) -> Vec<Arc<Feed>> {
         self.state().feeds.values().filter(|feed| feed.address() == Some(address)).cloned().collect()
+    }
+    async fn tell(&self) -> Infallible {
+        loop {
+            self.gather.some().await;
+            self.tell_heard();
+        }
     }
     async fn watch(&self) -> Infallible {
         loop {
@@ -364,9 +386,12 @@ where
     }
     async fn run(&self) -> Error {
         let heard = |event| self.heard(event);
-        tokio::select! {
+        let error = tokio::select! {
             error = self.radio.run(&heard) => error,
             never = self.watch() => match never {},
-        }
+            never = self.tell() => match never {},
+        };
+        self.tell_heard();
+        error
     }
 }
