@@ -1,9 +1,10 @@
 //! Which connections are ours. BlueZ holds a connection until somebody ends it, also when its mapper was killed or has given up a BlueZ that
-//! hung: who comes after ends what was left, and nobody else's.
+//! hung: who comes after ends what was left, and nobody else's. The file is
+//! locked by who writes it: `read` beside a mapper that runs ends none of its connections, nor does a second name of one adapter.
 use crate::address::Address;
 use std::{
     collections::BTreeSet,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::Read as _,
     os::unix::fs::FileExt as _,
     path::Path,
@@ -16,48 +17,77 @@ const MOST: usize = 64;
 /// Connections of one adapter that we asked for and that have not ended.
 #[derive(Debug, Default)]
 pub(crate) struct Ours {
-    now: Mutex<BTreeSet<Address>>,
+    state: Mutex<State>,
     /// An address a line. Not synced: what the power takes has no connections left.
     file: Option<File>,
 }
 
+#[derive(Debug, Default)]
+struct State {
+    now: BTreeSet<Address>,
+    /// The file is locked by us: who finds it locked has a living neighbour, whose connections are in it.
+    holds: bool,
+}
+
 impl Ours {
-    /// And those of before.
+    /// And those of before, where who made them is gone.
     pub(crate) fn open(folder: Option<&Path>, adapter: &str) -> (Self, Vec<Address>) {
         let Some(folder) = folder else { return (Self::default(), vec![]) };
         let path = folder.join("ble").join(format!("connected-{}", adapter.replace(':', "-").to_ascii_lowercase()));
-        let mut text = String::new();
-        let opened = fs::create_dir_all(folder.join("ble")).and_then(|()| {
-            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
-            file.by_ref().take(64 * 1024).read_to_string(&mut text)?;
-            Ok(file)
-        });
+        let opened = fs::create_dir_all(folder.join("ble"))
+            .and_then(|()| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path));
         let file = opened.inspect_err(|error| {
             tracing::warn!(%error, path = %path.display(), "which connections are ours is not kept over a restart");
         });
-        let before: BTreeSet<Address> = text.lines().filter_map(|line| line.parse().ok()).take(MOST).collect();
-        (Self { now: Mutex::new(before.clone()), file: file.ok() }, before.into_iter().collect())
+        let this = Self { state: Mutex::default(), file: file.ok() };
+        let before = {
+            let mut state = this.state();
+            this.take(&mut state);
+            if this.file.is_some() && !state.holds {
+                tracing::info!("another link uses this adapter: its connections are left alone");
+            }
+            state.now.iter().copied().collect()
+        };
+        (this, before)
     }
-    fn now(&self) -> MutexGuard<'_, BTreeSet<Address>> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Takes the file, and what stands in it, unless somebody else has it.
+    fn take(&self, state: &mut State) {
+        let Some(file) = self.file.as_ref().filter(|_| !state.holds) else { return };
+        match file.try_lock() {
+            Ok(()) => state.holds = true,
+            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::Error(error)) => return tracing::debug!(%error, "which connections are ours is not kept"),
+        }
+        let mut bytes = vec![];
+        match file.take(64 * 1024).read_to_end(&mut bytes) {
+            Ok(_) => {
+                let text = String::from_utf8_lossy(&bytes);
+                state.now.extend(text.lines().filter_map(|line| line.parse::<Address>().ok()).take(MOST));
+            }
+            Err(error) => tracing::warn!(%error, "connections of before are not known"),
+        }
     }
     /// Before it is asked for.
     pub(crate) fn add(&self, address: Address) {
-        let mut now = self.now();
-        if now.insert(address) {
-            self.keep(&now);
+        let mut state = self.state();
+        self.take(&mut state); // who had it may have ended
+        if state.now.insert(address) {
+            self.keep(&state);
         }
     }
     /// It has ended.
     pub(crate) fn remove(&self, address: Address) {
-        let mut now = self.now();
-        if now.remove(&address) {
-            self.keep(&now);
+        let mut state = self.state();
+        if state.now.remove(&address) {
+            self.keep(&state);
         }
     }
-    fn keep(&self, now: &BTreeSet<Address>) {
-        let Some(file) = &self.file else { return };
-        let lines: Vec<String> = now.iter().map(ToString::to_string).collect();
+    fn keep(&self, state: &State) {
+        let Some(file) = self.file.as_ref().filter(|_| state.holds) else { return };
+        let lines: Vec<String> = state.now.iter().map(ToString::to_string).collect();
         let text = lines.join("\n");
         let kept = file.write_all_at(text.as_bytes(), 0).and_then(|()| file.set_len(text.len() as u64));
         if let Err(error) = kept {
@@ -89,7 +119,27 @@ mod tests {
         for address in before {
             ours.remove(address);
         }
+        drop(ours);
         assert_eq!(open("00:00:00:00:00:01").1, []);
+    }
+    #[test]
+    fn what_belongs_to_one_that_lives_is_not_of_before_and_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Ours::open(Some(folder.path()), "00:00:00:00:00:01");
+        let (first, _) = open();
+        first.add(address(1));
+        let (second, before) = open();
+        assert_eq!(before, []);
+        second.add(address(2));
+        second.remove(address(2));
+        drop(first);
+        let (first, before) = open();
+        assert_eq!(before, [address(1)]);
+        // Once it is free it is kept by who is left, with what was left in it.
+        drop(first);
+        second.add(address(3));
+        drop(second);
+        assert_eq!(open().1, [address(1), address(3)]);
     }
     #[test]
     fn a_file_of_anything_and_no_folder_do_no_harm() {

@@ -55,6 +55,27 @@ async fn connections_of_a_mapper_that_was_killed_are_ended_by_the_next_and_nobod
 }
 
 #[tokio::test(start_paused = true)]
+async fn connections_of_a_mapper_that_runs_are_left_alone_by_another_beside_it() {
+    let (folder, air) = (tempfile::tempdir().unwrap(), plant());
+    let first = Rig::start_with(air.clone(), vec![held(0)], keeping(folder.path())).await;
+    first.until_is(0, "p", 1_u64).await;
+    let dials = air.world().of(address(0)).dials;
+    // As `read` with the same folder does, and a second name of the adapter.
+    let second = Rig::start_with(air.clone(), vec![held(1)], keeping(folder.path())).await;
+    second.until_is(0, "p", 1_u64).await;
+    assert_eq!(air.world().held, [0, 1, 7].map(address).into());
+    second.stop().await;
+    assert_eq!(air.world().held, [0, 7].map(address).into());
+    assert_eq!((air.world().of(address(0)).dials, first.state().downs(0)), (dials, 0), "it was never cut");
+    // Nor was forgotten what is to be ended after a kill.
+    first.kill().await;
+    let rig = Rig::start_with(air.clone(), vec![held(2)], keeping(folder.path())).await;
+    rig.until_is(0, "p", 1_u64).await;
+    assert_eq!(air.world().held, [2, 7].map(address).into());
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn connections_that_a_stack_holds_on_to_while_it_hangs_are_accounted_for() {
     let (folder, air) = (tempfile::tempdir().unwrap(), plant());
     air.device(1, |device| device.dial = Dial::Hangs); // what is under way when it hangs is left too
