@@ -8,8 +8,8 @@ use super::{
 use crate::air::{Heard, Place};
 use pollux_ble_codec::{Company, Error, FieldInfo, Uuid, Value, ValueKind, advert, assigned::Kind, characteristic};
 use pollux_crds::{
-    Access, Binding, BleAbout, BleAdvertisement, BleBinding, BleDataType, BleFormat, Interval, Property, PropertyType,
-    Report, Span,
+    Access, Binding, BleAbout, BleAdvertisement, BleBinding, BleDataType, BleFormat, Interval, Property, PropertyKind,
+    PropertyType, Report, Span,
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -40,7 +40,8 @@ pub(super) fn heard(heard: &Heard, all: bool) -> Made {
                 index: (told.index > 1).then(|| told.index.into()),
                 ..BleAdvertisement::default()
             };
-            made.field(told.field.name, told.field, BleBinding { advertisement: Some(advertisement), ..blank() });
+            let event = format.is_event(told.field.name);
+            made.field(told.field, event, BleBinding { advertisement: Some(advertisement), ..blank() });
         }
     }
     let known = !heard.formats.is_empty();
@@ -153,9 +154,10 @@ impl Made {
         }
         wrong.is_none()
     }
-    fn field(&mut self, name: &str, field: FieldInfo, binding: BleBinding) {
-        let more = Property { unit: shown(field.unit), ..Property::default() };
-        self.add(name, type_of(field.kind), binding, more);
+    fn field(&mut self, field: FieldInfo, event: bool, binding: BleBinding) {
+        let kind = event.then_some(PropertyKind::Event);
+        let more = Property { kind, unit: shown(field.unit), ..Property::default() };
+        self.add(field.name, type_of(field.kind), binding, more);
     }
     fn add(&mut self, name: &str, type_: PropertyType, binding: BleBinding, more: Property) {
         if self.properties.len() < MOST {

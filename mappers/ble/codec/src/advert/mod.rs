@@ -136,6 +136,11 @@ impl Format {
         })
     }
 
+    /// Whether the field tells what happened, such as a press, and not what is.
+    pub fn is_event(self, field: &str) -> bool {
+        self == Self::BtHome && bthome::is_event(field)
+    }
+
     /// Hands on every field of the data. Data that is malformed gives none at all.
     pub fn decode(self, data: &[u8], each: &mut dyn FnMut(Reading)) -> Result<(), Error> {
         let Some((places, sizes)) = self.places() else {

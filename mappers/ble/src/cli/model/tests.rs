@@ -95,12 +95,30 @@ fn a_device_becomes_a_model_of_its_characteristics() {
 
 #[test]
 fn what_was_heard_becomes_a_model_of_its_fields() {
-    let data = vec![0x44, 0x00, 0x09, 0x02, 0xC4, 0x09, 0x02, 0x03, 0x0A, 0x21, 0x01];
+    let data = vec![
+        0x44, 0x00, 0x09, 0x02, 0xC4, 0x09, 0x02, 0x03, 0x0A, 0x21, 0x01, 0x3A, 0x01, 0x3A, 0x00, 0x3C, 0x01, 0x03,
+    ];
     let heard = was_heard(Some("Lobby 1"), Advert { service: vec![(Uuid::short(0xFCD2), data)], ..Advert::default() });
     let text = chosen(&heard).documents(Way::Heard { encrypted: true }, &super::heard(&heard, false));
     assert_eq!(text, include_str!("heard.yaml"));
     let all = told(&chosen(&heard).documents(Way::Heard { encrypted: true }, &super::heard(&heard, true)));
-    assert_eq!(all, ["packetId", "temperature", "temperature_2", "motion", "rssi"]);
+    let events = ["button", "button_2", "dimmer", "dimmerSteps"];
+    assert_eq!(all, [&["packetId", "temperature", "temperature_2", "motion"][..], &events, &["rssi"]].concat());
+}
+
+#[test]
+fn fields_that_are_events_are_those_that_the_reference_lists() {
+    let lines = include_str!("../../../../../docs/reference/ble.md").lines();
+    let said: Vec<&str> =
+        lines.filter_map(|line| line.split_once("BTHome that are events: ")).map(|(_, list)| list).collect();
+    let mut listed: Vec<&str> =
+        said[0].split(';').next().unwrap().split('`').skip(1).step_by(2).filter(|name| !name.contains(' ')).collect();
+    listed.sort_unstable();
+    let format = advert::Format::BtHome;
+    let mut events: Vec<&str> =
+        format.fields().iter().map(|field| field.name).filter(|name| format.is_event(name)).collect();
+    events.sort_unstable();
+    assert_eq!(listed, events);
 }
 
 #[test]

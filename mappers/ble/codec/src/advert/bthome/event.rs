@@ -1,6 +1,9 @@
 //! Events: what was done to a button or a dimmer. An event that is not in the list is shown by its number.
 use crate::{Decoded, NoValue, Value};
 
+/// Fields that tell what happened, and not what is.
+pub(super) const FIELDS: [&str; 5] = ["button", "command", "commandArguments", "dimmer", "dimmerSteps"];
+
 pub(super) fn button(event: u8) -> Decoded {
     named(
         event,

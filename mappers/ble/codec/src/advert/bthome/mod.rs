@@ -26,6 +26,11 @@ pub struct Info {
     pub trigger_based: bool,
 }
 
+/// Whether a field of that name tells what happened.
+pub fn is_event(field: &str) -> bool {
+    event::FIELDS.contains(&field)
+}
+
 impl Info {
     /// Read off the data, with the bytes that follow.
     pub fn of(data: &[u8]) -> Result<(Self, &[u8]), Error> {

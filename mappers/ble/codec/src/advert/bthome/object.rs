@@ -135,9 +135,11 @@ impl Object {
             Form::Raw => hand(self.info(), Value::Bytes(part.to_vec()).into()),
             Form::Button => hand(self.info(), event::button(first)),
             Form::Dimmer => {
-                hand(self.info(), event::dimmer(first));
-                let steps = rest.first().map_or(0, |steps| u64::from(*steps));
-                hand(STEPS, Value::UInt(steps).into());
+                let (turn, steps) = (event::dimmer(first), rest.first().map_or(0, |steps| u64::from(*steps)));
+                let none = matches!(turn, Decoded::None(_)); // nor was it turned by so much
+                let steps = if none { turn.clone() } else { Value::UInt(steps).into() };
+                hand(self.info(), turn);
+                hand(STEPS, steps);
             }
             Form::Command => {
                 hand(self.info(), event::command(first));

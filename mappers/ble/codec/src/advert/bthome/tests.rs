@@ -138,6 +138,11 @@ fn what_is_no_number_is_that_of_the_page() {
     let dimmer = readings("3C0103");
     assert_eq!((dimmer[0].value.clone(), dimmer[1].value.clone()), (text("rotate_left"), Value::UInt(3).into()));
     assert_eq!(readings("3C020A")[0].value, text("rotate_right"));
+    assert!(readings("3C0000").iter().all(|reading| reading.value == Decoded::None(NoValue::NoEvent)));
+    for name in super::event::FIELDS {
+        assert!(Format::BtHome.field(name).is_ok() && Format::BtHome.is_event(name), "{name}");
+    }
+    assert!(!Format::BtHome.is_event("temperature") && !Format::Ruuvi5.is_event("button"));
     let buttons = readings("3A003A01");
     assert_eq!((buttons[0].value.clone(), buttons[0].index), (Decoded::None(NoValue::NoEvent), 1));
     assert_eq!((buttons[1].value.clone(), buttons[1].index), (text("press"), 2));
