@@ -61,7 +61,10 @@ impl Unit {
     /// It is listened to on another link.
     pub(crate) fn listen(&self, key: Option<Key>) {
         let (last, since) = (vec![None; self.items.len()], Some(Instant::now()));
-        *self.air() = Ear { key, since, last, up: self.connects, ..Ear::default() };
+        let mut air = self.air();
+        // What is still in the air was heard on the one before.
+        let (packets, presses) = (air.packets, std::mem::take(&mut air.presses));
+        *air = Ear { key, since, last, packets, presses, up: self.connects, ..Ear::default() };
     }
     /// What is heard goes here from now on.
     pub(crate) fn tells(&self, port: &Port) {

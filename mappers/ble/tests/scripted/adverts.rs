@@ -233,6 +233,21 @@ async fn a_press_without_a_packet_id_is_told_apart_by_its_value_its_end_and_a_si
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_press_that_is_in_the_air_when_the_stack_comes_back_is_not_another_one() {
+    for press in ["4400013a01", "443a01"] {
+        let (air, rig) = button(json!({}), None).await;
+        assert_eq!(presses(&air, &rig, &[press]).await, 1, "{press}");
+        air.unplug();
+        rig.until_down(0, "").await;
+        air.plug();
+        rig.until("it is listened to again", |_| air.world().watched.addresses.contains(&address(1))).await;
+        assert_eq!(presses(&air, &rig, &[&press.replace("44", "40")]).await, 0, "{press}");
+        assert_eq!(presses(&air, &rig, &["4400023a01"]).await, 1);
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_advertised_before_somebody_listened_is_no_press_and_what_goes_on_of_it_neither() {
     let (air, rig) = button(json!({}), None).await;
     air.turn(|world| {
