@@ -110,7 +110,7 @@ impl<P: Protocol> Run<P> {
     fn keep(&mut self, news: News) {
         self.link.extend(news.link);
         self.connected.extend(news.connected);
-        self.changes.extend(news.numbers.changes().chain(news.changes));
+        self.changes.extend(news.numbers.changes().chain(news.changes).chain(news.happened));
         self.confirmed.extend(news.confirmed);
     }
     pub async fn more(&mut self) {
