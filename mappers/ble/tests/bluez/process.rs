@@ -1,4 +1,4 @@
-//! The mapper as a process of its own, which is killed, and whose memory is looked at.
+//! The mapper as a process of its own, which is killed.
 use super::{Ground, address, rig::PATIENCE, thermometer};
 use serde_json::{Value as Json, json};
 use std::{
@@ -37,12 +37,6 @@ impl Mapper {
         command.env("DBUS_SYSTEM_BUS_ADDRESS", ground.bus()).stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().expect("it starts"))
     }
-    /// In KiB.
-    fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    }
 }
 /// As kill -9.
 impl Drop for Mapper {
@@ -53,7 +47,7 @@ impl Drop for Mapper {
 }
 
 async fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let end = Instant::now() + 5 * PATIENCE; // ten thousand addresses take their time on a machine with much to do
+    let end = Instant::now() + PATIENCE;
     while !is() {
         assert!(Instant::now() < end, "never: {what}");
         sleep(Duration::from_millis(50)).await;
@@ -91,26 +85,4 @@ async fn what_a_killed_mapper_had_connected_is_ended_by_the_next_and_nobody_else
     assert_eq!(ground.connected(), those(&[0, 1, 2]), "BlueZ holds what nobody has ended");
     let _second = Mapper::start(&ground, folder.path(), "second", &[held(3)]);
     until("they are ended, and the new one is there", || ground.connected() == those(&[2, 3])).await;
-}
-
-#[tokio::test]
-#[ignore = "needs the Bluetooth ground"]
-async fn ten_thousand_addresses_in_the_air_take_no_room() {
-    let ground = Ground::with(&json!([thermometer(0)]));
-    let folder = folder();
-    // By its name: then each new device of BlueZ has to be looked at.
-    let mapper = Mapper::start(&ground, folder.path(), "one", &[json!({"name": "sensor-0"})]);
-    let reads = || ground.count("sensor-0", "2A6E", "reads");
-    until("it is read", || reads() >= 3).await;
-    let before = mapper.memory();
-    // Flags, and a name of their own.
-    let data = "0201060609783030{n}";
-    ground.ask(&json!({"do": "advertisers", "count": 10_000, "hz": 0.05, "data": data}));
-    let reports = ground.adapter("reports");
-    until("all were heard", || ground.adapter("reports") >= reports + 10_000).await;
-    ground.ask(&json!({"do": "silence"}));
-    let read = reads();
-    until("the sensor is read on", || reads() >= read + 5).await;
-    let after = mapper.memory();
-    assert!(after < before + 8 * 1024, "{before} KiB before, {after} KiB with ten thousand in the air");
 }

@@ -32,7 +32,7 @@ fn err(output: &Output) -> String {
 }
 /// The YAML of one of them.
 fn yaml(ground: &Ground, arguments: &[&str]) -> (String, String) {
-    let output = run(ground, &[&["discover", "--for", "4s", "--yaml"], arguments].concat());
+    let output = run(ground, &[&["discover", "--for", "8s", "--yaml"], arguments].concat());
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     (out(&output), err(&output))
 }
@@ -89,7 +89,7 @@ fn discover_shows_who_is_in_the_air_with_what_they_send() {
         beacon(6, &json!({"manufacturer": {"004c": "0215fda50693a4e24fb1afcfc6eb0764782500010002c5"}})),
         beacon(7, &json!({"service_data": {"feaa": "20000b88198000000064000003e8"}})),
     ]));
-    let output = run(&ground, &["discover", "--for", "6s"]);
+    let output = run(&ground, &["discover", "--for", "8s"]);
     let (text, table) = (err(&output), out(&output));
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("8 devices were heard"), "{text}\n{table}");
@@ -104,11 +104,11 @@ fn discover_shows_who_is_in_the_air_with_what_they_send() {
     assert!(of(&address(6)).contains("IBeacon uuid=fda50693-a4e2-4fb1-afcf-c6eb07647825 major=1 minor=2"), "{table}");
     assert!(of(&address(7)).contains("EddystoneTLM batteryVoltage=2.952 V temperature=25.5 °C"), "{table}");
     assert!(table.lines().nth(1).is_some_and(|line| line.starts_with(&address(0))), "the strongest is first: {table}");
-    let filtered = out(&run(&ground, &["discover", "--for", "4s", "--filter", "BTHOME", "--sort", "heard"]));
+    let filtered = out(&run(&ground, &["discover", "--for", "8s", "--filter", "BTHOME", "--sort", "heard"]));
     assert_eq!(filtered.lines().count(), 3, "{filtered}");
     for (who, said) in [("nobody", "nobody called \"nobody\" was heard"), ("00:00:00:00:00:01", "was not heard within")]
     {
-        let output = run(&ground, &["discover", "--for", "3s", "--yaml", who]);
+        let output = run(&ground, &["discover", "--for", "8s", "--yaml", who]);
         assert_eq!(output.status.code(), Some(1));
         assert!(err(&output).contains(said), "{}", err(&output));
     }
@@ -177,11 +177,11 @@ fn what_discover_writes_of_a_sensor_that_only_advertises_works() {
     let table = read(&ground, &yaml(&ground, &[&address(3), "--advertised"]).0);
     assert!(row(&table, "manufacturer_0059").contains("AQI="), "{table}");
 
-    let refused = run(&ground, &["discover", "--for", "4s", "--yaml", SEALED.0]);
+    let refused = run(&ground, &["discover", "--for", "8s", "--yaml", SEALED.0]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(err(&refused).contains("POLLUX_BLE_BIND_KEY"), "{}", err(&refused));
     let with = |key: &str| {
-        let mut command = command(&ground, &["discover", "--for", "4s", "--yaml", SEALED.0, "--name", "lobby"]);
+        let mut command = command(&ground, &["discover", "--for", "8s", "--yaml", SEALED.0, "--name", "lobby"]);
         command.env("POLLUX_BLE_BIND_KEY", key).output().unwrap()
     };
     assert!(err(&with("00000000000000000000000000000000")).contains("integrity"));
@@ -223,7 +223,7 @@ fn discover_says_who_wants_to_be_paired_and_pairs_when_it_is_told_to() {
     assert!(row(&read(&ground, &text), "c_12345678").contains("AAA="), "{text}");
     let with = |passkey: &str| {
         let mut command =
-            command(&ground, &["discover", "--for", "4s", "--yaml", &address(1), "--pair", "--name", "door"]);
+            command(&ground, &["discover", "--for", "8s", "--yaml", &address(1), "--pair", "--name", "door"]);
         command.env("POLLUX_BLE_PASSKEY", passkey).output().unwrap()
     };
     let refused = with("654321");
@@ -265,7 +265,7 @@ fn discover_says_what_is_missing() {
     // Two of one name.
     let called = "020106090973656e736f722d30"; // flags, and sensor-0
     ground.ask(&json!({"do": "advertisers", "count": 1, "hz": 10, "data": called, "from": address(9)}));
-    let several = said(&["discover", "--for", "5s", "--yaml", "sensor-0"]);
+    let several = said(&["discover", "--for", "15s", "--yaml", "sensor-0"]);
     assert!(several.contains("several have that name") && several.contains(&address(9)), "{several}");
     ground.ask(&json!({"do": "bluetoothd", "how": "stop"}));
     assert!(said(&["discover"]).contains("bluetoothd is not running"));
