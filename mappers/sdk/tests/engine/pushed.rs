@@ -98,7 +98,9 @@ async fn an_answer_is_handed_over_whole_and_in_its_order() {
     }
     sleep(ms(10)).await;
     let engine = run.stop().await;
-    assert_eq!((engine.stats().lost_pushes.get(), engine.stats().pushes.get()), (40_000, 80_005));
+    // Of what was taken in, 4,096 events can wait for the status side; the others are lost to it, and counted too.
+    let lost = 40_000 + 80_000 - 4_096;
+    assert_eq!((engine.stats().lost_pushes.get(), engine.stats().pushes.get()), (lost, 80_005));
 }
 
 #[tokio::test(start_paused = true)]
