@@ -10,7 +10,7 @@ use crate::{
     runtime::{Compiled, Specs, compile},
     source::file::{FileSource, Problem, Report},
 };
-use pollux_crds::{EffectiveDevice, Span, Writes};
+use pollux_crds::{EffectiveDevice, Mode, Span, Writes};
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Write},
@@ -26,9 +26,22 @@ struct Checked {
     link: String,
     lines: Vec<String>,
     demand: Demand,
-    hold: Hold,
-    /// Of its link.
+    seat: Seat,
+}
+/// What a device has of the slots of its endpoint.
+struct Seat {
+    /// Where it is pinned to: each node has an adapter of that name.
+    node: Option<String>,
+    endpoint: String,
+    /// None: it is not to be touched.
+    hold: Option<Hold>,
+    /// Of its endpoint.
     slots: Option<usize>,
+}
+impl Seat {
+    fn beside(&self, other: &Self) -> bool {
+        (&self.node, &self.endpoint) == (&other.node, &other.endpoint)
+    }
 }
 
 pub(super) fn run<P: Protocol>(protocol: &P, paths: Vec<PathBuf>, out: &mut impl Write) -> Exit {
@@ -36,7 +49,7 @@ pub(super) fn run<P: Protocol>(protocol: &P, paths: Vec<PathBuf>, out: &mut impl
     let mut checked = vec![];
     let mut open = HashMap::new();
     for device in &source.config().borrow().devices {
-        match one(protocol, device, &mut open) {
+        match one(protocol, device, source.node_of(device), &mut open) {
             Ok(one) => checked.push(Checked { file: source.file_of(device), ..one }),
             Err(errors) => {
                 let (file, object) = (source.file_of(device), format!("Device {}", device.name));
@@ -76,15 +89,15 @@ fn tell(report: &Report, checked: &[Checked], out: &mut impl Write) -> io::Resul
         writeln!(out, "{}", count(report.problems.len(), "error"))
     }
 }
-/// Who would never have a turn, for others keep all slots of the link.
+/// Who would never have a turn, for others on its node keep all slots of its endpoint.
 fn starved(checked: &[Checked]) -> Vec<(&Checked, String)> {
     let keepers = |one: &Checked| {
-        let kept = checked.iter().filter(|other| other.link == one.link && other.hold == Hold::Kept);
+        let kept = checked.iter().filter(|other| other.seat.hold == Some(Hold::Kept) && other.seat.beside(&one.seat));
         kept.map(|other| &*other.name).collect::<Vec<_>>()
     };
-    let waiting = checked.iter().filter(|one| one.hold == Hold::Turns);
+    let waiting = checked.iter().filter(|one| one.seat.hold == Some(Hold::Turns));
     let told = |one: &Checked| {
-        let (slots, keepers) = (one.slots?, keepers(one));
+        let (slots, keepers) = (one.seat.slots?, keepers(one));
         let keepers = Some(keepers).filter(|keepers| keepers.len() >= slots)?.join(", ");
         Some(format!("it gets no turn: all connections of {} ({slots}) are kept by {keepers}", one.link))
     };
@@ -107,6 +120,7 @@ pub(super) fn count(number: usize, what: &str) -> String {
 fn one<P: Protocol>(
     protocol: &P,
     device: &EffectiveDevice,
+    node: Option<String>,
     open: &mut HashMap<String, (P::Endpoint, String)>,
 ) -> Result<Checked, Vec<String>> {
     let Compiled { endpoint, spec, .. } = compile(protocol, DeviceKey(0), device, &mut Specs::default())?;
@@ -118,13 +132,15 @@ fn one<P: Protocol>(
     let link = device.channel.as_ref().map_or(endpoint.to_string(), |channel| format!("{channel} ({endpoint})"));
     // A driver that panics over what it has taken ends nothing but this device's lines.
     let requests = catch_unwind(AssertUnwindSafe(|| requests(protocol, &spec)));
-    let mut checked = requests.unwrap_or_else(|_| Err(vec!["the driver failed over it".into()]))?;
-    checked.lines.insert(0, format!("{} at {endpoint}", device.name));
-    Ok(Checked { name: device.name.clone(), link, slots: protocol.slots(&endpoint), ..checked })
+    let (mut lines, demand, hold) = requests.unwrap_or_else(|_| Err(vec!["the driver failed over it".into()]))?;
+    lines.insert(0, format!("{} at {endpoint}", device.name));
+    let hold = Some(hold).filter(|_| device.mode != Mode::Off);
+    let seat = Seat { node, endpoint: endpoint.to_string(), hold, slots: protocol.slots(&endpoint) };
+    Ok(Checked { file: PathBuf::new(), name: device.name.clone(), link, lines, demand, seat })
 }
 
-/// What would be sent, as the engine would ask for it.
-fn requests<P: Protocol>(protocol: &P, spec: &DeviceSpec<P>) -> Result<Checked, Vec<String>> {
+/// What would be sent, as the engine would ask for it, and what it asks of its link.
+fn requests<P: Protocol>(protocol: &P, spec: &DeviceSpec<P>) -> Result<(Vec<String>, Demand, Hold), Vec<String>> {
     let (intervals, _) = intervals(&spec.points);
     let points = as_driver_sees(&spec.points, Slot(0), &intervals);
     let unit = protocol.prepare(&spec.config, &points);
@@ -156,6 +172,5 @@ fn requests<P: Protocol>(protocol: &P, spec: &DeviceSpec<P>) -> Result<Checked, 
         }
     }
     let demand = demand(protocol, &unit, &polled);
-    let hold = protocol.hold(&unit);
-    Ok(Checked { file: PathBuf::new(), name: String::new(), link: String::new(), lines, demand, hold, slots: None })
+    Ok((lines, demand, protocol.hold(&unit)))
 }

@@ -97,6 +97,27 @@ fn check_shows_a_read_group_as_the_mapper_reads_it_at_the_shortest_interval() {
 }
 
 #[test]
+fn check_tells_who_gets_no_turn_on_the_same_node_and_link_and_leaves_out_who_is_off() {
+    let on = |node: &str, line: &str| format!("nodeName: {node}, protocol: {{custom: {{line: {line}}}}}");
+    let keeps = |node: &str| format!("nodeName: {node}, protocol: {{custom: {{line: narrow, keeps: true}}}}");
+    let fine = [
+        device("keeper", &keeps("edge-1")),
+        device("unused", &format!("mode: 'Off', {}", on("edge-1", "narrow"))),
+        device("apart", &on("edge-1", "wide")),
+        device("far", &on("edge-2", "narrow")),
+        device("idle", &format!("mode: 'Off', {}", keeps("edge-2"))),
+        device("anywhere", "protocol: {custom: {line: narrow}}"),
+    ]
+    .concat();
+    let (exit, out) = Desk::with(&fine).check();
+    assert!(exit == Exit::Ok && out.ends_with("6 devices, 1 model: ok\n"), "{out}");
+    let (exit, out) = Desk::with(&(fine + &device("waits", &on("edge-1", "narrow")))).check();
+    let told: Vec<&str> = out.lines().filter(|line| line.starts_with("toy.yaml")).collect();
+    let expected = "toy.yaml: Device waits: it gets no turn: all connections of toy://narrow (1) are kept by keeper";
+    assert_eq!((exit, told), (Exit::Usage, vec![expected]));
+}
+
+#[test]
 fn check_outlives_a_driver_that_panics() {
     let desk = Desk::with(&[device("bad", "protocol: {custom: {line: panic}}"), device("good", ON_A)].concat());
     let (exit, out) = desk.check();

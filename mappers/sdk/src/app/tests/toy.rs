@@ -1,6 +1,6 @@
 //! A protocol whose devices are cells of memory: what a command line does is seen in the cells.
 use crate::{
-    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Link, Point, PointFault, Protocol,
+    ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Hold, Instant, Link, Point, PointFault, Protocol,
     Samples, Slot, Value, Written,
 };
 use std::{
@@ -11,7 +11,7 @@ use std::{
 
 pub(super) type Cells = Arc<Mutex<BTreeMap<String, f64>>>;
 
-/// Cells named `locked` refuse, a line named `dead` cannot be opened.
+/// Cells named `locked` refuse, a line named `dead` cannot be opened, one named `narrow` has one slot.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Toy(pub(super) Cells);
 
@@ -20,6 +20,8 @@ pub(super) struct Device {
     line: String,
     #[serde(default)]
     speed: u32,
+    #[serde(default)]
+    keeps: bool,
 }
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub(super) struct Address {
@@ -45,6 +47,7 @@ pub(super) struct Unit {
     cells: Vec<(Slot, String)>,
     /// What a request costs, in milliseconds; 0: not known.
     speed: u32,
+    keeps: bool,
 }
 
 impl Protocol for Toy {
@@ -66,13 +69,19 @@ impl Protocol for Toy {
         let errors: Vec<_> = empty.map(|(at, _)| ConfigError::point(at, "cell must not be empty")).collect();
         if errors.is_empty() {
             let cells = points.iter().map(|p| (p.slot, p.address.cell.clone())).collect();
-            Ok(Unit { cells, speed: device.speed })
+            Ok(Unit { cells, speed: device.speed, keeps: device.keeps })
         } else {
             Err(errors)
         }
     }
     fn plan(&self, _: &Unit, due: &[usize]) -> Vec<Exchange<()>> {
         if due.is_empty() { vec![] } else { vec![Exchange { points: due.to_vec(), request: () }] }
+    }
+    fn hold(&self, unit: &Unit) -> Hold {
+        if unit.keeps { Hold::Kept } else { Hold::Turns }
+    }
+    fn slots(&self, endpoint: &Endpoint) -> Option<usize> {
+        (endpoint.0 == "narrow").then_some(1)
     }
     fn cost(&self, unit: &Unit, _: &Exchange<()>) -> Option<Duration> {
         (unit.speed > 0).then(|| Duration::from_millis(unit.speed.into()))

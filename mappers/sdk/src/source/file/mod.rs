@@ -107,6 +107,10 @@ impl FileSource {
         let found = self.world.get("Device", &device.namespace, &device.name);
         found.map(|accepted| accepted.file.to_path_buf()).unwrap_or_default()
     }
+    /// The node that a device is pinned to.
+    pub(crate) fn node_of(&self, device: &EffectiveDevice) -> Option<String> {
+        self.world.get("Device", &device.namespace, &device.name)?.object.device()?.spec.node_name
+    }
     /// None: nothing has changed since the files were read last.
     fn reread(&mut self) -> Option<Report> {
         let texts = read(&self.paths);
