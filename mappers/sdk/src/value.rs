@@ -153,9 +153,13 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_unseen(c) { ' ' } else { c }).collect()
 }
 
-/// Characters that take no place of their own, by which a text looks like another (Unicode's Cf, Zl and Zp, as far as they do).
+/// Characters that are not seen, by which a text looks like another: of Unicode's Cf, Zl and Zp those that show nothing (tags too), selectors
+/// of variants, and the fillers of Hangul, which are letters.
 pub(crate) fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 #[cfg(test)]
@@ -171,6 +175,12 @@ mod tests {
     #[test]
     fn what_is_not_seen_acts_on_nobody() {
         assert_eq!(super::printable("a\u{1b}[2J\u{202e}b\u{200b}\n°é温"), "a [2J b  °é温");
+        // The first and the last of tags, variation selectors and fillers; their neighbours are seen.
+        let unseen = [0xe0000, 0xe007f, 0xfe00, 0xfe0f, 0xe0100, 0xe01ef, 0x115f, 0x1160, 0x3164, 0xffa0];
+        let seen = [0xfdff, 0xfe10, 0x115e, 0x1161, 0x3163, 0x3165, 0xff9f, 0xffa1];
+        let shown = |codes: &[u32]| -> String { codes.iter().filter_map(|code| char::from_u32(*code)).collect() };
+        assert_eq!(super::printable(&shown(&unseen)), " ".repeat(unseen.len()));
+        assert_eq!(super::printable(&shown(&seen)), shown(&seen));
     }
     #[test]
     fn integers_are_taken_exactly_or_not_at_all() {

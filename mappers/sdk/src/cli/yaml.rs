@@ -102,7 +102,8 @@ impl Yaml {
 fn scalar(text: &str) -> String {
     const WORDS: [&str; 11] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "inf", "nan"];
     let plain = |c: char| {
-        c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '/' | '°' | '%' | '(' | ')' | ';' | '+' | '³' | '²')
+        let sign = matches!(c, ' ' | '_' | '-' | '.' | '/' | '°' | '%' | '(' | ')' | ';' | '+' | '³' | '²');
+        sign || c.is_alphanumeric() && !is_unseen(c) // some letters are not seen
     };
     let starts = text.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '/' | '°'));
     let safe =
@@ -115,8 +116,11 @@ fn scalar(text: &str) -> String {
 fn quoted(text: &str) -> String {
     let json = Json::String(text.to_owned()).to_string();
     let escaped = |c: char| c.is_control() || is_unseen(c) || matches!(c, '\u{fffe}' | '\u{ffff}');
-    let parts = json.chars().map(|c| if escaped(c) { format!("\\u{:04X}", u32::from(c)) } else { c.to_string() });
-    parts.collect()
+    let escape = |c: char| match u32::from(c) {
+        code @ ..0x1_0000 => format!("\\u{code:04X}"),
+        code => format!("\\U{code:08X}"), // \u takes four digits, and leaves the fifth in the text
+    };
+    json.chars().map(|c| if escaped(c) { escape(c) } else { c.to_string() }).collect()
 }
 
 #[cfg(test)]
@@ -157,6 +161,14 @@ spec:
         assert_eq!(YAML.document(&object), expected);
         assert_eq!(yaml::read(expected).unwrap()[0].value, object);
         assert_eq!(YAML.items(&[json!({"name": "a", "unit": "l"})], 2), "  - name: a\n    unit: l\n");
+    }
+
+    #[test]
+    fn what_is_not_seen_is_written_by_its_number_and_comes_back() {
+        let object = json!({"spec": {"description": "lamp\u{3164}\u{e0041}\u{fe0f}"}});
+        let text = YAML.document(&object);
+        assert!(text.contains(r#"description: "lamp\u3164\U000E0041\uFE0F""#), "{text}");
+        assert_eq!(yaml::read(&text).unwrap()[0].value, object);
     }
 
     proptest! {
