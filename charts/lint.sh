@@ -88,11 +88,17 @@ refuses "unknown value" "additional properties 'replica' not allowed" --set repl
 refuses "no replicas" "minimum: got 0, want 1" --set replicas=0
 refuses "unknown class" "additional properties 'bacnet' not allowed" --set classes.bacnet.enabled=true
 refuses "unknown type of a profile" "/classes/ble/appArmorProfile/type" --set classes.ble.appArmorProfile.type=unconfined
+# As the CRD has it: a profile of the node goes with Localhost, and Localhost needs one.
+profile=classes.ble.appArmorProfile
+refuses "Localhost without a profile" "/classes/ble/appArmorProfile" --set $profile.type=Localhost
+refuses "a profile without a type" "/classes/ble/appArmorProfile" --set $profile.localhostProfile=pollux-ble
+refuses "a profile beside Unconfined" "/classes/ble/appArmorProfile" --set $profile.type=Unconfined,$profile.localhostProfile=pollux-ble
 # The system bus is for the class that needs it.
 classes=(--show-only templates/classes.yaml)
 says 1 "hostBus: true" "${classes[@]}"
 says 0 "hostBus: true" "${classes[@]}" --set classes.ble.hostBus=false
 says 0 "appArmorProfile" "${classes[@]}"
+says 1 "localhostProfile: pollux-ble" "${classes[@]}" --set $profile.type=Localhost,$profile.localhostProfile=pollux-ble
 says 1 "type: Unconfined" "${classes[@]}" --set classes.ble.appArmorProfile.type=Unconfined
 refuses "tag with a space" "/image/tag" --set 'image.tag=a b'
 refuses "unknown word for writes" "/classes/modbus/writes" --set classes.modbus.writes=off
