@@ -1,13 +1,10 @@
 //! Which adapter it is, and that it can be used.
-use super::{
-    Adapter, State, bus, names,
-    tree::{Properties, Tree},
-};
+use super::{Adapter, State, bus, names, property::Properties, tree::Tree};
 use crate::error::{Error, Result};
 use pollux_mapper::Instant;
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::{sync::Notify, time::sleep};
-use zbus::{Message, ObjectPath, Variant};
+use zbus::{Message, ObjectPath};
 
 /// For all of opening, so that who comes a little later is met.
 const OPEN: Duration = Duration::from_secs(10);
@@ -80,9 +77,8 @@ async fn find(bus: &zbus::Connection, wanted: Option<&str>) -> Result<Shown> {
 
 fn show(path: &ObjectPath<'_>, properties: &Properties<'_>) -> Option<Shown> {
     let name = path.as_str().rsplit('/').next()?.to_owned();
-    let Some(Variant::Str(address)) = properties.get("Address") else { return None };
-    let powered = matches!(properties.get("Powered"), Some(Variant::Bool(true)));
-    Some(Shown { name, address: address.as_str().to_owned(), powered })
+    let (address, powered) = (properties.text("Address")?.to_owned(), properties.bool("Powered") == Some(true));
+    Some(Shown { name, address, powered })
 }
 
 /// Of those shown, the best first.

@@ -3,8 +3,9 @@ use super::{
     Adapter,
     adapter::{CALL, Objects, objects},
     bus, names,
+    property::Properties,
     run::{PULSE, SOON},
-    tree::{Properties, advert, text},
+    tree::advert,
 };
 use crate::{
     air::Sighting,
@@ -16,7 +17,7 @@ use pollux_ble_codec::Uuid;
 use pollux_mapper::Instant;
 use std::{collections::HashMap, convert::Infallible, time::Duration};
 use tokio::time::timeout;
-use zbus::{Message, MessageStream, ObjectPath, Variant, message::Type};
+use zbus::{Message, MessageStream, ObjectPath, message::Type};
 
 /// A bluetoothd that makes objects of thousands of devices answers late.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -113,11 +114,11 @@ impl Adapter {
         for (path, interfaces) in &objects {
             if let Some(device) = interfaces.get(names::DEVICE) {
                 // BlueZ takes the strength away when it has not heard it for a while.
-                self.sighted(path.as_str(), device, device.contains_key("RSSI"), each);
+                self.sighted(path.as_str(), device, device.get("RSSI").is_some(), each);
             }
             let own = interfaces.get(names::ADAPTER).filter(|_| path.as_str() == names::adapter(&self.name));
-            if let Some(Variant::Bool(scans)) = own.and_then(|properties| properties.get("Discovering")) {
-                self.state().scans = *scans;
+            if let Some(scans) = own.and_then(|properties| properties.bool("Discovering")) {
+                self.state().scans = scans;
             }
         }
         Ok(())
@@ -125,14 +126,11 @@ impl Adapter {
 }
 
 fn sighting(address: crate::Address, properties: &Properties<'_>, live: bool) -> Sighting {
-    let name = properties.get("Name").and_then(text);
-    let services: Vec<Uuid> = match properties.get("UUIDs") {
-        Some(Variant::Array(all)) => all.iter().filter_map(text).filter_map(|uuid| uuid.parse().ok()).collect(),
-        _ => vec![],
-    };
+    let name = properties.text("Name").map(str::to_owned);
+    let services: Vec<Uuid> = properties.texts("UUIDs").iter().filter_map(|uuid| uuid.parse().ok()).collect();
     let advert = advert(properties, None);
     // That it is connected, or that BlueZ forgets its strength, was not heard.
     let live = live && advert != Advert::default();
-    let random = properties.get("AddressType").and_then(text).map(|kind| kind == "random");
+    let random = properties.text("AddressType").map(|kind| kind == "random");
     Sighting { address, name, random, services, advert, live }
 }

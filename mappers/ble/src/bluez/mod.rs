@@ -8,6 +8,7 @@ mod echo;
 mod full;
 mod gatt;
 mod names;
+mod property;
 mod run;
 mod scan;
 mod tree;

@@ -3,7 +3,8 @@ use super::{
     Adapter,
     adapter::{CALL, Objects, objects},
     bus, names,
-    tree::{News, Properties},
+    property::Properties,
+    tree::News,
 };
 use crate::{
     error::{Error, Result},
@@ -14,7 +15,7 @@ use pollux_mapper::Instant;
 use std::{collections::HashMap, convert::Infallible, time::Duration};
 use tokio::time::{timeout, timeout_at};
 use zbus::{
-    Message, MessageStream, ObjectPath, Variant,
+    Message, MessageStream, ObjectPath,
     message::{Sequence, Type},
 };
 
@@ -105,11 +106,11 @@ impl Adapter {
         Ok(())
     }
     pub(super) fn adapter_changed(&self, changed: &Properties<'_>) -> Result<()> {
-        if let Some(Variant::Bool(false)) = changed.get("Powered") {
+        if changed.bool("Powered") == Some(false) {
             return Err(Error::NoAdapter(format!("adapter {} is powered off", self.name)));
         }
-        if let Some(Variant::Bool(scans)) = changed.get("Discovering") {
-            self.state().scans = *scans;
+        if let Some(scans) = changed.bool("Discovering") {
+            self.state().scans = scans;
             self.look.notify_one();
         }
         Ok(())
@@ -200,15 +201,15 @@ impl Adapter {
         let mut state = self.state();
         for (path, interfaces) in all {
             // BlueZ takes the strength away when it has not heard it for a while.
-            let near = interfaces.get(names::DEVICE).is_some_and(|properties| properties.contains_key("RSSI"));
+            let near = interfaces.get(names::DEVICE).is_some_and(|properties| properties.get("RSSI").is_some());
             let near = near && state.tree.is_unheard(path.as_str());
             if let Some(News::Heard(device, advert)) = state.tree.added(path.as_str(), interfaces, near) {
                 state.held.push(Event::Known(device, advert));
                 self.held.notify_one();
             }
             let own = interfaces.get(names::ADAPTER).filter(|_| path.as_str() == names::adapter(&self.name));
-            if let Some(Variant::Bool(scans)) = own.and_then(|properties| properties.get("Discovering")) {
-                state.scans = *scans;
+            if let Some(scans) = own.and_then(|properties| properties.bool("Discovering")) {
+                state.scans = scans;
             }
         }
         drop(state);

@@ -1,5 +1,8 @@
 //! What BlueZ shows of the devices that are listened to: kept by its signals, so that nobody has to ask. Pure.
-use super::names::{self, Place};
+use super::{
+    names::{self, Place},
+    property::{Properties, Property},
+};
 use crate::{
     address::Address,
     radio::{Advert, Can, Characteristic, Watched},
@@ -11,10 +14,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use zbus::Variant;
 
-/// Properties of one interface, as a signal brings them.
-pub(super) type Properties<'m> = HashMap<&'m str, Variant<'m>>;
 /// Characteristics of one device, at most: more is not a device but an attack.
 const MOST: usize = 4096;
 
@@ -96,7 +96,7 @@ impl Tree {
             && let Some(uuid) = uuid(found)
             && device.characteristics.len() < MOST
         {
-            let can = found.get("Flags").map(flags).unwrap_or_default();
+            let can = flags(found.texts("Flags"));
             device.characteristics.insert(inner.to_owned(), (path.to_owned(), uuid, can));
         }
         None
@@ -121,36 +121,36 @@ impl Tree {
         let place = Place::of(path, &self.adapter)?;
         match (interface, place.inner) {
             (names::DEVICE, None) => self.device(place.device, properties, true),
-            (names::CHARACTERISTIC, Some(_)) => Some(News::Value(place.device, bytes(properties.get("Value")?)?)),
+            (names::CHARACTERISTIC, Some(_)) => Some(News::Value(place.device, properties.bytes("Value")?.to_vec())),
             _ => None,
         }
     }
     /// What is new of a device itself.
     fn device(&mut self, address: Address, properties: &Properties<'_>, live: bool) -> Option<News> {
-        let named = properties.get("Name").and_then(text);
-        let wanted = self.watched.addresses.contains(&address)
-            || named.as_ref().is_some_and(|name| self.watched.names.contains(name));
+        let named = properties.text("Name");
+        let wanted =
+            self.watched.addresses.contains(&address) || named.is_some_and(|name| self.watched.names.contains(name));
         if !wanted && !self.devices.contains_key(&address) {
             return None;
         }
         let device = self.devices.entry(address).or_default();
-        if let Some(name) = &named {
-            device.name = Some(name.clone());
+        if let Some(name) = named {
+            device.name = Some(name.to_owned());
             if self.watched.names.contains(name) {
-                device.called = Some(name.clone());
+                device.called = Some(name.to_owned());
             }
         }
         let was = device.connected;
-        if let Some(Variant::Bool(connected)) = properties.get("Connected") {
-            device.connected = *connected;
+        if let Some(connected) = properties.bool("Connected") {
+            device.connected = connected;
         }
-        if let Some(Variant::Bool(resolved)) = properties.get("ServicesResolved") {
-            device.resolved = *resolved;
+        if let Some(resolved) = properties.bool("ServicesResolved") {
+            device.resolved = resolved;
             // BlueZ (5.66) at times does not say that it is connected, only this.
-            device.connected |= *resolved;
+            device.connected |= resolved;
         }
-        if let Some(Variant::Bool(paired)) = properties.get("Paired") {
-            device.paired = *paired;
+        if let Some(paired) = properties.bool("Paired") {
+            device.paired = paired;
         }
         if was && !device.connected {
             (device.resolved, device.ends) = (false, device.ends.wrapping_add(1));
@@ -211,40 +211,12 @@ impl Tree {
 }
 
 fn uuid(properties: &Properties<'_>) -> Option<Uuid> {
-    text(properties.get("UUID")?)?.parse().ok()
+    properties.text("UUID")?.parse().ok()
 }
-pub(super) fn text(value: &Variant<'_>) -> Option<String> {
-    match value {
-        Variant::Str(text) => Some(text.as_str().to_owned()),
-        Variant::Variant(inner) => text(inner),
-        _ => None,
-    }
-}
-pub(super) fn bytes(value: &Variant<'_>) -> Option<Vec<u8>> {
-    match value {
-        Variant::Array(array) => array
-            .iter()
-            .map(|byte| match byte {
-                Variant::U8(byte) => Some(*byte),
-                _ => None,
-            })
-            .collect(),
-        Variant::Variant(inner) => bytes(inner),
-        _ => None,
-    }
-}
-fn number(value: &Variant<'_>) -> Option<i16> {
-    match value {
-        Variant::I16(number) => Some(*number),
-        Variant::Variant(inner) => number(inner),
-        _ => None,
-    }
-}
-fn flags(value: &Variant<'_>) -> Can {
+fn flags(flags: &[&str]) -> Can {
     let mut can = Can::default();
-    let Variant::Array(flags) = value else { return can };
-    for flag in flags.iter().filter_map(text) {
-        match flag.as_str() {
+    for flag in flags {
+        match *flag {
             "read" | "encrypt-read" | "encrypt-authenticated-read" => can.read = true,
             "write" | "encrypt-write" | "encrypt-authenticated-write" => can.write = true,
             "write-without-response" => can.write_without_response = true,
@@ -254,28 +226,18 @@ fn flags(value: &Variant<'_>) -> Can {
     }
     can
 }
-pub(super) fn advert(properties: &Properties<'_>, name: Option<String>) -> Advert {
-    let mut advert = Advert {
-        rssi: properties.get("RSSI").and_then(number),
-        tx_power: properties.get("TxPower").and_then(number),
-        ..Advert::default()
-    };
-    if let Some(Variant::Dict(all)) = properties.get("ManufacturerData") {
-        advert.manufacturer = all
-            .iter()
-            .filter_map(|(company, data)| match company {
-                Variant::U16(company) => Some((*company, bytes(data)?)),
-                _ => None,
-            })
-            .collect();
+pub(super) fn advert(properties: &Properties<'_>, name: Option<&str>) -> Advert {
+    let mut advert =
+        Advert { rssi: properties.number("RSSI"), tx_power: properties.number("TxPower"), ..Advert::default() };
+    if let Some(Property::Companies(all)) = properties.get("ManufacturerData") {
+        advert.manufacturer = all.iter().map(|(company, data)| (*company, data.to_vec())).collect();
     }
-    if let Some(Variant::Dict(all)) = properties.get("ServiceData") {
-        advert.service =
-            all.iter().filter_map(|(uuid, data)| Some((text(uuid)?.parse().ok()?, bytes(data)?))).collect();
+    if let Some(Property::Services(all)) = properties.get("ServiceData") {
+        advert.service = all.iter().filter_map(|(uuid, data)| Some((uuid.parse().ok()?, data.to_vec()))).collect();
     }
     // The name alone says that BlueZ knows it, and not that it was heard.
     if advert != Advert::default() {
-        advert.name = name;
+        advert.name = name.map(str::to_owned);
     }
     advert
 }

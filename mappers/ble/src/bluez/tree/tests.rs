@@ -12,14 +12,14 @@ fn tree(watched: Watched) -> Tree {
 fn watching() -> Tree {
     tree(Watched { addresses: [one()].into(), ..Watched::default() })
 }
-fn device<'m>(more: impl IntoIterator<Item = (&'m str, Variant<'m>)>) -> HashMap<&'m str, Properties<'m>> {
+fn device<'m>(more: impl IntoIterator<Item = (&'m str, Property<'m>)>) -> HashMap<&'m str, Properties<'m>> {
     HashMap::from([(names::DEVICE, more.into_iter().collect())])
 }
-fn rssi(rssi: i16) -> (&'static str, Variant<'static>) {
-    ("RSSI", Variant::I16(rssi))
+fn rssi(rssi: i16) -> (&'static str, Property<'static>) {
+    ("RSSI", Property::Number(rssi))
 }
-fn on(name: &'static str, on: bool) -> (&'static str, Variant<'static>) {
-    (name, Variant::Bool(on))
+fn on(name: &'static str, on: bool) -> (&'static str, Property<'static>) {
+    (name, Property::Bool(on))
 }
 fn stranger(number: u16) -> String {
     let [high, low] = number.to_be_bytes();
@@ -31,9 +31,9 @@ fn strangers_are_not_kept() {
     let names = Watched { names: ["lamp".to_owned()].into(), ..Watched::default() };
     for mut tree in [watching(), tree(names)] {
         for number in 0..10_000 {
-            let (path, called) = (stranger(number), ("Name", Variant::from("a stranger")));
+            let (path, called) = (stranger(number), ("Name", Property::Text("a stranger")));
             assert_eq!(tree.added(&path, &device([rssi(-60), called]), true), None);
-            assert_eq!(tree.changed(&path, names::DEVICE, &HashMap::from([rssi(-61)])), None);
+            assert_eq!(tree.changed(&path, names::DEVICE, &Properties::from_iter([rssi(-61)])), None);
             assert!(!tree.wants_path(&format!("{path}/service0001")));
         }
         assert_eq!((tree.devices.len(), tree.devices.capacity()), (0, 0));
@@ -45,8 +45,8 @@ fn who_is_watched_is_kept_until_it_is_not_or_bluez_forgets_it() {
     let mut tree = watching();
     let heard = |rssi| Some(News::Heard(one(), Advert { rssi: Some(rssi), ..Advert::default() }));
     assert_eq!(tree.added(PATH, &device([rssi(-60)]), true), heard(-60));
-    assert_eq!(tree.changed(PATH, names::DEVICE, &HashMap::from([rssi(-61)])), heard(-61));
-    tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", true)]));
+    assert_eq!(tree.changed(PATH, names::DEVICE, &Properties::from_iter([rssi(-61)])), heard(-61));
+    tree.changed(PATH, names::DEVICE, &Properties::from_iter([on("Connected", true)]));
     assert_eq!(tree.removed(PATH, &["org.example.Other"]), None);
     assert_eq!(tree.removed(PATH, &[names::DEVICE]), Some(News::Disconnected(one())));
     assert_eq!(tree.devices.len(), 0);
@@ -73,7 +73,7 @@ fn who_was_heard_is_not_heard_anew_because_somebody_lists_it() {
 fn whose_services_are_listed_is_connected_though_bluez_does_not_say_so() {
     let mut tree = watching();
     tree.added(PATH, &device([rssi(-60)]), true);
-    let say = |tree: &mut Tree, name, is| tree.changed(PATH, names::DEVICE, &HashMap::from([on(name, is)]));
+    let say = |tree: &mut Tree, name, is| tree.changed(PATH, names::DEVICE, &Properties::from_iter([on(name, is)]));
     say(&mut tree, "ServicesResolved", true);
     assert_eq!(tree.characteristics(one()), Some(vec![]));
     assert_eq!(say(&mut tree, "ServicesResolved", false), None);
@@ -86,20 +86,21 @@ fn a_connection_that_has_ended_again_is_counted() {
     tree.added(PATH, &device([rssi(-60)]), true);
     let ends = |tree: &Tree| tree.devices.get(&one()).map_or(0, |device| device.ends);
     for connected in [true, true, false, false, true] {
-        tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", connected)]));
+        tree.changed(PATH, names::DEVICE, &Properties::from_iter([on("Connected", connected)]));
     }
     assert_eq!(ends(&tree), 1);
 }
 #[test]
 fn whose_link_is_lost_is_near_once_it_is_heard_again_and_whom_we_left_is_near_still() {
     let mut tree = watching();
-    let say = |tree: &mut Tree, on_: bool| tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", on_)]));
+    let say =
+        |tree: &mut Tree, on_: bool| tree.changed(PATH, names::DEVICE, &Properties::from_iter([on("Connected", on_)]));
     tree.added(PATH, &device([rssi(-60)]), true);
     say(&mut tree, true);
     say(&mut tree, false);
     assert!(!tree.is_near(one(), NEAR), "it may be out of reach");
     tree.leaves(one()); // there is nothing to leave
-    tree.changed(PATH, names::DEVICE, &HashMap::from([rssi(-61)]));
+    tree.changed(PATH, names::DEVICE, &Properties::from_iter([rssi(-61)]));
     assert!(tree.is_near(one(), NEAR));
     say(&mut tree, true);
     tree.leaves(one());
@@ -113,9 +114,9 @@ fn whose_link_is_lost_is_near_once_it_is_heard_again_and_whom_we_left_is_near_st
 fn an_end_is_told_once_and_a_name_is_looked_up() {
     let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
     assert_eq!(tree.named("lamp", NEAR), []);
-    tree.added(PATH, &device([("Name", Variant::from("lamp")), rssi(-60)]), true);
+    tree.added(PATH, &device([("Name", Property::Text("lamp")), rssi(-60)]), true);
     assert_eq!(tree.named("lamp", NEAR), [one()]);
-    let mut say = |connected| tree.changed(PATH, names::DEVICE, &HashMap::from([on("Connected", connected)]));
+    let mut say = |connected| tree.changed(PATH, names::DEVICE, &Properties::from_iter([on("Connected", connected)]));
     assert_eq!(say(true), None);
     assert_eq!(say(false), Some(News::Disconnected(one())));
     assert_eq!(say(false), None);
@@ -125,7 +126,7 @@ fn an_end_is_told_once_and_a_name_is_looked_up() {
 #[test]
 fn of_two_with_one_name_both_are_found() {
     let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
-    let lamp = || device([("Name", Variant::from("lamp")), rssi(-60)]);
+    let lamp = || device([("Name", Property::Text("lamp")), rssi(-60)]);
     tree.added(PATH, &lamp(), true);
     tree.added(&stranger(1), &lamp(), true);
     assert_eq!(tree.named("lamp", NEAR).len(), 2);
@@ -136,8 +137,8 @@ fn of_two_with_one_name_both_are_found() {
 fn the_name_that_bluez_reads_of_the_device_itself_makes_it_no_stranger() {
     let lamp = || Watched { names: ["lamp".to_owned()].into(), ..Watched::default() };
     let mut tree = tree(lamp());
-    tree.added(PATH, &device([("Name", Variant::from("lamp")), rssi(-60)]), true);
-    tree.changed(PATH, names::DEVICE, &HashMap::from([("Name", Variant::from("Lamp, model 7"))]));
+    tree.added(PATH, &device([("Name", Property::Text("lamp")), rssi(-60)]), true);
+    tree.changed(PATH, names::DEVICE, &Properties::from_iter([("Name", Property::Text("Lamp, model 7"))]));
     tree.watch(Watched { addresses: ["00:00:00:00:00:01".parse().unwrap()].into(), ..lamp() });
     assert_eq!(tree.named("lamp", NEAR), [one()]);
 }
