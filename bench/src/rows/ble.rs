@@ -1,6 +1,6 @@
 //! What the rows of Bluetooth LE share: the ground, sensors, and the mapper's YAML.
 use super::Context;
-use crate::{ground::Ground, plant::Mapper, process::Process};
+use crate::{ground::Ground, median, plant::Mapper, plot, process::Process, table::Table};
 use anyhow::{Result, ensure};
 use serde_json::{Value as Json, json};
 use std::{
@@ -73,6 +73,23 @@ pub(super) fn start(ground: &Ground, yaml: &str) -> Result<Mapper> {
     Mapper::start_with(MAPPER, yaml, &[("DBUS_SYSTEM_BUS_ADDRESS", &ground.address())])
 }
 
+/// It has not panicked, and ends when it is told to.
+pub(super) fn stop(mapper: Mapper) -> Result<()> {
+    ensure!(!mapper.log()?.contains("panicked"), "the mapper panicked");
+    mapper.process.end(Duration::from_secs(30))
+}
+
+/// Rounds that are yet to be measured.
+pub(super) fn rounds(context: &Context, table: &Table) -> Vec<String> {
+    let rounds = (1..=context.either(3, 1)).map(|round: u32| round.to_string());
+    rounds.filter(|round| !table.has(&[round])).collect()
+}
+
+/// How many of these devices report that number.
+pub(super) fn right(mapper: &Mapper, devices: impl Iterator<Item = String>, property: &str, number: f64) -> usize {
+    let is = |device: &String| reported(mapper, device, property).is_some_and(|value| (value - number).abs() < 0.5);
+    devices.filter(is).count()
+}
 /// What a device reports of that property.
 pub(super) fn reported(mapper: &Mapper, device: &str, property: &str) -> Option<f64> {
     let object = mapper.device(device).ok()?; // it may have only just begun
@@ -107,4 +124,13 @@ pub(super) fn shares(ours: &Process, raw: &Process, length: Duration) -> Result<
     thread::sleep(length);
     let (after, raw_after, seconds) = (ours.cpu()?, raw.cpu()?, began.elapsed().as_secs_f64());
     Ok((seconds, (after - before) / seconds * 100.0, (raw_after - raw_before) / seconds * 100.0))
+}
+
+/// What listening costs, ours and raw.
+pub(super) fn plot(table: &Table) -> String {
+    let bar = |who: &str, column| (who.to_owned(), median(table.numbers(column, |_| true)));
+    plot::bars(&[
+        ("% of a core (less is better)", vec![bar(MAPPER, "core_percent"), bar(C, "raw_percent")]),
+        ("MiB resident", vec![bar(MAPPER, "rss_mib")]),
+    ])
 }

@@ -4,7 +4,12 @@ use super::{
     ble::{self, C, MAPPER, settled, shares, until},
     short, verdict,
 };
-use crate::{ground::Ground, ground::Witness, median, plant::Mapper, plot, table::Table};
+use crate::{
+    ground::{Ground, Witness},
+    median,
+    plant::Mapper,
+    table::Table,
+};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value as Json, json};
 use std::{fmt::Write as _, thread, time::Duration};
@@ -16,7 +21,7 @@ pub(crate) const ROW: Kind = Kind {
     keys: 1,
     measure,
     summary,
-    plot,
+    plot: ble::plot,
 };
 
 const CORE: f64 = 5.0;
@@ -29,8 +34,8 @@ const DATA: &str = "0201061bff99040512fc5394c37c0004fffc040cac3642{s}cbb8334c884
 
 fn measure(context: &Context, table: &mut Table) -> Result<()> {
     let (count, times) = context.either((500, 45), (50, 5));
-    let rounds: Vec<String> = (1..=context.either(3, 1)).map(|round: u32| round.to_string()).collect();
-    if rounds.iter().all(|round| table.has(&[round])) {
+    let rounds = ble::rounds(context, table);
+    if rounds.is_empty() {
         return Ok(());
     }
     let Some(ground) = ble::ground(context, &[])? else { return Ok(()) };
@@ -39,7 +44,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
     advertise(&ground, count, &Json::Null)?;
     until(PATIENCE, "all are heard", || Ok(mapper.metric("pollux_device_connected")? > count as f64 - 0.5))?;
     silence(&ground)?;
-    for round in rounds.iter().filter(|round| !table.has(&[round])).cloned().collect::<Vec<_>>() {
+    for round in rounds {
         let row = one(context, &ground, &mut witness, &mapper, (count, times))?;
         let [advertised, reported, bluez, values, right, seconds, rate, core, raw] = row;
         println!("round {round}: {bluez} told by BlueZ, {values} values, {} % of a core", short(core));
@@ -47,8 +52,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
         let costs = [format!("{seconds:.3}"), short(rate), short(core), short(raw), short(mapper.process.resident()?)];
         table.put(&[&[round][..], &whole.map(|number| format!("{number:.0}")), &costs].concat())?;
     }
-    ensure!(!mapper.log()?.contains("panicked"), "the mapper panicked");
-    mapper.process.end(Duration::from_secs(30))
+    ble::stop(mapper)
 }
 
 fn address(number: usize) -> String {
@@ -105,11 +109,7 @@ fn one(
     let bluez = (witness.said()?.adverts - bluez) as f64;
     let over = silence(ground)?;
     let of = |what: &str| over.get(what).and_then(Json::as_f64).with_context(|| what.to_owned());
-    let right = |number: &usize| {
-        let last = ble::reported(mapper, &format!("t{number}"), "sequence");
-        last.is_some_and(|last| (last - f64::from(times)).abs() < 0.5)
-    };
-    let right = (0..count).filter(right).count();
+    let right = ble::right(mapper, (0..count).map(|number| format!("t{number}")), "sequence", f64::from(times));
     if context.quick {
         let decoded = values / FIELDS.len() as f64;
         ensure!((decoded - bluez).abs() < 0.1, "BlueZ told of {bluez} advertisements, {decoded} were decoded");
@@ -145,12 +145,4 @@ fn summary(table: &Table) -> Result<String> {
         "- {core} % of a core for {rate} a second as BlueZ told them, which is {whole} % for {all:.0} ({reached})"
     )?;
     Ok(out)
-}
-
-fn plot(table: &Table) -> String {
-    let bar = |who: &str, column| (who.to_owned(), median(table.numbers(column, |_| true)));
-    plot::bars(&[
-        ("% of a core (less is better)", vec![bar(MAPPER, "core_percent"), bar(C, "raw_percent")]),
-        ("MiB resident", vec![bar(MAPPER, "rss_mib")]),
-    ])
 }

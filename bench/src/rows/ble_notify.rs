@@ -8,7 +8,6 @@ use crate::{
     ground::{Ground, Witness},
     median,
     plant::Mapper,
-    plot,
     table::Table,
 };
 use anyhow::{Result, ensure};
@@ -22,7 +21,7 @@ pub(crate) const ROW: Kind = Kind {
     keys: 1,
     measure,
     summary,
-    plot,
+    plot: ble::plot,
 };
 
 const CORE: f64 = 2.0;
@@ -31,8 +30,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 fn measure(context: &Context, table: &mut Table) -> Result<()> {
     let (sensors, hz, count) = context.either((12, 2, 90), (2, 10, 20));
-    let rounds: Vec<String> = (1..=context.either(3, 1)).map(|round: u32| round.to_string()).collect();
-    if rounds.iter().all(|round| table.has(&[round])) {
+    let rounds = ble::rounds(context, table);
+    if rounds.is_empty() {
         return Ok(());
     }
     let all: Vec<_> = (0..sensors).map(|number| ble::sensor(number, 100)).collect();
@@ -43,7 +42,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
     until(PATIENCE, "their first values", || {
         Ok((0..sensors).all(|number| ble::reported(&mapper, &name(number), COUNT).is_some()))
     })?;
-    for round in rounds.iter().filter(|round| !table.has(&[round])).cloned().collect::<Vec<_>>() {
+    for round in rounds {
         let done = one(context, &ground, &mut witness, &mapper, (sensors, hz, count))?;
         let [sent, bluez, taken, right, seconds, core, raw] = done;
         println!("round {round}: {sent} sent, {taken} taken, {} % of a core", short(core));
@@ -51,8 +50,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
         let costs = [format!("{seconds:.3}"), short(core), short(raw), short(mapper.process.resident()?)];
         table.put(&[&[round][..], &whole, &costs].concat())?;
     }
-    ensure!(!mapper.log()?.contains("panicked"), "the mapper panicked");
-    mapper.process.end(Duration::from_secs(30))
+    ble::stop(mapper)
 }
 
 fn one(
@@ -76,10 +74,7 @@ fn one(
     until(PATIENCE, "all are sent", || Ok(sent()? - sent_before > all - 0.5))?;
     let taken = settled(PATIENCE, "the last have come", taken)? - taken_before;
     let bluez = witness.said()?.values - bluez;
-    let right = |number: &usize| {
-        ble::reported(mapper, &name(*number), COUNT).is_some_and(|last| (last - f64::from(count)).abs() < 0.5)
-    };
-    let right = (0..sensors).filter(right).count();
+    let right = ble::right(mapper, (0..sensors).map(name), COUNT, f64::from(count));
     let sent = sent()? - sent_before;
     if context.quick {
         ensure!((sent - taken).abs() < 0.5, "{sent} were sent, {taken} were taken");
@@ -114,12 +109,4 @@ fn summary(table: &Table) -> Result<String> {
         short(memory)
     )?;
     Ok(out)
-}
-
-fn plot(table: &Table) -> String {
-    let bar = |who: &str, column| (who.to_owned(), median(table.numbers(column, |_| true)));
-    plot::bars(&[
-        ("% of a core (less is better)", vec![bar(MAPPER, "core_percent"), bar(C, "raw_percent")]),
-        ("MiB resident", vec![bar(MAPPER, "rss_mib")]),
-    ])
 }

@@ -118,11 +118,7 @@ fn end(ground: &Ground, fault: &str) -> Result<()> {
 }
 /// Devices that show the n-th value.
 fn right(mapper: &Mapper, n: usize) -> usize {
-    let is = |number: &usize| {
-        let value = ble::reported(mapper, &name(*number), COUNT);
-        value.is_some_and(|value| (value - n as f64).abs() < 0.5)
-    };
-    (0..SENSORS).filter(is).count()
+    ble::right(mapper, (0..SENSORS).map(name), COUNT, n as f64)
 }
 /// When the first device shows it, and when all do.
 fn values(mapper: &Mapper, n: usize, back: Instant) -> Result<(Duration, Duration)> {

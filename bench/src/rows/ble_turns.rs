@@ -82,8 +82,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
         ])?;
     }
     ensure!(most <= SLOTS, "{most} connections at {SLOTS}");
-    ensure!(!mapper.log()?.contains("panicked"), "the mapper panicked");
-    mapper.process.end(Duration::from_secs(30))
+    ble::stop(mapper)
 }
 
 /// For each sensor what was seen of it, and how many were connected at once, at most.
