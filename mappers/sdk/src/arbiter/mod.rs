@@ -169,9 +169,13 @@ impl<R, W> Arbiter<R, W> {
     pub fn in_flight(&self, unit: usize) -> usize {
         self.units[unit].in_flight
     }
-    /// Units that hold a slot.
+    /// Units that hold a slot, where there are slots.
     pub fn attached(&self) -> usize {
-        self.units.iter().filter(|u| !u.vacant && !u.is_slotless() && u.phase != Phase::Detached).count()
+        self.holders().filter(|u| u.phase != Phase::Detached).count()
+    }
+    /// Units that need a slot, where there are slots: these never rest, and those that need none may be a thousand.
+    fn holders(&self) -> impl Iterator<Item = &Unit<R>> {
+        self.actives().map(|(_, u)| u).filter(|u| !u.is_slotless())
     }
     /// Someone waits for a reading of it: it wants a slot.
     pub fn want(&mut self, unit: usize) {
@@ -335,13 +339,12 @@ impl<R, W> Arbiter<R, W> {
     /// longest.
     fn make_room(&mut self, now: Instant) {
         let Some(slots) = self.slots else { return };
-        let holders = || self.units.iter().filter(|u| !u.is_slotless());
-        let leaving = holders().filter(|u| u.leaving || u.phase == Phase::Detaching).count();
+        let leaving = self.holders().filter(|u| u.leaving || u.phase == Phase::Detaching).count();
         let waits =
             |u: &&Unit<R>| u.phase == Phase::Detached && self.allowed(u, now) && u.waiting_since(now, true).is_some();
-        let waiting = holders().filter(waits).count();
+        let waiting = self.holders().filter(waits).count();
         for _ in 0..(waiting + self.attached()).saturating_sub(slots + leaving) {
-            let leavers = self.units.iter().enumerate().filter(|(_, u)| u.may_leave(now, MIN_HOLD));
+            let leavers = self.actives().filter(|(_, u)| u.may_leave(now, MIN_HOLD));
             let victim = leavers.min_by_key(|(_, u)| (u.is_busy(now) || u.pushes(), u.since)).map(|(unit, _)| unit);
             let Some(unit) = victim else { return };
             self.units[unit].leaving = true;
