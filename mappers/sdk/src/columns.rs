@@ -3,8 +3,8 @@
 use crate::{
     DeviceKey, ErrorKind, Instant, PointFault, Quality, Slot, Value, few,
     figures::Figures,
-    port::{Number, Other},
-    value::{Kind, join, split},
+    port::Number,
+    value::{Kind, join},
 };
 use std::{
     borrow::Cow,
@@ -15,13 +15,18 @@ use std::{
 mod alive;
 mod event;
 mod fresh;
+mod other;
 mod words;
+pub use event::{Quiet, Standing};
 pub use fresh::Fresh;
 
 const DIRTY: u8 = 1; // the status side has not seen its newest state
 const EVENT: u8 = 2; // every value counts, none is equal to the last
 const FAULTED: u8 = 4; // its newest state is a fault, which stands in `faults`
 const WORDED: u8 = 8; // why it is Uncertain stands in `words`
+const UNTOLD: u8 = 16; // its newest value is none that happened, or was lost as such: the status side has not seen it
+const QUIET: u8 = 32; // since its newest value, a fault of it ended
+const STOOD: u8 = 64; // while it is taken in: it stood there before anybody listened
 const DIRTY_KEPT: usize = 1024; // room that is kept, in marks
 const FAULT_TEXT: usize = 512; // bytes of a fault's words that are kept: a device must not fill our memory
 const VACANT: Row = Row { bits: 0, time: 0, block: u32::MAX, kind: Kind::None, quality: Quality::Bad, flags: 0 };
@@ -91,12 +96,15 @@ pub struct Columns {
     /// What happened, in order, for the status side; and how much of it was lost, for there was no room.
     happened: VecDeque<Change>,
     missed: u64,
+    /// Events of which the status side is to see how they stand when it has seen all that happened.
+    unsettled: Vec<Slot>,
 }
 
 impl Columns {
     pub(crate) fn new(start: Instant, tells: bool) -> Self {
-        let (rows, free, blocks, texts, faults, words, dirty, happened) = Default::default();
-        Self { start, tells, rows, free, blocks, generation: 0, texts, faults, words, dirty, happened, missed: 0 }
+        let (rows, free, blocks, texts, faults, words, dirty, happened, unsettled) = Default::default();
+        let (generation, missed) = (0, 0);
+        Self { start, tells, rows, free, blocks, generation, texts, faults, words, dirty, happened, missed, unsettled }
     }
     pub(crate) fn now(&self) -> Now {
         let unix = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
@@ -159,6 +167,7 @@ impl Columns {
             *row = VACANT;
         }
         self.dirty.retain(|s| s.0.wrapping_sub(base) >= count);
+        self.unsettled.retain(|s| s.0.wrapping_sub(base) >= count);
         self.free.push((base, count));
         self.free.sort_unstable();
         self.free.dedup_by(|next, kept| {
@@ -168,11 +177,6 @@ impl Columns {
             }
             joins
         });
-    }
-    pub(crate) fn set_event(&mut self, slot: Slot, event: bool) {
-        if let Some(row) = self.rows.get_mut(slot.0 as usize) {
-            row.flags = if event { row.flags | EVENT } else { row.flags & !EVENT };
-        }
     }
     /// Rows there are, in use or free.
     pub fn len(&self) -> usize {
@@ -245,37 +249,15 @@ impl Columns {
             self.report(n.slot, join(n.kind, n.bits).map(Ok), out);
         }
     }
-    pub(crate) fn ingest_other(&mut self, s: Other, now: Now, out: &mut Vec<Change>) {
-        let value = match s.value {
-            Err(fault) => return self.fault(s.slot, fault, s.time, now, out),
-            Ok(value) => match split(value) {
-                Ok((kind, bits)) => {
-                    let number = Number { bits, time: s.time, slot: s.slot, kind, quality: s.quality };
-                    return self.ingest_doubted(number, s.reason, now, out);
-                }
-                Err(value) => value,
-            },
-        };
-        let Some(row) = self.rows.get_mut(s.slot.0 as usize) else { return };
-        row.kind = Kind::Other;
-        let moved = row.flags & EVENT != 0 || self.texts.get(&s.slot) != Some(&value);
-        if moved {
-            self.texts.insert(s.slot, value.clone());
-        }
-        let moved = self.doubted(s.slot, s.reason) || moved;
-        if self.heard(s.slot, s.quality, s.time, moved, now) {
-            self.report(s.slot, Some(Ok(value)), out);
-        }
-    }
     /// A value came. True: it moved or its quality turned.
     #[inline]
     fn heard(&mut self, slot: Slot, quality: Quality, time: i64, moved: bool, now: Now) -> bool {
         let Some(row) = self.rows.get_mut(slot.0 as usize) else { return false };
         let news = moved || row.quality != quality || row.flags & FAULTED != 0;
         if row.flags & FAULTED != 0 {
-            row.flags &= !FAULTED;
             self.faults.remove(&slot);
         }
+        row.flags &= !(FAULTED | QUIET);
         row.quality = quality;
         row.time = if time == 0 { now.unix } else { time };
         if quality != Quality::Bad
@@ -291,8 +273,10 @@ impl Columns {
     pub(crate) fn fault(&mut self, slot: Slot, fault: PointFault, time: i64, now: Now, out: &mut Vec<Change>) {
         let Some(row) = self.rows.get_mut(slot.0 as usize) else { return };
         row.quality = Quality::Bad;
-        row.time = if time == 0 { now.unix } else { time };
-        row.flags |= FAULTED;
+        if row.flags & EVENT == 0 {
+            row.time = if time == 0 { now.unix } else { time }; // of an event it stays that of the last
+        }
+        row.flags = row.flags & !QUIET | FAULTED;
         let fault = bounded(fault);
         if self.faults.get(&slot) == Some(&fault) {
             return;
@@ -317,6 +301,9 @@ impl Columns {
             if !self.tells {
                 return;
             }
+        }
+        if row.flags & (EVENT | STOOD) == EVENT | STOOD {
+            return self.unsettle(slot, UNTOLD);
         }
         let Some(change) = value.and_then(|value| self.change(slot, row, value)) else { return };
         if row.flags & EVENT != 0 {

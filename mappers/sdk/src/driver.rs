@@ -250,12 +250,14 @@ pub struct Point<'a, A> {
     pub name: &'a str,
     /// `binding.<NAME>`.
     pub address: &'a A,
-    /// False: it is only written, and never in `due`.
+    /// False: it is only written, and never in `due`. An event is readable too, and told by pushes alone.
     pub readable: bool,
     /// False: it is only read.
     pub writable: bool,
-    /// Each value of it is something that happened, and counts. What a read finds again and again is none, nor is what stood there
-    /// before somebody listened: a driver that cannot tell says [`pushes`](crate::Port::pushes) and leaves it out of its plans.
+    /// Each value of it is something that happened, and counts. It is never in `due`, and what a read says of it is ignored: a driver says
+    /// [`pushes`](crate::Port::pushes) or [`hears`](crate::Port::hears) of it when it is attached, and pushes what happens; where it cannot, the
+    /// point says so by itself. What stood there before somebody listened is [`stood`](crate::Samples::stood), and a fault that is
+    /// over without another event is [`quiet`](crate::Port::quiet).
     pub event: bool,
     /// When it is read.
     pub interval: Interval,

@@ -1,6 +1,10 @@
 //! Where the runtime leaves the newest state of each device, and where reporter, local API and command line read it.
+mod past;
+pub use past::{Happening, Missed};
+
 use crate::{Snapshot, snapshot::same_device};
-use pollux_crds::{DeviceStatus, EffectiveDevice, SliceChannel, Value};
+use past::Past;
+use pollux_crds::{DeviceStatus, EffectiveDevice, SliceChannel};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -28,19 +32,6 @@ impl DeviceView {
     }
 }
 
-/// Something that happened at a device: a value of a property of kind Event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Happening {
-    /// Where.
-    pub device: Arc<EffectiveDevice>,
-    /// At which of its properties.
-    pub property: String,
-    /// What.
-    pub value: Value,
-    /// Unix ms: the device's own where it has one, else when it arrived.
-    pub time_ms: i64,
-}
-
 /// What listeners hear.
 #[derive(Debug, Clone)]
 pub enum Word {
@@ -50,7 +41,7 @@ pub enum Word {
     Happened(Arc<Happening>),
 }
 
-/// Latest state only, and what happens for those who listen when it does: bounded by the number of devices, whoever reads it or does not.
+/// Latest state, and the last of what happened: bounded by the number of devices, whoever reads it or does not.
 #[derive(Debug)]
 pub struct Hub {
     inner: Mutex<Inner>,
@@ -63,6 +54,7 @@ struct Inner {
     released: BTreeSet<String>,
     releases: u64,
     channels: Vec<SliceChannel>,
+    past: Past,
 }
 
 impl Default for Hub {
@@ -85,12 +77,22 @@ impl Hub {
         let view = Arc::new(DeviceView { device: device.clone(), snapshot, version });
         inner.devices.insert(device.uid.clone(), view.clone());
         self.version.send_replace(version);
-        drop(inner);
+        // Before anything else is published, for who comes back names the last that it heard, and is told what came later.
         self.news.send(Word::Device(view)).ok(); // nobody listens: nothing is lost, the state stands in the map
     }
-    /// Something happened: told to those who listen now, and kept for nobody.
+    /// Something happened: told to those who listen now, and kept for a while for those who do not.
     pub fn happened(&self, happening: Happening) {
-        self.news.send(Word::Happened(Arc::new(happening))).ok(); // nobody listens
+        let mut inner = self.lock();
+        let kept = inner.past.keep(happening);
+        self.news.send(Word::Happened(kept)).ok(); // nobody listens
+    }
+    /// How many things happened by now.
+    pub fn happenings(&self) -> u64 {
+        self.lock().past.count()
+    }
+    /// What happened after so many, as far as it is kept.
+    pub fn since(&self, count: u64) -> Missed {
+        self.lock().past.since(count)
     }
     /// The device is no longer driven here; nothing of it is under way on the wire.
     pub fn release(&self, uid: &str) {

@@ -38,7 +38,7 @@ mod written;
 pub use app::{App, Exit, Out, Screen, Stopped, run};
 pub use arbiter::{Arbiter, Hold, Outcome, Plan, Work};
 pub use call::Call;
-pub use columns::{Change, Columns, Fresh};
+pub use columns::{Change, Columns, Fresh, Quiet, Standing};
 pub use config::{NodeConfig, Origin, Refusal};
 pub use control::{Control, ControlError, Request, control};
 pub use driver::{Done, Exchange, Interval, Knowledge, Link, Point, Precision, Protocol, Slot};
@@ -48,7 +48,7 @@ pub use engine::{
 };
 pub use fault::{ConfigError, DriverError, ErrorKind, Fault, PointFault};
 pub use figures::Figures;
-pub use hub::{DeviceView, Happening, Hub, Word};
+pub use hub::{DeviceView, Happening, Hub, Missed, Word};
 pub use limits::{Cx, Job, Limits, LinkCounters};
 pub use load::Load;
 pub use outbox::{Connected, Known, LinkState, News, Status, Telemetry, TelemetryOut, telemetry};

@@ -1,5 +1,5 @@
 //! How news leave the engine. Nobody who is slow here can stop the wire.
-use crate::{Change, DeviceKey, ErrorKind, Figures, Knowledge, Load};
+use crate::{Change, DeviceKey, ErrorKind, Figures, Knowledge, Load, Standing};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{
@@ -59,8 +59,10 @@ pub struct News {
     pub numbers: Figures,
     /// Every other point whose value or quality changed.
     pub changes: Vec<Change>,
-    /// What happened at points of kind Event, each in its order; there is nothing of them in the two above but where this was too much.
+    /// What happened at points of kind Event, each in its order; there is nothing of them in the two above.
     pub happened: Vec<Change>,
+    /// How they stand when all of that was told, where it is none of it.
+    pub standing: Standing,
     /// The first reading after a write of each point written, changed or not: what a write is verified by. It may name
     /// a point again that stands above, then both are equal or this one is newer.
     pub confirmed: Vec<Change>,
@@ -70,9 +72,14 @@ pub struct News {
 
 impl News {
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { link, load, connected, numbers, changes, happened, confirmed, known } = self;
+        let Self { link, load, connected, numbers, changes, happened, standing, confirmed, known } = self;
         let quiet = link.is_none() && load.is_none() && connected.is_empty() && known.is_empty();
-        quiet && happened.is_empty() && numbers.is_empty() && changes.is_empty() && confirmed.is_empty()
+        quiet
+            && happened.is_empty()
+            && standing.is_empty()
+            && numbers.is_empty()
+            && changes.is_empty()
+            && confirmed.is_empty()
     }
 }
 

@@ -1,10 +1,13 @@
 //! How values reach the engine: `Samples` from an exchange, `Port` from a push.
+mod samples;
+pub use samples::Samples;
+pub(crate) use samples::{Other, Said};
+
 use crate::{
     PointFault, Slot, Value,
-    value::{Kind, join, split},
+    value::{Kind, split},
 };
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -29,99 +32,6 @@ pub(crate) struct Number {
     pub slot: Slot,
     pub kind: Kind,
     pub quality: Quality,
-}
-
-/// Text, bytes, JSON, or a fault.
-#[derive(Debug, Clone)]
-pub(crate) struct Other {
-    /// So many numbers stand before it where it is kept.
-    pub after: usize,
-    pub slot: Slot,
-    pub quality: Quality,
-    pub time: i64,
-    /// The protocol's word for why it is Uncertain.
-    pub reason: Option<Cow<'static, str>>,
-    pub value: Result<Value, PointFault>,
-}
-
-/// Values of one exchange. Reused by the engine: no allocation once it has grown. One point may have several (events).
-#[derive(Debug, Default)]
-pub struct Samples {
-    pub(crate) numbers: Vec<Number>,
-    pub(crate) others: Vec<Other>,
-}
-
-impl Samples {
-    /// Empties it and keeps its memory.
-    pub fn clear(&mut self) {
-        self.numbers.clear();
-        self.others.clear();
-    }
-    /// A good value, of now.
-    #[inline]
-    pub fn put(&mut self, slot: Slot, value: impl Into<Value>) {
-        self.put_at(slot, value, 0, Quality::Good);
-    }
-    /// `time`: Unix ms of the device; 0: stamped by the engine.
-    #[inline]
-    pub fn put_at(&mut self, slot: Slot, value: impl Into<Value>, time: i64, quality: Quality) {
-        match split(value.into()) {
-            Ok((kind, bits)) => self.numbers.push(Number { bits, time, slot, kind, quality }),
-            Err(value) => {
-                let after = self.numbers.len();
-                self.others.push(Other { after, slot, quality, time, reason: None, value: Ok(value) });
-            }
-        }
-    }
-    /// The same of one that is not Good, in the protocol's word for why (`UncertainLastUsableValue`).
-    pub fn put_with(
-        &mut self,
-        slot: Slot,
-        value: impl Into<Value>,
-        time: i64,
-        quality: Quality,
-        reason: impl Into<Cow<'static, str>>,
-    ) {
-        if quality == Quality::Good {
-            return self.put_at(slot, value, time, quality);
-        }
-        let (after, reason) = (self.numbers.len(), Some(reason.into()));
-        self.others.push(Other { after, slot, quality, time, reason, value: Ok(value.into()) });
-    }
-    /// The device has no value for this point, and says why.
-    pub fn fault(&mut self, slot: Slot, fault: PointFault) {
-        self.fault_at(slot, fault, 0);
-    }
-    /// `time`: Unix ms of the device; 0: stamped by the engine.
-    pub fn fault_at(&mut self, slot: Slot, fault: PointFault, time: i64) {
-        let after = self.numbers.len();
-        self.others.push(Other { after, slot, quality: Quality::Bad, time, reason: None, value: Err(fault) });
-    }
-    /// Without those of other slots.
-    fn keep(&mut self, own: impl Fn(Slot) -> bool) {
-        if self.numbers.iter().all(|number| own(number.slot)) {
-            return self.others.retain(|other| own(other.slot));
-        }
-        for other in &mut self.others {
-            other.after = self.numbers.iter().take(other.after).filter(|number| own(number.slot)).count();
-        }
-        self.numbers.retain(|number| own(number.slot));
-        self.others.retain(|other| own(other.slot));
-    }
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.numbers.len() + self.others.len()
-    }
-    /// There are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-    /// What was put, numbers first. For tests of a driver, and for commands that read once.
-    pub fn readings(&self) -> impl Iterator<Item = (Slot, Result<Value, PointFault>, Quality)> {
-        let numbers =
-            self.numbers.iter().filter_map(|n| join(n.kind, n.bits).map(|value| (n.slot, Ok(value), n.quality)));
-        numbers.chain(self.others.iter().map(|o| (o.slot, o.value.clone(), o.quality)))
-    }
 }
 
 /// What one unit said without a break: up to so many of all numbers, and so many of the others.
@@ -229,7 +139,8 @@ impl Port {
         }
     }
     /// This point will be pushed no longer, for its subscription was refused or lost: it is polled again, at once and then in
-    /// its interval. The newer of this, [`pushes`](Self::pushes) and [`hears`](Self::hears) counts.
+    /// its interval. The newer of this, [`pushes`](Self::pushes) and [`hears`](Self::hears) counts. An event is not polled: it is Bad
+    /// until it is pushed again.
     pub fn polls(&self, slot: Slot) {
         if self.owns(slot) {
             self.word(|cell| {
@@ -282,14 +193,17 @@ impl Port {
     pub fn put_at(&self, slot: Slot, value: impl Into<Value>, time: i64, quality: Quality) -> bool {
         match split(value.into()) {
             Ok((kind, bits)) => self.offer(slot, Ok(Number { bits, time, slot, kind, quality })),
-            Err(value) => {
-                self.offer(slot, Err(Other { after: 0, slot, quality, time, reason: None, value: Ok(value) }))
-            }
+            Err(value) => self.offer(slot, Err(Other { time, ..Other::new(slot, quality, Said::Value(value)) })),
         }
     }
     /// The device has no value for this point, and says why.
     pub fn fault(&self, slot: Slot, fault: PointFault) -> bool {
-        self.offer(slot, Err(Other { after: 0, slot, quality: Quality::Bad, time: 0, reason: None, value: Err(fault) }))
+        self.offer(slot, Err(Other::new(slot, Quality::Bad, Said::Fault(fault))))
+    }
+    /// Nothing is wrong with a point of kind Event, and nothing happened: a fault that was told of it before is over, and what it said last
+    /// stands. It says nothing of other points.
+    pub fn quiet(&self, slot: Slot) -> bool {
+        self.offer(slot, Err(Other::new(slot, Quality::Good, Said::Quiet)))
     }
     /// The device said it is there (availability topic, radio seen, session healed). Only the newest of `up` and `down`
     /// counts.

@@ -1,6 +1,10 @@
+//! The local API, as its callers see it.
+#[path = "api_tests/listen.rs"]
+mod listen;
+
 use super::{routes::router, *};
 use crate::{
-    ControlError, Happening, Request as Asked, control,
+    ControlError, Request as Asked, control,
     report::testing::{device, property, status},
 };
 use axum::{
@@ -205,92 +209,6 @@ async fn probes_tell_living_from_ready() {
     assert_eq!(bench.problem(Method::GET, "/readyz").await, (503, "no configuration yet".into()));
     bench.ready.send_replace(true);
     assert_eq!(bench.ask(Method::GET, "/readyz").await.0, StatusCode::OK);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_listener_hears_how_things_stand_then_every_change_then_that_a_device_is_gone() {
-    let bench = Bench::new();
-    bench.hub.publish(&device("a", 1), status(1.0, "True").into());
-    let mut listener = bench.listen(None).await;
-    assert_eq!(listener.told().await, ("device device-a".into(), json!(1.0)));
-    for value in [2.0, 3.0] {
-        bench.hub.publish(&device("a", 1), status(value, "True").into());
-    }
-    bench.hub.publish(&device("b", 1), status(4.0, "True").into());
-    assert_eq!(listener.told().await, ("device device-a".into(), json!(2.0)));
-    assert_eq!(listener.told().await, ("device device-a".into(), json!(3.0)));
-    assert_eq!(listener.told().await, ("device device-b".into(), json!(4.0)));
-    bench.hub.release("a");
-    bench.hub.forget_released(&[]); // as with files, where nobody waits for it
-    assert_eq!(listener.told().await, ("gone device-a".into(), Json::Null));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_listener_hears_each_event_once_also_those_equal_to_the_one_before() {
-    let bench = Bench::new();
-    let press = |time_ms| Happening {
-        device: device("a", 1),
-        property: "button".into(),
-        value: json!("press").into(),
-        time_ms,
-    };
-    bench.hub.happened(press(1)); // nobody listens
-    bench.hub.publish(&device("a", 1), status(1.0, "True").into());
-    let mut listener = bench.listen(None).await;
-    listener.told().await;
-    (2000..2003).for_each(|time| bench.hub.happened(press(time)));
-    for time in ["1970-01-01T00:00:02Z", "1970-01-01T00:00:02.001Z", "1970-01-01T00:00:02.002Z"] {
-        let (event, id, data) = listener.next().await;
-        let metadata = json!({"namespace": "plant", "name": "device-a", "uid": "a"});
-        let wanted = json!({"metadata": metadata, "property": "button", "value": "press", "time": time});
-        assert_eq!((event.as_str(), id.as_str(), data), ("event", "", wanted), "no id: nobody hears it again");
-    }
-    bench.hub.publish(&device("a", 1), status(2.0, "True").into());
-    assert_eq!(listener.told().await, ("device device-a".into(), json!(2.0)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_listener_that_comes_back_hears_only_what_it_missed() {
-    let bench = Bench::new();
-    for uid in ["a", "b"] {
-        bench.hub.publish(&device(uid, 1), status(1.0, "True").into());
-    }
-    let mut listener = bench.listen(None).await;
-    listener.next().await;
-    let (_, last, _) = listener.next().await;
-    drop(listener);
-    bench.hub.publish(&device("a", 1), status(2.0, "True").into());
-    let mut again = bench.listen(Some(&last)).await;
-    assert_eq!(again.told().await, ("device device-a".into(), json!(2.0)));
-    let mut of_another_process = bench.listen(Some("0-999")).await;
-    assert_eq!(of_another_process.told().await, ("device device-b".into(), json!(1.0)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_listener_that_falls_behind_is_told_and_hears_the_newest() {
-    let bench = Bench::new();
-    bench.hub.publish(&device("a", 1), status(0.0, "True").into());
-    let mut listener = bench.listen(None).await;
-    listener.told().await;
-    for value in 1..=3000 {
-        bench.hub.publish(&device("a", 1), status(f64::from(value), "True").into());
-    }
-    assert_eq!(listener.next().await.0, "lagged");
-    assert_eq!(listener.told().await, ("device device-a".into(), json!(3000.0)));
-    bench.hub.publish(&device("a", 1), status(-1.0, "True").into());
-    assert_eq!(listener.told().await, ("device device-a".into(), json!(-1.0)), "nothing older, and nothing twice");
-}
-
-#[tokio::test(start_paused = true)]
-async fn listeners_are_bounded_and_give_their_place_back() {
-    let bench = Bench::new();
-    let mut listeners = vec![];
-    for _ in 0..LISTENERS {
-        listeners.push(bench.listen(None).await);
-    }
-    assert_eq!(bench.problem(Method::GET, "/v1/events").await.0, 503);
-    listeners.pop();
-    bench.listen(None).await;
 }
 
 #[tokio::test(start_paused = true)]

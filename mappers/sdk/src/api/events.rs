@@ -1,7 +1,8 @@
 //! `/v1/events`: every change as it is published and each event of a device, by server-sent events. A listener first hears how each device stands, so that it needs no
-//! other request; one that falls behind is told so, and hears it again. One that comes back names the last event it saw.
+//! other request; one that falls behind hears that again. One that comes back names the last event it saw, and is told what changed and what happened since: each
+//! event of a device once, and how many there were that are kept no longer.
 use super::Api;
-use crate::{DeviceView, Happening, Word, snapshot::timestamp};
+use crate::{DeviceView, Happening, Missed, Word, snapshot::timestamp};
 use axum::response::{
     IntoResponse, Response,
     sse::{Event, KeepAlive, Sse},
@@ -29,6 +30,10 @@ struct Listener {
     news: broadcast::Receiver<Word>,
     version: watch::Receiver<u64>,
     queue: VecDeque<Item>,
+    /// How many events of devices it was told, or need not be.
+    told: u64,
+    /// What stands in the id of what it is sent next: versions of devices, and events of devices.
+    seen: Seen,
     /// Devices it has heard of, by uid, with the version heard last.
     heard: BTreeMap<String, (u64, String, String)>,
     /// How many devices had been let go of when it was last looked who is gone.
@@ -39,16 +44,36 @@ struct Listener {
 enum Item {
     Device(Arc<DeviceView>),
     Happened(Arc<Happening>),
-    Gone { uid: String, namespace: String, name: String },
-    Lagged(u64),
+    Gone {
+        uid: String,
+        namespace: String,
+        name: String,
+    },
+    /// So many events of devices, up to that number, are kept no longer.
+    Lagged {
+        lost: u64,
+        by: u64,
+    },
+}
+
+/// What a listener has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Seen {
+    version: u64,
+    happenings: u64,
 }
 
 pub(super) fn stream(api: &Api, last_seen: Option<&str>, place: OwnedSemaphorePermit) -> Response {
     let (news, version) = (api.hub.news(), api.hub.watch()); // before the snapshot, so that nothing falls between
     let (queue, heard, end) = (VecDeque::new(), BTreeMap::new(), Instant::now() + LIFE);
     let releases = api.hub.releases();
-    let mut listener = Listener { api: api.clone(), news, version, queue, heard, releases, end, _place: place };
-    listener.snapshot(seen_version(last_seen, api.boot));
+    // One that comes for the first time hears what happens from now on.
+    let seen = seen(last_seen, api.boot).unwrap_or_else(|| Seen { version: 0, happenings: api.hub.happenings() });
+    let told = seen.happenings.min(api.hub.happenings());
+    let mut listener =
+        Listener { api: api.clone(), news, version, queue, told, seen, heard, releases, end, _place: place };
+    listener.catch_up(false);
+    listener.snapshot(seen.version);
     let events = stream::unfold(listener, |mut listener| async move {
         let event = listener.next().await?;
         Some((Ok::<_, Infallible>(event), listener))
@@ -56,13 +81,13 @@ pub(super) fn stream(api: &Api, last_seen: Option<&str>, place: OwnedSemaphorePe
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
-/// `boot-version`; one of another process means nothing here.
-fn seen_version(id: Option<&str>, boot: u64) -> u64 {
-    let parse = |id: &str| {
-        let (of, version) = id.split_once('-')?;
-        (u64::from_str_radix(of, 16).ok()? == boot).then(|| version.parse().ok())?
-    };
-    id.and_then(parse).unwrap_or(0)
+/// `boot-version-happenings`. Of another process it says that nothing of this one was heard; None: it is no id.
+fn seen(id: Option<&str>, boot: u64) -> Option<Seen> {
+    let mut parts = id?.split('-');
+    let of = u64::from_str_radix(parts.next()?, 16).ok()?;
+    let [version, happenings] = [parts.next()?.parse().ok()?, parts.next()?.parse().ok()?];
+    let whole = parts.next().is_none();
+    whole.then(|| if of == boot { Seen { version, happenings } } else { Seen::default() })
 }
 
 impl Listener {
@@ -80,10 +105,10 @@ impl Listener {
                 () = tokio::time::sleep_until(self.end) => return None,
                 news = self.news.recv() => match news {
                     Ok(Word::Device(view)) => self.take(view),
-                    Ok(Word::Happened(happening)) => self.queue.push_back(Item::Happened(happening)),
-                    Err(broadcast::error::RecvError::Lagged(lost)) => {
-                        self.queue.push_back(Item::Lagged(lost));
+                    Ok(Word::Happened(happening)) => self.happened(happening),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {
                         self.news = self.news.resubscribe(); // what is older than the snapshot is of no use
+                        self.catch_up(true);
                         self.snapshot(0);
                     }
                     Err(broadcast::error::RecvError::Closed) => return None,
@@ -102,6 +127,23 @@ impl Listener {
         views.sort_by_key(|view| view.version);
         self.look_for_gone();
         self.queue.extend(views.into_iter().map(Item::Device));
+    }
+    /// What happened that it was not told, as far as it is kept. `behind`: of devices it was not told how they were in between.
+    fn catch_up(&mut self, behind: bool) {
+        let Missed { kept, lost } = self.api.hub.since(self.told);
+        self.told += lost;
+        if behind || lost > 0 {
+            self.queue.push_back(Item::Lagged { lost, by: self.told });
+        }
+        for happening in kept {
+            self.happened(happening);
+        }
+    }
+    fn happened(&mut self, happening: Arc<Happening>) {
+        if happening.number > self.told {
+            self.told = happening.number;
+            self.queue.push_back(Item::Happened(happening));
+        }
     }
     /// News published while the snapshot was taken may stand in both.
     fn take(&mut self, view: Arc<DeviceView>) {
@@ -126,24 +168,32 @@ impl Listener {
         let (namespace, name) = (view.device.namespace.clone(), view.device.name.clone());
         self.heard.insert(view.device.uid.clone(), (view.version, namespace, name));
     }
-    fn event(&self, item: Item) -> Option<Event> {
+    /// With an id only where something is counted by it: what was heard before it was heard.
+    fn event(&mut self, item: Item) -> Option<Event> {
         match item {
             Item::Device(view) => {
-                let id = format!("{:x}-{}", self.api.boot, view.version);
-                Event::default().event("device").id(id).json_data(self.api.object(&view)).ok()
+                self.seen.version = view.version;
+                Event::default().event("device").id(self.id()).json_data(self.api.object(&view)).ok()
             }
             Item::Happened(happening) => {
-                let Happening { device, property, value, time_ms } = &*happening;
-                let metadata = json!({"namespace": device.namespace, "name": device.name, "uid": device.uid});
+                let Happening { number, namespace, name, uid, property, value, time_ms } = &*happening;
+                self.seen.happenings = *number;
+                let metadata = json!({"namespace": namespace, "name": name, "uid": uid});
                 let time = timestamp(*time_ms);
                 let data = json!({"metadata": metadata, "property": property, "value": value, "time": time});
-                Event::default().event("event").json_data(data).ok()
+                Event::default().event("event").id(self.id()).json_data(data).ok()
             }
             Item::Gone { uid, namespace, name } => {
                 let metadata = json!({"namespace": namespace, "name": name, "uid": uid});
                 Event::default().event("gone").json_data(json!({"metadata": metadata})).ok()
             }
-            Item::Lagged(lost) => Event::default().event("lagged").json_data(json!({"lost": lost})).ok(),
+            Item::Lagged { lost, by } => {
+                self.seen.happenings = by;
+                Event::default().event("lagged").id(self.id()).json_data(json!({"lost": lost})).ok()
+            }
         }
+    }
+    fn id(&self) -> String {
+        format!("{:x}-{}-{}", self.api.boot, self.seen.version, self.seen.happenings)
     }
 }

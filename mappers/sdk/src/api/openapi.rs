@@ -163,9 +163,10 @@ fn about() -> Json {
 const EVENTS: &str = "First an event `device` for each device, then one for each change; its data is the Device. `event`: \
     something happened at a property of kind Event: each one, also those equal to the one before, and none a second time; its data holds the \
     metadata, `property`, `value` and `time`. `gone`: the \
-    device is no longer driven here; its data holds the metadata. `lagged`: the listener was too slow, some events may be lost, and `device` follows for \
-    each device anew. With Last-Event-ID only what changed since then is told first; \
-    of a device that went in between nothing is told.";
+    device is no longer driven here; its data holds the metadata. `lagged`: the listener was too slow or away for too long; `device` follows for \
+    each device whose changes it was not told, and so does each `event` that is kept; how many of those are lost is `lost` in its data. The last \
+    4096 are kept, 4 MiB at most, until the mapper ends. With Last-Event-ID what changed and what happened since then is told first; without, \
+    nothing that happened before. Of a device that went in between nothing is told.";
 
 type Answer = (&'static str, Json);
 

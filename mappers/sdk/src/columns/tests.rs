@@ -1,4 +1,5 @@
 use super::*;
+use crate::port::{Other, Said};
 
 fn add(columns: &mut Columns, device: u64, points: usize) -> (Slot, u16) {
     let (base, generation, _) = columns.add(DeviceKey(device), vec![false; points].into_iter()).expect("room");
@@ -54,10 +55,47 @@ fn each_event_is_told_also_one_equal_to_that_before_and_what_there_is_no_room_fo
     let (mut numbers, mut others) = (Figures::default(), vec![]);
     columns.take_dirty(9, &mut numbers, &mut others);
     (0..5000).for_each(|press| drop(tell(&mut columns, base, press)));
-    assert_eq!((columns.take_missed(), columns.take_missed(), columns.dirty()), (5000 - 4096, 0, 1));
-    let all = columns.take_happened(9999);
-    assert_eq!((all.len(), &all[4095].value), (4096, &Ok(Value::Uint(4095))), "the oldest, in order");
-    columns.take_dirty(9, &mut numbers, &mut others);
-    let newest = numbers.changes().last().expect("the newest state");
-    assert_eq!((newest.point, newest.value), (0, Ok(Value::Uint(4999))));
+    assert_eq!((columns.take_missed(), columns.take_missed(), columns.dirty()), (5000 - 4096, 0, 0));
+    let first = columns.take_happened(4000);
+    assert_eq!((first.len(), &first[3999].value), (4000, &Ok(Value::Uint(3999))), "the oldest, in order");
+    assert!(columns.take_standing(9).is_empty(), "what is older comes first, or it would be taken for the newest");
+    tell(&mut columns, base, 5000); // there is room again
+    let rest = columns.take_happened(9999);
+    assert_eq!((rest.len(), &rest[96].value), (97, &Ok(Value::Uint(5000))));
+    let Standing { stood, quiet } = columns.take_standing(9);
+    assert_eq!(stood.iter().map(|c| (c.point, c.value.clone())).collect::<Vec<_>>(), [(0, Ok(Value::Uint(5000)))]);
+    assert_eq!((quiet, columns.take_standing(9).is_empty()), (vec![], true));
+}
+
+#[test]
+fn what_stood_there_and_what_is_well_again_is_told_after_what_happened_and_is_none_of_it() {
+    let mut columns = Columns::new(Instant::now(), false);
+    let (base, generation, _) = columns.add(DeviceKey(1), [true].into_iter()).expect("room");
+    let fault = || PointFault::new(ErrorKind::Protocol, "malformed");
+    let say = |columns: &mut Columns, said: Said, time| {
+        let (now, quality) = (columns.now(), Quality::Good);
+        columns.ingest_other(Other { time, ..Other::new(base, quality, said) }, now, &mut vec![]);
+    };
+    let well = Quiet { device: DeviceKey(1), point: 0, generation };
+    say(&mut columns, Said::Quiet, 0);
+    assert!(columns.take_standing(9).is_empty(), "nothing was wrong");
+    say(&mut columns, Said::Stood(5_u64.into()), 77);
+    assert!(!columns.has_happened());
+    let standing = columns.take_standing(9);
+    let stood: Vec<_> = standing.stood.iter().map(|c| (c.time, c.value.clone())).collect();
+    assert_eq!((stood, standing.quiet), (vec![(77, Ok(Value::Uint(5)))], vec![]));
+    say(&mut columns, Said::Value(6_u64.into()), 78);
+    say(&mut columns, Said::Fault(fault()), 79);
+    say(&mut columns, Said::Quiet, 80);
+    let happened: Vec<_> = columns.take_happened(9).into_iter().map(|c| c.value).collect();
+    assert_eq!(happened, [Ok(Value::Uint(6)), Err(fault())]);
+    assert_eq!(columns.take_standing(9), Standing { stood: vec![], quiet: vec![well] });
+    assert_eq!(columns.reading(base).map(|c| (c.time, c.value)), Some((78, Ok(Value::Uint(6)))), "the last stands");
+    say(&mut columns, Said::Fault(fault()), 81);
+    assert_eq!(columns.take_happened(9).len(), 1, "the same fault is told again");
+    say(&mut columns, Said::Stood(7_u64.into()), 82);
+    let standing = columns.take_standing(9);
+    assert_eq!((standing.stood[0].value.clone(), standing.quiet), (Ok(Value::Uint(7)), vec![]));
+    columns.remove(DeviceKey(1), generation);
+    assert!(columns.take_standing(9).is_empty());
 }

@@ -103,6 +103,7 @@ impl<P: Protocol> Engine<P> {
         self.supplant(device, Next::Nothing, "the device was removed");
     }
     fn supplant(&mut self, device: usize, next: Next<P>, why: &'static str) {
+        self.drain(); // what happened by now, happened
         let why = PointFault::new(ErrorKind::Config, why);
         for order in self.arbiter.withdraw(|u, _| u == device) {
             order.not_sent(why.clone());
@@ -188,7 +189,8 @@ impl<P: Protocol> Engine<P> {
             generation,
             prepared: 1,
             fresh,
-            readable: spec.points.iter().map(|p| p.readable).collect(),
+            readable: spec.points.iter().map(|p| p.readable && !p.event).collect(),
+            events: (0..).zip(spec.points.iter()).filter(|(_, p)| p.event).map(|(point, _)| (point, false)).collect(),
             read_groups,
             timeout: spec.timeout.clamp(TIMEOUT.0, TIMEOUT.1),
             epoch: 0,
@@ -230,10 +232,10 @@ pub(crate) fn as_driver_sees<'a, A>(
     points.iter().zip(base.0..).zip(intervals).map(point).collect()
 }
 
-/// Points by interval; what is only written is in none.
+/// Points by interval; what is only written is in none, nor are events: they are not read.
 pub(crate) fn groups<A>(points: &[PointSpec<A>], intervals: Vec<Interval>) -> Vec<(Interval, Vec<u32>)> {
     let mut groups: BTreeMap<Interval, Vec<u32>> = BTreeMap::new();
-    for ((_, interval), i) in points.iter().zip(intervals).zip(0..).filter(|((p, _), _)| p.readable) {
+    for ((_, interval), i) in points.iter().zip(intervals).zip(0..).filter(|((p, _), _)| p.readable && !p.event) {
         groups.entry(interval).or_default().push(i);
     }
     groups.into_iter().collect()

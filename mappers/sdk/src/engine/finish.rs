@@ -77,7 +77,10 @@ impl<P: Protocol> Engine<P> {
                 self.confirm(device, &exchange.points, sequence);
                 self.was_read(device, &exchange.points, sequence);
             }
-            Work::Attach { .. } if verdict.outcome != Outcome::Device => self.plan_asks(device),
+            Work::Attach { .. } if verdict.outcome != Outcome::Device => {
+                self.miss_events(device);
+                self.plan_asks(device);
+            }
             Work::Detach { .. } => self.postpone_asks(device),
             Work::Attach { .. } | Work::Read { .. } | Work::Write { .. } => {}
         }
@@ -114,7 +117,9 @@ impl<P: Protocol> Engine<P> {
         }
         // A driver's slip must not reach its neighbours.
         let overtaken = |slot: Slot| !held.read.is_empty() && held.is_overtaken(slot, sequence);
-        let own = |slot: Slot| held.owns(slot) && !overtaken(slot);
+        let events = &held.events; // what a reading finds of them did not happen
+        let event = |slot: Slot| !events.is_empty() && events.contains_key(&slot.0.wrapping_sub(held.base.0));
+        let own = |slot: Slot| held.owns(slot) && !overtaken(slot) && !event(slot);
         if let (Work::Read { exchange, .. }, Some(fault)) = (work, fault) {
             for slot in exchange.points.iter().filter_map(|p| held.slot(*p)).filter(|slot| own(*slot)) {
                 self.columns.fault(slot, fault.clone(), 0, now, &mut self.changes);

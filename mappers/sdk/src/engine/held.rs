@@ -20,7 +20,10 @@ pub(super) struct Held<P: Protocol> {
     pub generation: u16,
     pub prepared: u32,
     pub fresh: Fresh,
+    /// By point; an event is not read.
     pub readable: Box<[bool]>,
+    /// Points of kind Event, and whether the driver says that it pushes or hears them.
+    pub events: BTreeMap<u32, bool>,
     /// Points that are read together, whoever asks for one.
     pub read_groups: Vec<Vec<usize>>,
     pub timeout: Duration,

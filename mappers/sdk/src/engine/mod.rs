@@ -2,6 +2,7 @@
 mod asks;
 mod command;
 mod devices;
+mod events;
 mod finish;
 mod held;
 mod known;
@@ -215,6 +216,7 @@ impl<P: Protocol> Engine<P> {
     }
     /// No link: whatever waits is answered, every device is down.
     fn unlink(&mut self, fault: &PointFault) {
+        self.drain(); // what came over it by now, came
         self.arbiter.relink(Instant::now());
         self.meter_stops();
         self.stats.slots_used.set(0);

@@ -178,6 +178,7 @@ impl<P: Protocol> Engine<P> {
         if attach {
             held.epoch = epoch;
             held.plan_anew();
+            held.events.values_mut().for_each(|comes| *comes = false);
         }
         if let Work::Attach { waited: Some(waited), .. } = &work {
             let waited = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
@@ -296,12 +297,15 @@ impl<P: Protocol> Engine<P> {
         let base = held.base.0;
         for slot in cell.pushes {
             self.arbiter.unschedule(device, slot.0.wrapping_sub(base));
+            self.event_comes(device, slot, true);
         }
         for slot in cell.hears {
             self.arbiter.overhear(device, slot.0.wrapping_sub(base));
+            self.event_comes(device, slot, true);
         }
         for slot in cell.polls {
             self.arbiter.reschedule(device, slot.0.wrapping_sub(base), Instant::now());
+            self.event_comes(device, slot, false);
         }
         self.columns.alive(cell.alive.into_iter());
         match cell.said {

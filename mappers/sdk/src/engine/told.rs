@@ -68,6 +68,7 @@ impl<P: Protocol> Engine<P> {
         if self.columns.has_happened() {
             news.happened = self.columns.take_happened(MOST);
         }
+        news.standing = self.columns.take_standing(MOST);
         self.stats.lost_pushes.add(self.columns.take_missed());
         self.status.fill(news);
     }

@@ -84,7 +84,7 @@ metrics! {
     ENDPOINT_UTILISATION Gauge "pollux_endpoint_utilisation" ["endpoint"] "Part of the link's time that its polled devices ask for, as their requests are timed; over 0.8 is too much, over 1 cannot be done.";
     ENDPOINT_BUSY Counter "pollux_endpoint_busy_seconds_total" ["endpoint"] "Time with a request under way: its rate is the part of the time that the link is really used.";
     ENDPOINT_PUSHES Counter "pollux_endpoint_pushes_total" ["endpoint"] "Values that came without being polled and were taken in: notifications, samples of subscriptions, what was read of advertisements.";
-    ENDPOINT_LOST_PUSHES Counter "pollux_endpoint_pushes_lost_total" ["endpoint"] "Pushed values that were not taken because the mapper was behind.";
+    ENDPOINT_LOST_PUSHES Counter "pollux_endpoint_pushes_lost_total" ["endpoint"] "Pushed values that were not taken because the mapper was behind; events too that were not told for that, or because their property was edited meanwhile.";
     ENDPOINT_WAITING Gauge "pollux_endpoint_writes_waiting" ["endpoint"] "Writes and commands that wait for their turn.";
     ENDPOINT_IN_FLIGHT Gauge "pollux_endpoint_exchanges_in_flight" ["endpoint"] "Requests under way.";
     ENDPOINT_SLOTS Gauge "pollux_endpoint_slots" ["endpoint"] "Devices that the link connects to at once, as configured or learned; where connections are few.";

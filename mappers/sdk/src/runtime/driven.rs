@@ -1,8 +1,10 @@
 //! One device that is driven: its twin, and where its values stand in the engine.
+mod event;
+pub(super) use event::Told;
+
 use super::{Clock, kept::Kept, points::Points};
 use crate::{
-    Change, Connected, Happening, Knowledge, Known, Layout, PointFault, Precision, Protocol, Quality, Value,
-    WriteReply, Wrote,
+    Change, Connected, Knowledge, Known, Layout, PointFault, Precision, Protocol, Value, WriteReply, Wrote,
     port::Number,
     twin::{Action, Format, Moment, Now, Raw, Twin},
     value::join,
@@ -31,6 +33,8 @@ pub(super) struct Driven<P: Protocol> {
     wiring: u64,
     /// What the disk has of what the driver learned.
     kept: Json,
+    /// The configuration before.
+    before: Option<Box<event::Before>>,
 }
 
 /// A write from its decision to its answer. Positions are those of the layout of that moment.
@@ -96,13 +100,16 @@ impl<P: Protocol> Driven<P> {
             timeout,
             wiring,
             kept,
+            before: None,
         };
         new.twin.configure(new.device.clone(), writes, now);
+        new.hush(now);
         new.twin.known(&knowledge, now);
         new
     }
     /// Another configuration. What is under way is still answered, and still no word on what came after it.
     pub(super) fn renew(&mut self, settings: Settings<P>, writes: Writes, now: Now) {
+        self.relaid(&settings, now);
         let Settings { device, points, layout, timeout, wiring, knowledge } = settings;
         if wiring != self.wiring {
             (self.wiring, self.kept) = (wiring, knowledge.kept.clone());
@@ -213,22 +220,13 @@ impl<P: Protocol> Driven<P> {
         if let Some(told) = self.told.get_mut(point) {
             *told = self.layout.fresh.mark_of(point);
         }
+        self.sample(property, change, asked_at, protocol, now);
+    }
+    fn sample(&mut self, property: usize, change: Change, asked_at: Duration, protocol: &P, now: Now) {
         let Change { quality, reason, time, value, .. } = change;
         let raw = value.map(|value| Raw { value, quality, reason, device_time_ms: time });
         let Self { twin, layout, points, .. } = self;
         twin.sample(property, raw, asked_at, &View { protocol, layout, points }, now);
-    }
-    /// A value of kind Event. None: it is none that is good, or of a configuration that is gone.
-    pub(super) fn happened(&mut self, change: Change, protocol: &P, now: Now) -> Option<Happening> {
-        let position = self.points.property(change.point as usize)?;
-        if change.generation != self.layout.generation {
-            return None;
-        }
-        let good = change.value.is_ok() && change.quality != Quality::Bad;
-        self.changed(change, now.mono, protocol, now);
-        let (value, time_ms) = self.twin.newest(position).filter(|_| good)?;
-        let property = self.device.properties.get(position)?.name.clone();
-        Some(Happening { device: self.device.clone(), property, value, time_ms })
     }
     pub(super) fn connected(&mut self, word: &Connected, now: Now) {
         let fault = || (word.kind.unwrap_or(crate::ErrorKind::Other), word.reason.clone());

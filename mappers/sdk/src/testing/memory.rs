@@ -3,7 +3,7 @@
 use super::{answers, lock};
 use crate::{
     ConfigError, Cx, Done, DriverError, ErrorKind, Exchange, Fault, Instant, Limits, Link, Point, PointFault, Port,
-    Protocol, Samples, Slot, Value, Written,
+    Protocol, Quality, Samples, Slot, Value, Written,
 };
 use std::{
     collections::BTreeMap,
@@ -51,9 +51,20 @@ impl Broker {
     pub fn publish(&self, device: &str, name: &str, value: impl Into<Value>) {
         let value = value.into();
         lock(&self.values).insert((device.into(), name.into()), value.clone());
+        self.at(device, name, |port, slot| port.put(slot, value.clone()));
+    }
+    /// What a device said of it cannot be made out.
+    pub fn spoil(&self, device: &str, name: &str) {
+        self.at(device, name, |port, slot| port.fault(slot, PointFault::new(ErrorKind::Protocol, "malformed")));
+    }
+    /// What it says can be made out again, and nothing happened.
+    pub fn mend(&self, device: &str, name: &str) {
+        self.at(device, name, Port::quiet);
+    }
+    fn at(&self, device: &str, name: &str, say: impl Fn(&Port, Slot) -> bool) {
         if let Some((unit, port)) = lock(&self.subscribers).get(device) {
             for (slot, _) in unit.points.iter().filter(|(_, n)| n == name) {
-                port.put(*slot, value.clone());
+                say(port, *slot);
             }
         }
     }
@@ -190,14 +201,16 @@ impl Link<Memory> for Session {
     async fn attach(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<(), Fault<Error>> {
         self.ask(until).await?;
         lock(&self.broker.subscribed).push((Instant::now(), unit.device.clone()));
+        let mut stands = Samples::default();
         for (slot, name) in &unit.points {
             port.pushes(*slot);
             match self.broker.get(&unit.device, name) {
-                _ if self.broker.refuses(&unit.device, name) => port.fault(*slot, Self::refused()),
-                Some(value) => port.put(*slot, value),
-                None => true, // nothing was ever said of it
-            };
+                _ if self.broker.refuses(&unit.device, name) => stands.fault(*slot, Self::refused()),
+                Some(value) => stands.stood(*slot, value, 0, Quality::Good, None),
+                None => {} // nothing was ever said of it
+            }
         }
+        port.put_all(&mut stands);
         let mut subscribers = lock(&self.broker.subscribers);
         subscribers.insert(unit.device.clone(), (unit.clone(), port));
         let mut most = lock(&self.broker.most);

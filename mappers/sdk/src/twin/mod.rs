@@ -221,6 +221,21 @@ impl Twin {
             }
         }
     }
+    /// Nothing is wrong with a property of kind Event, and nothing happened: what it said last stands.
+    pub fn quiet(&mut self, property: usize, now: Now) {
+        let event = self.device.properties.get(property).is_some_and(pollux_crds::EffectiveProperty::is_event);
+        if let Some(point) = self.points.get_mut(property).filter(|point| event && point.fault().is_some()) {
+            point.quiet();
+            self.grade(property, now.mono);
+            self.wake = Some(now.mono);
+        }
+    }
+    /// What it said last was so since then, which may be long ago.
+    pub(crate) fn happened_at(&mut self, property: usize, unix_ms: i64, now: Now) {
+        if let Some(point) = self.points.get_mut(property) {
+            point.since(unix_ms, now);
+        }
+    }
     /// Whether the device answers. It is read before anything is written. Told again that it does, it was away in between.
     pub fn connected(&mut self, word: Result<(), (ErrorKind, String)>, now: Now) {
         let link = match word {

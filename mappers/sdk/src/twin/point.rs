@@ -226,6 +226,16 @@ impl Point {
             self.fresh_at = self.fresh_at.max(nanos(at));
         }
     }
+    /// Nothing is wrong with it, though nothing was read.
+    pub(super) fn quiet(&mut self) {
+        self.change_rare(|rare| (rare.fault, rare.failed_at) = (None, 0));
+    }
+    /// By the device's own word, unless that is of a time to come.
+    pub(super) fn since(&mut self, unix_ms: i64, now: Now) {
+        if unix_ms > 0 && unix_ms <= now.unix_ms.saturating_add(CLOCK_OFF) {
+            self.since_ms = unix_ms;
+        }
+    }
     /// It is computed of others. True: the value is another one.
     pub(super) fn computed(&mut self, value: Cell, now: Now) -> bool {
         self.made = Made::Value;

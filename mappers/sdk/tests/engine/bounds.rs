@@ -5,7 +5,7 @@ use crate::toys::modbus;
 use pollux_mapper::*;
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 use tokio::time::{sleep, timeout};
 
@@ -16,6 +16,8 @@ pub struct Script {
     detached: AtomicUsize,
     pub reads: AtomicUsize,
     pub values: Mutex<Vec<Value>>,
+    /// Each reading finds values of the first point too.
+    pub beside: AtomicBool,
     pub ports: Mutex<Vec<Port>>,
 }
 pub struct Scripted(Arc<Script>);
@@ -61,7 +63,8 @@ impl Link<Scripted> for Scripted {
     async fn read(&self, unit: &Vec<Slot>, e: &Exchange<()>, _: Instant, out: &mut Samples) -> Result<Done, Fault<X>> {
         sleep(ms(1)).await;
         self.0.reads.fetch_add(e.points.len(), SeqCst);
-        for p in &e.points {
+        let first = self.0.beside.load(SeqCst).then_some(0);
+        for p in first.iter().chain(&e.points) {
             for v in self.0.values.lock().unwrap().iter() {
                 out.put(unit[*p], v.clone());
             }
@@ -185,18 +188,33 @@ async fn integers_are_compared_exactly_and_nan_is_no_value() {
     run.stop().await;
 }
 #[tokio::test(start_paused = true)]
-async fn every_event_of_a_cycle_counts() {
+async fn an_event_is_not_read_and_one_that_is_not_pushed_says_so() {
     let (script, mut run) =
         scripted(vec![PointSpec { event: true, ..point("press", 0, 1000) }, point("state", 1, 1000)]);
     *script.values.lock().unwrap() = vec![Value::Int(1), Value::Int(1), Value::Int(2)];
+    script.beside.store(true, SeqCst); // the driver reads it all the same
     sleep(ms(1_500)).await; // two cycles
-    let (mut all, mut batch) = (vec![], vec![]);
-    while timeout(ms(1), run.telemetry.next(&mut batch)).await.is_ok() {
-        all.append(&mut batch);
-    }
-    let of = |slot| all.iter().filter(|c| c.point == slot).map(|c| c.value.clone().ok()).collect::<Vec<_>>();
-    assert_eq!(of(0), [1, 1, 2, 1, 1, 2].map(|v: i64| Some(Value::Int(v))));
-    assert_eq!(of(1), [1, 2, 1, 2].map(|v: i64| Some(Value::Int(v))));
+    let mut told = async || {
+        let (mut all, mut batch) = (vec![], vec![]);
+        while timeout(ms(1), run.telemetry.next(&mut batch)).await.is_ok() {
+            all.append(&mut batch);
+        }
+        let of = |slot| all.iter().filter(|c| c.point == slot).map(|c| c.value.clone()).collect::<Vec<_>>();
+        (of(0), of(1))
+    };
+    let (press, state) = told().await;
+    assert!(press.len() == 1 && press[0].as_ref().is_err_and(|f| f.text.contains("does not push")), "{press:?}");
+    assert_eq!(state, [1, 2, 1, 2].map(|v: i64| Ok(Value::Int(v))));
+    let port = script.ports.lock().unwrap()[0].clone();
+    port.pushes(Slot(0));
+    port.put(Slot(0), 7.0);
+    port.put(Slot(0), 7.0);
+    sleep(ms(10)).await;
+    assert_eq!(told().await.0, vec![Ok(Value::Float(7.0)); 2], "what is pushed counts, each");
+    port.polls(Slot(0));
+    sleep(ms(3_000)).await;
+    let (press, state) = told().await;
+    assert!(press.len() == 1 && press[0].is_err() && state.len() > 2, "{press:?}");
     run.stop().await;
 }
 #[tokio::test(start_paused = true)]

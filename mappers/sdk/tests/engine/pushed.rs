@@ -68,10 +68,12 @@ async fn what_is_pushed_no_longer_is_read_at_once_and_then_in_its_interval() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_handed_over_whole_and_in_its_order() {
     let (script, mut run) = scripted(vec![PointSpec { event: true, ..point("x", 0, 3_600_000) }]);
-    run.value(0, 0, Some(1.0)).await;
+    run.connected(0, true).await;
     let mut told = vec![];
-    run.telemetry.next(&mut told).await;
+    run.telemetry.next(&mut told).await; // that nobody pushes it
     let port = script.ports.lock().unwrap()[0].clone();
+    port.pushes(Slot(0));
+    sleep(ms(10)).await;
     let mut samples = Samples::default();
     samples.put(Slot(0), 2.0);
     samples.fault(Slot(0), PointFault::new(ErrorKind::Unreachable, "BadNoCommunication"));

@@ -10,12 +10,12 @@ use super::{
     Shared,
     channels::ChannelName,
     compile::Compiled,
-    driven::Driven,
+    driven::{Driven, Told},
     saver::{Attempts, Saved, Saver},
 };
 use crate::{
     Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, Load, News, PointFault, Protocol, Request,
-    Status, WriteReply,
+    Standing, Stats, Status, WriteReply,
     control::CallReply,
     few::Few,
     telemetry,
@@ -125,6 +125,7 @@ struct Endpoint<P: Protocol> {
     resource: String,
     saver: Saver,
     engine: mpsc::Sender<Box<Command<P>>>,
+    counted: Arc<Stats>,
     devices: Few<DeviceKey, Box<Driven<P>>>,
     leaving: Few<DeviceKey, Leaving<P>>,
     waiting: FuturesUnordered<BoxFuture<'static, Ended>>,
@@ -144,12 +145,13 @@ pub(super) async fn run<P: Protocol>(
     mut orders: mpsc::Receiver<Box<Order<P>>>,
 ) -> Result<(), JoinError> {
     let resource = endpoint.to_string();
-    let (commands, engine, mut status, _renews) = start(&shared, endpoint, &resource);
+    let (commands, engine, mut status, _renews, counted) = start(&shared, endpoint, &resource);
     let mut this = Endpoint {
         shared,
         resource,
         saver,
         engine: commands,
+        counted,
         devices: Few::default(),
         leaving: Few::default(),
         waiting: FuturesUnordered::new(),
@@ -163,15 +165,16 @@ pub(super) async fn run<P: Protocol>(
     engine.await
 }
 
-/// An engine at work: how it is told, its task, what it says, and who tells it of other secrets.
-type Running<P> = (mpsc::Sender<Box<Command<P>>>, JoinHandle<()>, Status, Option<AbortOnDropHandle<()>>);
+/// An engine at work: how it is told, its task, what it says, who tells it of other secrets, and what it counts.
+type Running<P> = (mpsc::Sender<Box<Command<P>>>, JoinHandle<()>, Status, Option<AbortOnDropHandle<()>>, Arc<Stats>);
 
 /// Not in `run`: an async function keeps room, as long as it lives, for all that it ever held, an engine too.
 fn start<P: Protocol>(shared: &Arc<Shared<P>>, endpoint: P::Endpoint, resource: &str) -> Running<P> {
     let (telemetry, _) = telemetry(TELEMETRY);
     let named = shared.protocol.secrets(&endpoint);
     let (engine, status) = Engine::new(shared.protocol.clone(), endpoint, telemetry);
-    shared.engines.add(resource, engine.stats());
+    let counted = engine.stats();
+    shared.engines.add(resource, counted.clone());
     let (commands, receiver) = mpsc::channel(COMMANDS);
     let mut vault =
         Vault { named, secrets: shared.secrets.clone(), folder: shared.store.drivers().map(Path::to_owned) };
@@ -179,7 +182,7 @@ fn start<P: Protocol>(shared: &Arc<Shared<P>>, endpoint: P::Endpoint, resource: 
     let ended = engine.run(receiver, cx.clone(), shared.stop.clone()).map(drop);
     // A link that reads no secret has no news of them.
     let renews = vault.reads().then(|| tokio::spawn(vault.renew(cx, commands.downgrade())));
-    (commands, tokio::spawn(ended), status, renews.map(AbortOnDropHandle::new))
+    (commands, tokio::spawn(ended), status, renews.map(AbortOnDropHandle::new), counted)
 }
 
 impl<P: Protocol> Endpoint<P> {
@@ -286,12 +289,15 @@ impl<P: Protocol> Endpoint<P> {
         for change in news.happened {
             let key = change.device;
             if let Some(driven) = self.devices.get_mut(&key) {
-                if let Some(happening) = driven.happened(change, &self.shared.protocol, now) {
-                    self.shared.hub.happened(happening);
+                match driven.happened(change, &self.shared.protocol, now) {
+                    Told::Yes(happening) => self.shared.hub.happened(happening),
+                    Told::Missed => self.counted.lost_pushes.add(1),
+                    Told::None => {}
                 }
                 touched.insert(key);
             }
         }
+        self.stands(news.standing, now, &mut touched);
         self.changed(news.confirmed, true, now, &mut touched);
         for known in &news.known {
             self.known(known, now);
@@ -299,6 +305,20 @@ impl<P: Protocol> Endpoint<P> {
         }
         for key in touched {
             self.settle(key);
+        }
+    }
+    fn stands(&mut self, standing: Standing, now: Now, touched: &mut BTreeSet<DeviceKey>) {
+        for change in standing.stood {
+            if let Some(driven) = self.devices.get_mut(&change.device) {
+                touched.insert(change.device);
+                driven.stood(change, &self.shared.protocol, now);
+            }
+        }
+        for quiet in standing.quiet {
+            if let Some(driven) = self.devices.get_mut(&quiet.device) {
+                driven.quiet(quiet, now);
+                touched.insert(quiet.device);
+            }
         }
     }
     fn changed(&mut self, changes: Vec<Change>, confirmed: bool, now: Now, touched: &mut BTreeSet<DeviceKey>) {

@@ -14,6 +14,26 @@ fn broker(devices: &[&str]) -> Arc<Broker> {
 fn plant(broker: &Arc<Broker>, devices: impl IntoIterator<Item = EffectiveDevice>) -> Plant<Broker> {
     Plant::over(Memory(broker.clone()), broker, config(devices), Store::ephemeral())
 }
+/// With a button that is pressed, and told of in status so often at most, in seconds.
+fn button(every: u64) -> EffectiveDevice {
+    let press = EffectiveProperty {
+        kind: pollux_crds::PropertyKind::Event,
+        stale_after: None,
+        report: EffectiveReport { never: false, deadband: 0.0, min_interval: Span::from_secs(every) },
+        ..property("press", Access::ReadOnly)
+    };
+    let state = EffectiveProperty { stale_after: None, ..property("temperature", Access::ReadOnly) };
+    EffectiveDevice { properties: vec![press, state].into(), ..device("a") }
+}
+fn presses(news: &mut tokio::sync::broadcast::Receiver<crate::Word>) -> Vec<f64> {
+    let words = std::iter::from_fn(|| news.try_recv().ok());
+    words
+        .filter_map(|word| match word {
+            crate::Word::Happened(one) => one.value.0.as_f64(),
+            crate::Word::Device(_) => None,
+        })
+        .collect()
+}
 fn patient(device: EffectiveDevice) -> EffectiveDevice {
     let properties = device.properties.iter().map(|p| EffectiveProperty { stale_after: None, ..p.clone() }).collect();
     EffectiveDevice { properties, ..device }
@@ -116,15 +136,7 @@ async fn a_keep_alive_keeps_values_fresh_and_says_nothing_of_a_write() {
 #[tokio::test(start_paused = true)]
 async fn each_event_is_told_once_status_has_the_last_and_its_time_and_none_grows_stale() {
     let broker = broker(&["a"]);
-    let press = EffectiveProperty {
-        kind: pollux_crds::PropertyKind::Event,
-        stale_after: None,
-        report: EffectiveReport { never: false, deadband: 0.0, min_interval: Span::from_secs(10) },
-        ..property("press", Access::ReadOnly)
-    };
-    let state = EffectiveProperty { stale_after: None, ..property("temperature", Access::ReadOnly) };
-    let properties = vec![press, state].into();
-    let plant = plant(&broker, [EffectiveDevice { properties, ..device("a") }]);
+    let plant = plant(&broker, [button(10)]);
     let status = plant.until("a", reports("temperature", 20.0)).await;
     assert_eq!(status.quality, [].into(), "that nothing was pressed yet is no fault");
     assert!(is(pollux_crds::HEALTHY, "True", "Good")(&status) && !status.reported.contains_key("press"));
@@ -153,5 +165,58 @@ async fn each_event_is_told_once_status_has_the_last_and_its_time_and_none_grows
     times.dedup();
     assert_eq!(times.len(), 3, "the same value has another time: {times:?}");
     assert!(versions <= 6, "{versions} statuses for 12 events, each 10 s at most");
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stood_there_is_in_status_and_did_not_happen_and_a_fault_ends_without_another_event() {
+    let broker = broker(&["a"]);
+    broker.publish("a", "press", 7.0);
+    let plant = plant(&broker, [button(1)]);
+    let mut news = plant.hub.news();
+    let well = |s: &DeviceStatus| reports("press", 7.0)(s) && s.quality.is_empty();
+    let first = plant.until("a", well).await;
+    broker.spoil("a", "press");
+    let bad = |s: &DeviceStatus| s.quality_reason.get("press").is_some_and(|reason| reason == "malformed");
+    plant.until("a", bad).await;
+    broker.mend("a", "press");
+    let then = plant.until("a", well).await;
+    assert_eq!(then.timestamps["press"], first.timestamps["press"], "the last is as old as it is");
+    assert_eq!(presses(&mut news), [0.0; 0]);
+    broker.publish("a", "press", 7.0);
+    plant.pass(seconds(2)).await;
+    assert_eq!(presses(&mut news), [7.0]);
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_while_the_device_is_edited_is_told_where_the_property_stands_and_counted_where_not() {
+    let broker = broker(&["a"]);
+    let plant = plant(&broker, [button(1)]);
+    plant.until("a", reports("temperature", 20.0)).await;
+    let mut news = plant.hub.news();
+    let edited = |generation, change: &dyn Fn(&mut Vec<EffectiveProperty>)| {
+        let mut properties = button(1).properties.to_vec();
+        change(&mut properties);
+        config([EffectiveDevice { properties: properties.into(), generation, ..button(1) }])
+    };
+    let lost = || plant.engines.all().values().map(|engine| engine.stats.lost_pushes.get()).sum::<u64>();
+    // Another property goes, another interval comes: the button stands elsewhere, and is the same.
+    for (generation, edit) in [
+        (5, &(|p: &mut Vec<EffectiveProperty>| p.reverse()) as &dyn Fn(&mut Vec<EffectiveProperty>)),
+        (6, &|p: &mut Vec<EffectiveProperty>| drop(p.pop())),
+    ] {
+        broker.publish("a", "press", 1.0);
+        plant.set(edited(generation, edit));
+        plant.pass(seconds(2)).await;
+        broker.publish("a", "press", 2.0);
+        plant.pass(seconds(2)).await;
+        assert_eq!(presses(&mut news), [1.0, 2.0], "generation {generation}");
+    }
+    assert_eq!(lost(), 0);
+    broker.publish("a", "press", 3.0);
+    plant.set(edited(7, &|p| drop(p.remove(0))));
+    plant.pass(seconds(2)).await;
+    assert_eq!((presses(&mut news).len(), lost()), (0, 1));
     plant.end().await;
 }
