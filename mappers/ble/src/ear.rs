@@ -1,4 +1,6 @@
 //! What is heard of one device in the air, whether it is attached or not: a sensor advertises while it has no connection.
+mod event;
+
 use crate::{
     address::Address,
     advertised::{about_of, data_of, packet_id},
@@ -7,6 +9,7 @@ use crate::{
     radio::Advert,
     unit::{Unit, Whom},
 };
+use event::Health;
 use pollux_ble_codec::{
     Decoded,
     advert::{
@@ -44,6 +47,8 @@ pub(crate) struct Ear {
     last: Vec<Option<Result<Value, PointFault>>>,
     packets: PacketIds,
     presses: Presses,
+    /// By point, where it is an event.
+    health: Vec<Health>,
 }
 
 /// One that has the name, and when it was heard.
@@ -61,10 +66,11 @@ impl Unit {
     /// It is listened to on another link.
     pub(crate) fn listen(&self, key: Option<Key>) {
         let (last, since) = (vec![None; self.items.len()], Some(Instant::now()));
+        let health = vec![Health::Unknown; self.items.len()];
         let mut air = self.air();
         // What is still in the air was heard on the one before.
         let (packets, presses) = (air.packets, std::mem::take(&mut air.presses));
-        *air = Ear { key, since, last, packets, presses, up: self.connects, ..Ear::default() };
+        *air = Ear { key, since, last, packets, presses, health, up: self.connects, ..Ear::default() };
     }
     /// What is heard goes here from now on.
     pub(crate) fn tells(&self, port: &Port) {
@@ -141,6 +147,9 @@ impl Unit {
     fn tell(&self, at: usize, told: Result<Value, PointFault>) {
         let Some(item) = self.items.get(at).filter(|item| item.readable) else { return };
         let mut air = self.air();
+        if let Some(health) = air.health.get_mut(at) {
+            *health = if told.is_ok() { Health::Sound } else { Health::Faulty };
+        }
         if let Some(last) = air.last.get_mut(at) {
             *last = Some(told.clone());
         }
@@ -148,20 +157,6 @@ impl Unit {
         match told {
             Ok(value) => drop(port.put(item.slot, value)),
             Err(fault) => drop(port.fault(item.slot, fault)),
-        }
-    }
-    /// What is advertised of an event. That there is none is no fault.
-    fn happens(&self, at: usize, decoded: Result<Option<Value>, PointFault>, heard: Heard) {
-        match decoded {
-            Ok(None) => self.air().presses.ended(at),
-            Ok(Some(value)) => {
-                let new = self.air().presses.is_new(at, &value, heard, Instant::now());
-                if new {
-                    self.tell(at, Ok(value));
-                }
-            }
-            Err(_) if heard == Heard::Before => {}
-            Err(fault) => self.tell(at, Err(fault)),
         }
     }
     /// `before`: it was advertised before somebody listened.
@@ -179,6 +174,9 @@ impl Unit {
                         match item.decode(data) {
                             told if item.event => {
                                 let heard = if before { Heard::Before } else { Heard::Always };
+                                if told.is_ok() {
+                                    self.heals(at, false);
+                                }
                                 self.happens(at, told.map(Some), heard);
                             }
                             told => self.tell(at, told),
@@ -206,14 +204,19 @@ impl Unit {
         if advert::Format::of(format.source(), data) != Some(format) {
             return Ok(()); // another format of the same source, by turns
         }
+        let again = || {
+            self.heal(format, true);
+            Ok(())
+        };
         let (mut readings, mut heard) = (vec![], Heard::Always);
         let mut each = |reading| readings.push(reading);
         let key = self.air().key.clone();
+        let encrypted = key.is_some() && format == advert::Format::BtHome;
         match (key, format) {
             (Some(key), advert::Format::BtHome) => {
                 let opened = key.open(address.0, data)?;
                 if !self.is_new(opened.counter) {
-                    return Ok(());
+                    return again();
                 }
                 advert::bthome::read(opened.payload(), &mut each)?;
                 heard = Heard::Once;
@@ -231,19 +234,26 @@ impl Unit {
         if format == advert::Format::BtHome {
             let id = packet_id(&readings);
             if !self.air().packets.is_new(id) {
-                return Ok(());
+                return again();
             }
             heard = if id.is_some() { Heard::Once } else { heard };
+        }
+        self.heal(format, false);
+        if encrypted && readings.iter().any(|reading| self.is_event(format, reading)) {
+            self.keeps_counter();
         }
         self.read(format, readings, if before { Heard::Before } else { heard });
         Ok(())
     }
+    /// Something happens by it.
+    fn is_event(&self, format: advert::Format, reading: &advert::Reading) -> bool {
+        let told = !matches!(reading.value, Decoded::None(_));
+        told && self.items.iter().any(|item| item.event && item.reads(format, reading))
+    }
     fn read(&self, format: advert::Format, readings: Vec<advert::Reading>, heard: Heard) {
         for reading in readings {
             for (at, item) in self.items.iter().enumerate() {
-                if let Source::Format(own, field, index) = &item.source
-                    && (*own, *field, *index) == (format, reading.field.name, reading.index)
-                {
+                if item.reads(format, &reading) {
                     match &reading.value {
                         Decoded::None(_) if item.event => self.happens(at, Ok(None), heard),
                         value if item.event => self.happens(at, told(value.clone()).map(Some), heard),
@@ -264,6 +274,7 @@ impl Unit {
         for (at, item) in self.items.iter().enumerate() {
             if item.format() == Some(format) {
                 self.tell(at, Err(PointFault::new(kind, error.to_string())));
+                self.spoils(at);
             }
         }
     }

@@ -124,6 +124,12 @@ impl Feed {
         self.unit.is_there();
     }
 
+    /// Its events are told from now on: what was wrong with that is over.
+    pub(crate) fn has_events(&self, place: usize) {
+        for item in self.points_of(place).filter_map(|at| self.unit.items.get(at)).filter(|item| item.event) {
+            self.port.quiet(item.slot);
+        }
+    }
     /// Its events are not told, and a read would not find them.
     pub(crate) fn has_no_events(&self, place: usize, why: &PointFault) {
         for item in self.points_of(place).filter_map(|at| self.unit.items.get(at)).filter(|item| item.event) {

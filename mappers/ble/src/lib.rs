@@ -7,6 +7,7 @@ mod advertised;
 mod air;
 pub mod bluez;
 pub mod cli;
+mod counter;
 mod ear;
 mod error;
 mod feed;

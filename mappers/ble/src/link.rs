@@ -220,6 +220,7 @@ impl<S: Stack> Link<S> {
             let items = || feed.points_of(place).filter_map(|at| feed.unit.items.get(at));
             let pushed = || items().filter(|item| item.notify != pollux_crds::BleNotify::Never);
             feed.pushes(pushed().map(|item| item.slot));
+            feed.has_events(place);
             if found.can.read {
                 match self.radio.read(&found, until).await {
                     Ok(bytes) => feed.stood(found.handle, &bytes),

@@ -104,6 +104,10 @@ impl Item {
             _ => None,
         }
     }
+    /// It is of this reading of that format.
+    pub(crate) fn reads(&self, format: advert::Format, reading: &advert::Reading) -> bool {
+        self.source == Source::Format(format, reading.field.name, reading.index)
+    }
     pub(crate) fn format(&self) -> Option<advert::Format> {
         match self.source {
             Source::Format(format, ..) => Some(format),

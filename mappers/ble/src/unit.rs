@@ -1,14 +1,12 @@
 //! One device, compiled: who it is, and what of it is read, written and listened to.
 use crate::{
     address::Address,
+    counter::Counter,
     ear::Ear,
     error::Error,
     point::{Item, Place, Source},
 };
-use pollux_ble_codec::advert::{
-    self,
-    bthome::{Replay, Verdict},
-};
+use pollux_ble_codec::advert;
 use pollux_crds::{BleBinding, BleConnection, BleDevice, BlePairing, Span};
 use pollux_mapper::{ConfigError, Hold, Instant, Point, PointFault};
 use serde_json::{Value as Json, json};
@@ -29,15 +27,6 @@ const CONNECT: Duration = Duration::from_secs(20);
 
 /// Between two attempts to pair with a device that refused: it may lock out who tries again and again.
 const PAIR_AGAIN: Duration = Duration::from_secs(30);
-
-/// Between two times that the counter of its advertisements is kept.
-const KEEP: Duration = Duration::from_mins(10);
-
-#[derive(Debug, Default)]
-struct Counter {
-    replay: Replay,
-    kept: Option<Instant>,
-}
 
 /// Which device it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +57,7 @@ pub struct Unit {
     pub(crate) is_bounded: bool,
     pub(crate) connect_timeout: Duration,
     /// Which of its encrypted advertisements are new.
-    replay: Mutex<Counter>,
+    counter: Mutex<Counter>,
     /// How often that was to be kept.
     generation: AtomicU64,
     /// When it last did not pair, and why.
@@ -121,7 +110,7 @@ impl Unit {
             heard_within: device.heard_within.unwrap_or(HEARD_WITHIN),
             is_bounded: !connects || device.heard_within.is_some(),
             connect_timeout: device.connect_timeout.map_or(CONNECT, Span::duration),
-            replay: Mutex::default(),
+            counter: Mutex::default(),
             generation: AtomicU64::new(0),
             unpaired: Mutex::default(),
             sealed: Mutex::default(),
@@ -135,30 +124,33 @@ impl Unit {
         self.id
     }
     fn counter(&self) -> MutexGuard<'_, Counter> {
-        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counter.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    /// Whether an advertisement with this counter is to be believed. What comes within ten minutes of a restart may be believed twice:
-    /// a state folder lies on flash, and each advertisement has a counter.
+    /// Whether an advertisement with this counter is to be believed.
     pub(crate) fn is_new(&self, counter: u32) -> bool {
-        let mut known = self.counter();
-        let new = known.replay.check(counter) == Verdict::New;
-        if new && known.kept.is_none_or(|at| at.elapsed() >= KEEP) {
-            known.kept = Some(Instant::now());
+        let new = self.counter().is_new(counter, Instant::now());
+        if new == Some(true) {
             self.generation.fetch_add(1, Relaxed);
         }
-        new
+        new.is_some()
+    }
+    /// It is about to tell that something happened, which must not be told again after a restart.
+    pub(crate) fn keeps_counter(&self) {
+        if self.counter().happens(Instant::now()) {
+            self.generation.fetch_add(1, Relaxed);
+        }
     }
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Relaxed)
     }
     /// `{"counter": 17}`, where there is one.
     pub(crate) fn kept(&self) -> Json {
-        self.counter().replay.last().map_or(Json::Null, |counter| json!({"counter": counter}))
+        self.counter().last().map_or(Json::Null, |counter| json!({"counter": counter}))
     }
     pub(crate) fn recall(&self, kept: &Json) {
         let counter = kept.get("counter").and_then(Json::as_u64).and_then(|counter| u32::try_from(counter).ok());
         if counter.is_some() || kept.is_null() {
-            *self.counter() = Counter { replay: Replay::new(counter), kept: None };
+            *self.counter() = Counter::new(counter);
         }
     }
     /// It did not pair a short while ago: a device may lock out who tries again and again.

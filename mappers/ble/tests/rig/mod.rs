@@ -27,6 +27,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) points: BTreeMap<(u64, String), Change>,
+    /// Those that had a value, the last one.
+    spoke: BTreeMap<(u64, String), Change>,
     /// How often each was told.
     pub(crate) told: BTreeMap<(u64, String), usize>,
     pub(crate) connected: BTreeMap<u64, Connected>,
@@ -40,6 +42,12 @@ pub(crate) struct State {
 impl State {
     fn of(&self, device: u64, point: &str) -> Option<&Change> {
         self.points.get(&(device, point.to_owned()))
+    }
+    fn say(&mut self, key: (u64, String), change: Change) {
+        if change.value.is_ok() {
+            self.spoke.insert(key.clone(), change.clone());
+        }
+        self.points.insert(key, change);
     }
     /// Good, and this.
     pub(crate) fn is(&self, device: u64, point: &str, value: &Value) -> bool {
@@ -212,13 +220,27 @@ impl<S: Stack> Rig<S> {
 }
 
 async fn listen(mut status: Status, seen: Arc<Seen>, names: Vec<Vec<String>>) {
-    while let Some(News { link, numbers, changes, happened, confirmed, connected, known, .. }) = status.next().await {
+    while let Some(News { link, numbers, changes, happened, standing, confirmed, connected, known, .. }) =
+        status.next().await
+    {
         let mut state = seen.state.lock().expect("no panic");
         for change in numbers.changes().chain(changes).chain(happened).chain(confirmed) {
             let device = usize::try_from(change.device.0).expect("few");
             let key = (change.device.0, names[device][change.point as usize].clone());
             *state.told.entry(key.clone()).or_default() += 1;
-            state.points.insert(key, change);
+            state.say(key, change);
+        }
+        for change in standing.stood {
+            let device = usize::try_from(change.device.0).expect("few");
+            state.say((change.device.0, names[device][change.point as usize].clone()), change);
+        }
+        for quiet in standing.quiet {
+            let device = usize::try_from(quiet.device.0).expect("few");
+            let key = (quiet.device.0, names[device][quiet.point as usize].clone());
+            match state.spoke.get(&key).cloned() {
+                Some(last) => drop(state.points.insert(key, last)),
+                None => drop(state.points.remove(&key)),
+            }
         }
         state.link = link.or(state.link.take());
         for word in connected.iter().filter(|word| !word.up) {

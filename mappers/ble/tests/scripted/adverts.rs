@@ -220,6 +220,25 @@ async fn a_press_is_one_however_often_its_packet_is_heard_and_two_alike_are_two(
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_counter_of_a_press_is_kept_with_it_so_that_it_is_not_believed_again_after_a_restart() {
+    let key = json!({"bindKeyFrom": {"secret": "keys", "key": "sensor"}});
+    let (air, rig) = button(key, Some(KEY)).await;
+    let kept =
+        |counter: u64| rig.until("it is kept", move |state| state.kept.get(&0) == Some(&json!({"counter": counter})));
+    // 20 °C, two presses, none, 20 °C: 1000 to 1004.
+    assert_eq!(presses(&air, &rig, &["41ec0fafe803000007c0bb7c"]).await, 0);
+    kept(1000).await;
+    for (counter, press) in [(1001, "41a8dee90300000f340b76"), (1002, "413198ea030000d5cf2c22")] {
+        assert_eq!(presses(&air, &rig, &[press, press]).await, 1);
+        kept(counter).await;
+    }
+    assert_eq!(presses(&air, &rig, &["419fa4eb030000ee46435f", "41d58912ec030000f4a05411"]).await, 0);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.state().kept[&0], json!({"counter": 1002}), "nothing happened by the others");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_press_without_a_packet_id_is_told_apart_by_its_value_its_end_and_a_silence() {
     let (air, rig) = button(json!({}), None).await;
     assert_eq!(presses(&air, &rig, &["443a01", "443a01", "443a02", "443a02", "443a00", "443a02"]).await, 3);
@@ -229,6 +248,41 @@ async fn a_press_without_a_packet_id_is_told_apart_by_its_value_its_end_and_a_si
     assert_eq!(presses(&air, &rig, &["403a03"]).await, 1);
     sleep(Duration::from_secs(6)).await;
     assert_eq!(presses(&air, &rig, &["403a03"]).await, 0);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_press_that_could_not_be_heard_is_said_until_the_next_word_that_can_which_is_none() {
+    let (air, rig) = button(json!({}), None).await;
+    let (press, cut, warm) = ("4400013a01", "4400023a", "44000302d007");
+    assert_eq!(presses(&air, &rig, &[press]).await, 1);
+    for mends in [warm, "4400043a00", press] {
+        let told = rig.state().told(0, "event");
+        air.advertise(1, bthome(cut));
+        rig.until_bad(0, "event", "").await;
+        rig.until_bad(0, "event_2", "").await;
+        air.advertise(1, bthome(mends));
+        rig.until("mended", |state| !state.is_bad(0, "event", "") && !state.is_bad(0, "event_2", "")).await;
+        assert!(rig.state().is(0, "event", &Value::from("press")), "what it said last stands: {mends}");
+        assert_eq!(rig.state().told(0, "event"), told + 1, "the fault, and no press: {mends}");
+        if mends == "4400043a00" {
+            presses(&air, &rig, &[press]).await; // a newer packet, of which a copy comes next
+        }
+    }
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_a_press_ends_when_the_stack_was_away_too() {
+    let (air, rig) = button(json!({}), None).await;
+    air.advertise(1, bthome("4400023a"));
+    rig.until_bad(0, "event", "").await;
+    air.unplug();
+    rig.until_down(0, "").await;
+    air.plug();
+    rig.until("it is listened to again", |_| air.world().watched.addresses.contains(&address(1))).await;
+    air.advertise(1, bthome("44000302d007"));
+    rig.until("mended", |state| !state.is_bad(0, "event", "")).await;
     rig.stop().await;
 }
 
