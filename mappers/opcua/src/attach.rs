@@ -1,7 +1,7 @@
 //! A device at its server: found, subscribed, and what of it is lost found again.
 use crate::{
     error::Result,
-    feed::{Feed, Flaw, is_lost},
+    feed::{Feed, Flaw, Notes, is_lost},
     link::Link,
     places::{Place, Places},
     session::{Item, Watched},
@@ -58,7 +58,7 @@ impl Link {
             let (Some(item), Some(place)) = (unit.items().get(*at), places.points.get(*at)) else { continue };
             match place.known() {
                 Ok((node, _)) if item.readable && !item.polled && !feed.is_alone(*at) => {
-                    asked.push((*at, item.name.as_str(), item.deadband.is_some()));
+                    asked.push((*at, item));
                     items.push(Item {
                         key: *at as u64,
                         node: node.clone(),
@@ -66,6 +66,7 @@ impl Link {
                         interval: item.interval,
                         queue: item.queue,
                         deadband: item.deadband.clone(),
+                        each: item.event,
                     });
                 }
                 known => feed.poll(*at, known.is_err()),
@@ -76,27 +77,34 @@ impl Link {
             feed.begin(asked.iter().map(|(at, ..)| *at));
             watched = self.session().subscribe(items, feed.clone(), places.epoch, until).await?;
         }
-        let (mut read, mut unfiltered) = (BTreeMap::new(), BTreeMap::new());
-        for ((at, name, deadband), watched) in asked.into_iter().zip(watched) {
+        let mut notes = Notes::default();
+        for ((at, item), watched) in asked.into_iter().zip(watched) {
+            let name = &item.name;
             match watched {
                 Watched::Yes { handle, filtered } => {
                     feed.watch(at, handle);
-                    unfiltered.extend((deadband && !filtered).then(|| (at, name.to_owned())));
+                    let plain = (!filtered).then(|| (at, name.clone()));
+                    notes.alike.extend(plain.clone().filter(|_| item.event));
+                    notes.unfiltered.extend(plain.filter(|_| item.deadband.is_some()));
                 }
                 Watched::No(code) => {
                     feed.poll(at, is_lost(code));
-                    read.extend((!is_lost(code)).then(|| (at, format!("{name} ({code})"))));
+                    notes.refused.extend((!is_lost(code)).then(|| (at, format!("{name} ({code})"))));
                 }
                 Watched::Parked(code) => {
                     feed.park(at);
-                    read.insert(at, format!("{name} ({code})"));
+                    notes.refused.insert(at, format!("{name} ({code})"));
                 }
             }
         }
-        let [read, unfiltered] = feed.note(points, read, unfiltered);
+        let [read, unfiltered, alike] = feed.note(points, notes);
         let line = |names: Vec<String>, what: &str| (!names.is_empty()).then(|| format!("{what}: {}", some(&names)));
         unit.remark("read", line(read, "read in cycles, for the server does not watch"));
         unit.remark("deadband", line(unfiltered, "all changes are sent, for the server refuses a dead-band of"));
+        unit.remark(
+            "events",
+            line(alike, "told when the value changes alone, for the server refuses to look at its time of"),
+        );
         feed.settle();
         Ok(())
     }

@@ -61,18 +61,25 @@ struct State {
     parked: BTreeSet<usize>,
     /// Points of which a value was pushed that cannot be decoded: they are read in this session.
     alone: BTreeSet<usize>,
-    /// Events of which the value was told that stood there when they were subscribed to, which is none.
-    begun: BTreeSet<usize>,
     /// What was said of the device last, up or down.
     said: Option<bool>,
-    /// Points that the server does not watch, in words, and those of which it does not apply the dead-band.
-    refused: BTreeMap<usize, String>,
-    unfiltered: BTreeMap<usize, String>,
+    notes: Notes,
     /// When that is tried next, and how long it is waited after that.
     next: Option<Instant>,
     delay: Duration,
     /// Keeps its memory.
     samples: Samples,
+}
+
+/// What is said of points, in words.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// The server does not watch them.
+    pub refused: BTreeMap<usize, String>,
+    /// It does not apply their dead-band.
+    pub unfiltered: BTreeMap<usize, String>,
+    /// Events: it does not tell one that is equal to the last.
+    pub alike: BTreeMap<usize, String>,
 }
 
 /// What is to be mended of a device.
@@ -114,10 +121,7 @@ impl Feed {
     }
     /// They are about to be subscribed to: the first that is heard of each is what stands there.
     pub(crate) fn begin(&self, points: impl Iterator<Item = usize>) {
-        let mut state = self.state();
-        for at in points {
-            state.begun.remove(&at);
-        }
+        points.for_each(|at| self.unit.begins(at));
     }
     /// It is read. `lost`: it is looked for again.
     pub(crate) fn poll(&self, at: usize, lost: bool) {
@@ -182,21 +186,14 @@ impl Feed {
         }
         state.there.is_some_and(|last| now.saturating_duration_since(last) <= self.unit.round())
     }
-    /// What is said of these points from now on; what is said of all, of both kinds.
-    pub(crate) fn note(
-        &self,
-        points: &[usize],
-        refused: BTreeMap<usize, String>,
-        unfiltered: BTreeMap<usize, String>,
-    ) -> [Vec<String>; 2] {
-        let mut state = self.state();
-        for at in points {
-            state.refused.remove(at);
-            state.unfiltered.remove(at);
-        }
-        state.refused.extend(refused);
-        state.unfiltered.extend(unfiltered);
-        [&state.refused, &state.unfiltered].map(|lines| lines.values().cloned().collect())
+    /// What is said of these points from now on; what is said of all, of each kind.
+    pub(crate) fn note(&self, points: &[usize], new: Notes) -> [Vec<String>; 3] {
+        let Notes { refused, unfiltered, alike } = &mut self.state().notes;
+        [(refused, new.refused), (unfiltered, new.unfiltered), (alike, new.alike)].map(|(lines, new)| {
+            lines.retain(|at, _| !points.contains(at));
+            lines.extend(new);
+            lines.values().cloned().collect()
+        })
     }
     /// What is watched of these points, and is not any more: to be given back.
     pub(crate) fn give_back(&self, points: &[usize]) -> Vec<Handle> {
@@ -307,10 +304,8 @@ impl Sink for Feed {
             let at = usize::try_from(key).unwrap_or(usize::MAX);
             if let (Some(slot), Some(place)) = (self.slot(at), places.points.get(at)) {
                 lost |= state.heard(at, Code(sample.status));
-                let event = self.unit.items().get(at).is_some_and(|item| item.event);
-                if !event || !state.begun.insert(at) {
-                    deliver(&mut samples, slot, place, &sample);
-                }
+                let stood = !self.unit.happens(at, &sample);
+                deliver(&mut samples, slot, place, &sample, stood);
             }
         }
         self.port.put_all(&mut samples); // what there is no room for the engine counts
@@ -345,6 +340,9 @@ impl Sink for Feed {
         state.alone.clear();
         (state.gone, state.next, state.delay) = (None, Some(Instant::now()), FIRST);
         self.wake.notify_one();
+    }
+    fn anew(&self, key: u64) {
+        self.begin(usize::try_from(key).into_iter());
     }
     fn gone(&self, key: u64, why: Code) {
         let Ok(at) = usize::try_from(key) else { return };

@@ -8,6 +8,7 @@ mod call;
 pub mod cli;
 mod error;
 mod feed;
+mod happened;
 mod kinds;
 #[cfg(test)]
 #[path = "../tests/liar/mod.rs"]

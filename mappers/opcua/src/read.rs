@@ -293,7 +293,7 @@ impl Heard {
     fn take(&mut self, unit: &Unit, places: &Places, at: usize, sample: &Sample, out: &mut Samples) {
         if let Some((slot, place)) = point(unit, places, at) {
             self.of(at, Code(sample.status));
-            deliver(out, slot, place, sample);
+            deliver(out, slot, place, sample, false);
         }
     }
     fn of(&mut self, at: usize, code: Code) {
@@ -321,13 +321,19 @@ pub(crate) fn fault(error: &Error) -> PointFault {
 }
 
 /// A value as it came, to where it goes.
-pub(crate) fn deliver(out: &mut Samples, slot: Slot, place: &Place, sample: &Sample) {
+/// `stood`: it stood there before anybody listened.
+pub(crate) fn deliver(out: &mut Samples, slot: Slot, place: &Place, sample: &Sample, stood: bool) {
     let code = Code(sample.status);
     let time = unix_ms(if sample.source == 0 { sample.server } else { sample.source });
     if code.is_bad() {
         return out.fault_at(slot, code.fault(), time);
     }
     match place.kind.as_ref().map(|kind| value(&sample.value, kind)) {
+        Ok(Ok(value)) if stood => {
+            let (quality, word) =
+                if code.is_uncertain() { (Quality::Uncertain, Some(code.name())) } else { (Quality::Good, None) };
+            out.stood(slot, value, time, quality, word);
+        }
         Ok(Ok(value)) if code.is_uncertain() => out.put_with(slot, value, time, Quality::Uncertain, code.name()),
         Ok(Ok(value)) => out.put_at(slot, value, time, Quality::Good),
         Ok(Err(fault)) => out.fault_at(slot, fault, time),

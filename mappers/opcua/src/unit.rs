@@ -1,8 +1,10 @@
 //! One device, compiled: its nodes by name, and where their values go; beside that what is known of it at the server of now. That
 //! outlives a link, for values are judged by their node's type while there is none too.
 use crate::{
+    happened::Past,
     limits::{self, Operation},
     places::{Place, Places},
+    wire::Sample,
 };
 use opcua::types::NumericRange;
 use pollux_crds::{OpcUaBinding, OpcUaDeadband, OpcUaDelivery, OpcUaDevice, OpcUaNode, OpcUaSampling};
@@ -37,6 +39,8 @@ pub struct Unit {
     read: AtomicUsize,
     write: AtomicUsize,
     told: Mutex<Told>,
+    /// What was heard of its events, by point.
+    past: Mutex<BTreeMap<usize, Past>>,
     /// What its server was seen to refuse is to be forgotten.
     forgets: AtomicBool,
     /// Of what `plan` and `knowledge` answer.
@@ -115,6 +119,7 @@ impl Unit {
                 read: read.into(),
                 write: write.into(),
                 told: Mutex::default(),
+                past: Mutex::default(),
                 forgets: AtomicBool::new(false),
                 changes: AtomicU64::new(0),
             }),
@@ -133,6 +138,20 @@ impl Unit {
     /// The read group of one of them.
     pub(crate) fn group(&self, at: usize) -> Option<&str> {
         self.items.get(at)?.group.as_deref()
+    }
+    fn past(&self) -> MutexGuard<'_, BTreeMap<usize, Past>> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// It is subscribed to: what comes first of it stands there.
+    pub(crate) fn begins(&self, at: usize) {
+        if self.items.get(at).is_some_and(|item| item.event) {
+            self.past().entry(at).or_default().begin();
+        }
+    }
+    /// It is no event, or happened; else it stood there.
+    pub(crate) fn happens(&self, at: usize, sample: &Sample) -> bool {
+        let event = self.items.get(at).is_some_and(|item| item.event);
+        !event || self.past().entry(at).or_default().happens(sample)
     }
     /// In this time each that is read in cycles was read.
     pub(crate) fn round(&self) -> Duration {
@@ -261,7 +280,7 @@ fn item(point: &Point<'_, OpcUaBinding>, reads: bool) -> Result<Item, String> {
             || binding.sampling == Some(OpcUaSampling::Poll)
             || (point.interval == Interval::OnConnect && !point.event)
             || point.read_group.is_some(),
-        deadband: binding.deadband.clone(),
+        deadband: binding.deadband.clone().filter(|_| !point.event), // each counts
         queue: binding.queue_size.and_then(|size| u32::try_from(size).ok()),
         readable: point.readable,
         event: point.event,

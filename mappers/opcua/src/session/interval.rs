@@ -103,7 +103,7 @@ mod tests {
             let intervals = Intervals { publishing: ms(least), keep_alive: ms(keep_alive), ..intervals() };
             let publishing = intervals.publishing(ms(sampling));
             prop_assert!(publishing >= ms(least));
-            let item = Item { key: 0, node: NodeId::null(), range: NumericRange::None, interval: ms(sampling), queue: None, deadband: None };
+            let item = Item { key: 0, node: NodeId::null(), range: NumericRange::None, interval: ms(sampling), queue: None, deadband: None, each: false };
             let queue = u64::from(queue(&item, publishing));
             prop_assert!(queue > QUEUE || u128::from(queue - 1) * u128::from(sampling) >= publishing.as_millis().min(u128::from((QUEUE - 1) * sampling)));
             prop_assert!(publishing * intervals.lifetime_count(publishing) >= intervals.session + intervals.heal);

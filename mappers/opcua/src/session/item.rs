@@ -19,6 +19,8 @@ pub(crate) struct Item {
     pub queue: Option<u32>,
     /// What the server shall not send.
     pub deadband: Option<OpcUaDeadband>,
+    /// It shall send a value equal to the last too, where its source has another time for it.
+    pub each: bool,
 }
 
 /// A watched item, to give it back.
@@ -32,7 +34,7 @@ pub(crate) enum Watched {
     Yes {
         /// To give it back.
         handle: Handle,
-        /// The server took its dead-band, where it has one.
+        /// The server took its dead-band, where it has one, and that each is sent.
         filtered: bool,
     },
     /// The server does not watch it, and says why; it is to be read.
@@ -53,6 +55,8 @@ pub(crate) trait Sink: Send + Sync + fmt::Debug {
     /// It is mended. `kept`: the items go on. Else they are gone, for the server's ids and types may be others now: find them anew, and
     /// subscribe again.
     fn healed(&self, kept: bool);
+    /// Its subscription is made anew: what comes of it first is what stands there.
+    fn anew(&self, key: u64);
     /// This item is watched no longer, and must not be given back; it is to be read, and may be subscribed again.
     fn gone(&self, key: u64, why: Code);
     /// The same, for its value cannot be decoded. Pushed, it spoils what stands behind it in its message: it is not to be subscribed again

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 pub(super) type Refusals = BTreeMap<u32, Code>;
 
 /// Kinds of dead-bands (Part 4, 7.22.2).
+const NONE: u32 = 0;
 const ABSOLUTE: u32 = 1;
 const PERCENT: u32 = 2;
 
@@ -108,7 +109,7 @@ impl Session {
 }
 
 fn request(handle: u32, item: &Item, publishing: Duration, filters: bool) -> MonitoredItemCreateRequest {
-    let filter = item.deadband.as_ref().filter(|_| filters).and_then(filter);
+    let filter = if filters { filter(item) } else { None };
     MonitoredItemCreateRequest {
         item_to_monitor: ReadValueId {
             node_id: item.node.clone(),
@@ -126,14 +127,15 @@ fn request(handle: u32, item: &Item, publishing: Duration, filters: bool) -> Mon
         },
     }
 }
-fn filter(deadband: &OpcUaDeadband) -> Option<DataChangeFilter> {
-    let of = |deadband_type, deadband_value| DataChangeFilter {
-        trigger: DataChangeTrigger::StatusValue,
-        deadband_type,
-        deadband_value,
-    };
-    let percent = || deadband.percent.map(|percent| of(PERCENT, percent));
-    deadband.absolute.map(|absolute| of(ABSOLUTE, absolute)).or_else(percent)
+/// None: all changes of status and value, which is what a server sends by itself.
+fn filter(item: &Item) -> Option<DataChangeFilter> {
+    let of = |trigger, deadband_type, deadband_value| DataChangeFilter { trigger, deadband_type, deadband_value };
+    if item.each {
+        return Some(of(DataChangeTrigger::StatusValueTimestamp, NONE, 0.0));
+    }
+    let OpcUaDeadband { absolute, percent } = item.deadband.as_ref()?;
+    let (kind, value) = absolute.map(|most| (ABSOLUTE, most)).or(percent.map(|most| (PERCENT, most)))?;
+    Some(of(DataChangeTrigger::StatusValue, kind, value))
 }
 
 /// Refused for its filter, so that it may pass without.

@@ -47,6 +47,9 @@ impl Session {
             book.replace(number, made);
             book.told(&handles)
         };
+        for (_, sink, key) in &told {
+            sink.anew(*key);
+        }
         let refusals = self.make_items(wire, number, &handles, until).await;
         // Unless its number was given to the new one, or to another.
         self.delete(wire, vec![old], Instant::now() + FAREWELL).await;

@@ -4,7 +4,7 @@ use opcua::{
     core::{RequestMessage, ResponseMessage},
     types::{
         CreateMonitoredItemsRequest, CreateMonitoredItemsResponse, CreateSubscriptionRequest,
-        CreateSubscriptionResponse, DataChangeFilter, DataValue, DeleteMonitoredItemsResponse,
+        CreateSubscriptionResponse, DataChangeFilter, DataChangeTrigger, DataValue, DeleteMonitoredItemsResponse,
         DeleteSubscriptionsResponse, MonitoredItemCreateRequest, MonitoredItemCreateResult, MonitoredItemNotification,
         NodeId, NotificationMessage, PublishRequest, PublishResponse, ReadValueId, RepublishResponse, ResponseHeader,
         StatusCode, TimestampsToReturn, TransferResult, TransferSubscriptionsResponse,
@@ -53,10 +53,27 @@ struct Item {
     node: ReadValueId,
     size: usize,
     queue: VecDeque<DataValue>,
+    trigger: DataChangeTrigger,
+    last: Option<DataValue>,
 }
 
 impl Item {
+    /// As its trigger has it (Part 4, 7.22.2).
+    fn is_change(&self, value: &DataValue) -> bool {
+        let Some(last) = &self.last else { return true };
+        let status = last.status.unwrap_or_default() != value.status.unwrap_or_default();
+        let (other, later) = (last.value != value.value, last.source_timestamp != value.source_timestamp);
+        match self.trigger {
+            DataChangeTrigger::Status => status,
+            DataChangeTrigger::StatusValue => status || other,
+            DataChangeTrigger::StatusValueTimestamp => status || other || later,
+        }
+    }
     fn push(&mut self, value: DataValue) {
+        if !self.is_change(&value) {
+            return;
+        }
+        self.last = Some(value.clone());
         self.queue.push_back(value);
         if self.queue.len() > self.size {
             self.queue.pop_front();
@@ -331,6 +348,8 @@ impl World {
             node: create.item_to_monitor.clone(),
             size: usize::try_from(size).expect("64 bits"),
             queue: VecDeque::new(),
+            trigger: filter.map_or(DataChangeTrigger::StatusValue, |filter| filter.trigger),
+            last: None,
         };
         item.push(now);
         one.items.insert(one.last_item, item);

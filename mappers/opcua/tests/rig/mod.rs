@@ -198,11 +198,17 @@ impl Rig {
 }
 
 async fn listen(mut status: Status, seen: Arc<Seen>, names: Vec<String>) {
-    while let Some(News { link, numbers, changes, happened, confirmed, connected, known, .. }) = status.next().await {
+    while let Some(News { link, numbers, changes, happened, standing, confirmed, connected, known, .. }) =
+        status.next().await
+    {
         let mut state = seen.state.lock().expect("no panic");
         for change in numbers.changes().chain(changes).chain(happened).chain(confirmed) {
             let name = names.get(change.point as usize).expect("a point").clone();
             *state.told.entry(name.clone()).or_default() += 1;
+            state.points.insert(name, change);
+        }
+        for change in standing.stood {
+            let name = names.get(change.point as usize).expect("a point").clone();
             state.points.insert(name, change);
         }
         state.link = link.or(state.link.take());

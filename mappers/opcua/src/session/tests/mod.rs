@@ -84,6 +84,7 @@ impl Sink for Ear {
     fn healed(&self, kept: bool) {
         self.tell(Told::Healed(kept));
     }
+    fn anew(&self, _: u64) {}
     fn gone(&self, key: u64, why: Code) {
         self.tell(Told::Gone(key, why));
     }
@@ -114,7 +115,7 @@ fn soon() -> Instant {
 }
 fn item(key: u64, name: &str) -> Item {
     let (range, interval) = (NumericRange::None, Duration::from_millis(20));
-    Item { key, node: World::id(name), range, interval, queue: None, deadband: None }
+    Item { key, node: World::id(name), range, interval, queue: None, deadband: None, each: false }
 }
 async fn watch(session: &Session, ear: &Arc<Ear>, items: Vec<Item>) -> Vec<Watched> {
     session.subscribe(items, ear.clone(), session.epoch(), soon()).await.unwrap()

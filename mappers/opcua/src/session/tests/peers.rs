@@ -13,6 +13,7 @@ fn counter(session: &Session, uri: &str, identifier: impl Into<Identifier>) -> I
         interval: Duration::from_millis(50),
         queue: Some(100),
         deadband: None,
+        each: false,
     }
 }
 /// A counter that is one more at each sample: cut five times, with answers swallowed before, no value is missing and none comes twice.
