@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 #[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'Event' || ((!has(self.access) || self.access == 'ReadOnly') && !has(self.expression))").message("an Event is what the device says by itself: access must be ReadOnly, and there is no expression").field_path(".kind"))]
 #[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'Event' || !(has(self.staleAfter) || has(self.readGroup) || (has(self.report) && has(self.report.deadband)))").message("staleAfter, readGroup and report.deadband go with kind State: each event counts, and none grows old").field_path(".kind"))]
 #[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'Event' || !has(self.binding) || !(has(self.binding.modbus) || (has(self.binding.opcua) && has(self.binding.opcua.sampling) && self.binding.opcua.sampling == 'Poll') || (has(self.binding.ble) && (has(self.binding.ble.about) || (has(self.binding.ble.notify) && self.binding.ble.notify == 'Never'))))").message("what is polled is a State, for what happens between two readings is lost: an Event needs what the device sends by itself, which Modbus has not").field_path(".kind"))]
+#[x_kube(validation = Rule::new("!has(self.kind) || self.kind != 'Event' || !has(self.binding) || !has(self.binding.opcua) || !has(self.binding.opcua.deadband)").message("binding.opcua.deadband goes with kind State: each event counts").field_path(".kind"))]
 #[x_kube(validation = Rule::new("!(has(self.enum) && (has(self.scale) || has(self.offset) || has(self.scaleExponentFrom)))").message("enum excludes scale, offset and scaleExponentFrom"))]
 #[x_kube(validation = Rule::new("!(has(self.minimum) && has(self.maximum)) || self.minimum <= self.maximum").message("minimum must not be above maximum"))]
 #[x_kube(validation = Rule::new("!(self.name.lowerAscii() in ['y', 'n', 'yes', 'no', 'on', 'off', 'true', 'false', 'null'])").message("name must not be one of y, n, yes, no, on, off, true, false, null, which YAML turns into something else").field_path(".name"))]
@@ -119,7 +120,8 @@ pub enum PropertyType {
 }
 
 /// What its values are; default State. State: what it is now; a value that comes again is no news. Event: something that happened,
-/// such as a press or an alarm: each counts and is told at `/v1/events`, status has the last one and its time, and none grows stale.
+/// such as a press or an alarm: each counts and is told at `/v1/events`, status has the last one since the mapper started and its time,
+/// and none grows stale. It is what the device says by itself: what is polled is a State.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Default)]
 pub enum PropertyKind {
     /// What it is now.

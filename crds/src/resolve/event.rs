@@ -25,6 +25,11 @@ pub(super) fn check(property: &Property, access: Access) -> Vec<(&'static str, &
             "must be Subscribe for an Event: what happens between two readings is lost",
         ),
         (
+            opcua.is_some_and(|opcua| opcua.deadband.is_some()),
+            ".binding.opcua.deadband",
+            "goes with kind State: each event counts",
+        ),
+        (
             ble.is_some_and(|ble| ble.notify == Some(BleNotify::Never)),
             ".binding.ble.notify",
             "must not be Never for an Event: what happens between two readings is lost",

@@ -71,6 +71,12 @@ fn what_goes_not_with_an_event_is_said_at_its_field() {
     assert!(told(&opcua, &json!({"binding": {"opcua": {"nodeId": "ns=2;i=1"}}})).is_empty());
     let said = told(&opcua, &json!({"binding": {"opcua": {"nodeId": "ns=2;i=1", "sampling": "Poll"}}}));
     assert!(said.len() == 1 && said[0].starts_with(".binding.opcua.sampling: must be Subscribe"), "{said:?}");
+    let deadband = json!({"nodeId": "ns=2;i=1", "deadband": {"absolute": 1}});
+    let said = told(&opcua, &json!({"binding": {"opcua": deadband}}));
+    assert_eq!(said, [".binding.opcua.deadband: goes with kind State: each event counts"]);
+    let polled = json!({"opcua": {"url": "opc.tcp://h:4840", "subscription": {"mode": "Poll"}}});
+    let said = told(&polled, &json!({"binding": {"opcua": {"nodeId": "ns=2;i=1"}}}));
+    assert!(said.len() == 1 && said[0].starts_with(".kind: must be State where") && said[0].ends_with("mode Auto"));
 }
 
 #[test]

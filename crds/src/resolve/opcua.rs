@@ -1,9 +1,9 @@
 //! crds/src/resolve/opcua.rs: a Device of OPC UA with its Channel merged in, and whether a binding can carry a property's type. What the
 //! node's own type is only the server knows.
-use super::FieldError;
+use super::{FieldError, Origin};
 use crate::{
-    Channel, ModelCommand, OpcUaBinding, OpcUaDevice, OpcUaMethod, OpcUaNode, Property, PropertyType,
-    parameters::substitute, span::Time,
+    Channel, EffectiveProperty, ModelCommand, OpcUaBinding, OpcUaDelivery, OpcUaDevice, OpcUaMethod, OpcUaNode,
+    Property, PropertyType, parameters::substitute, span::Time,
 };
 use kube::ResourceExt;
 use serde::Deserialize as _;
@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 const NUMERIC: &str = "goes with type number or integer, or with an enum, only";
+const POLLED: &str = "must be State where spec.protocol.opcua.subscription.mode is Poll: what happens between two readings is lost, an Event needs mode Auto";
 const URL: &str = "must be opc.tcp://HOST[:PORT][/PATH], such as opc.tcp://plc-1:4840";
 
 /// Field of the error that says that there is no such Channel, or that it is one of another protocol.
@@ -73,6 +74,18 @@ pub fn host_and_port(url: &str) -> Option<(String, u16, &str)> {
     };
     let port = port.map_or(Some(4840), |port| port.parse().ok().filter(|port| *port > 0))?;
     (!host.is_empty()).then(|| (host.to_ascii_lowercase(), port, path))
+}
+
+/// What one property alone does not tell: how it goes with the device's settings.
+pub(super) fn on_device(
+    device: &OpcUaDevice,
+    judged: &[EffectiveProperty],
+    origin: &Origin<'_>,
+    errors: &mut Vec<FieldError>,
+) {
+    let mode = device.subscription.as_ref().and_then(|subscription| subscription.mode);
+    let polled = judged.iter().filter(|property| property.is_event() && mode == Some(OpcUaDelivery::Poll));
+    errors.extend(polled.map(|property| FieldError::new(origin.field(&property.name, ".kind"), POLLED)));
 }
 
 /// What is wrong with a binding whose parameters are filled in, as (field below `binding.opcua`, message).

@@ -57,6 +57,9 @@ pub(super) fn judge_all(
     if let Some(device) = &protocol.modbus {
         modbus::on_device(device, &judged, &known, origin, errors);
     }
+    if let Some(device) = &protocol.opcua {
+        opcua::on_device(device, &judged, origin, errors);
+    }
     if let Some(device) = &protocol.ble {
         ble::on_device(device, &judged, known.len(), origin, errors);
     }
