@@ -18,7 +18,7 @@ use std::{
 pub(crate) const ROW: Kind = Kind {
     name: "ble_recovery",
     what: "Bluetooth LE: bluetoothd killed, links lost, the adapter off and on",
-    head: "n,fault,away_ms,first_ms,all_ms,connected,leaked",
+    head: "n,fault,away_ms,first_ms,all_ms,late,connected,leaked",
     keys: 1,
     measure,
     summary,
@@ -34,7 +34,7 @@ const FAULTS: [&str; 3] = [KILL, LINK, ADAPTER];
 const LIMIT_MS: f64 = 10_000.0;
 /// Grounds side by side, each with a mapper of its own: most of a trial is waiting.
 const LANES: usize = 3;
-/// Longer than any limit: what takes longer ends the row.
+/// Longer than any limit: what takes longer is counted as this long, and as late.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 fn measure(context: &Context, table: &mut Table) -> Result<()> {
@@ -49,11 +49,24 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
         let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(|| lane(context, program, &missing, &table))).collect();
         lanes.into_iter().map(|lane| lane.join().unwrap_or_else(|_| bail!("it panicked"))).collect()
     });
-    ended.into_iter().collect()
+    ended.into_iter().collect::<Result<()>>()?;
+    let table = table.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let bad = table.rows().filter(|row| row.number("late") != Some(0.0) || row.number("leaked") != Some(0.0)).count();
+    ensure!(!context.quick || bad == 0, "{bad} trials were late or leaked a connection");
+    Ok(())
 }
 
-/// A ground and a mapper of its own, for one trial after the other as long as there are any.
+/// Trials, as long as there are any.
 fn lane(context: &Context, program: &Path, missing: &Mutex<Vec<usize>>, table: &Mutex<&mut Table>) -> Result<()> {
+    let left = || !missing.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+    while left() {
+        plant(context, program, missing, table)?;
+    }
+    Ok(())
+}
+
+/// A ground and a mapper, for one trial after the other, up to one that goes wrong: the next begins on new ones.
+fn plant(context: &Context, program: &Path, missing: &Mutex<Vec<usize>>, table: &Mutex<&mut Table>) -> Result<()> {
     let all: Vec<_> = (0..SENSORS).map(|number| ble::sensor(number, 100)).collect();
     let ground = Ground::start(program, &all)?;
     let mapper = ble::start(&ground, &ble::yaml(SENSORS, SENSORS, "1m", "notify: Required")?)?;
@@ -61,14 +74,49 @@ fn lane(context: &Context, program: &Path, missing: &Mutex<Vec<usize>>, table: &
     loop {
         let next = missing.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(n) = next else { break };
-        let row = trial(context, &ground, &mapper, n)?;
-        table.lock().unwrap_or_else(PoisonError::into_inner).put(&row)?;
+        let trial = trial(context, &ground, &mapper, n)?;
+        table.lock().unwrap_or_else(PoisonError::into_inner).put(&trial.row())?;
         ensure!(!mapper.log()?.contains("panicked"), "the mapper panicked");
+        if trial.is_bad() {
+            break;
+        }
     }
     mapper.process.end(Duration::from_secs(30))
 }
 
-fn trial(context: &Context, ground: &Ground, mapper: &Mapper, n: usize) -> Result<[String; 7]> {
+/// What came of one fault.
+struct Trial {
+    n: usize,
+    fault: &'static str,
+    away: Duration,
+    /// None: not within the patience.
+    first: Option<Duration>,
+    all: Option<Duration>,
+    connected: usize,
+}
+
+impl Trial {
+    /// Connections too many, or lost: those of sensors that are not back are not counted as lost.
+    fn leaked(&self) -> usize {
+        match self.all {
+            Some(_) => self.connected.abs_diff(SENSORS),
+            None => self.connected.saturating_sub(SENSORS),
+        }
+    }
+    fn is_bad(&self) -> bool {
+        self.all.is_none() || self.leaked() > 0
+    }
+    fn row(&self) -> [String; 8] {
+        let time = |time: Option<Duration>| ms(time.unwrap_or(PATIENCE));
+        let late = usize::from(self.all.is_none());
+        let Self { n, fault, away, first, all, connected } = self;
+        let counts = [late, *connected, self.leaked()].map(|count| count.to_string());
+        let [late, connected, leaked] = counts;
+        [n.to_string(), (*fault).into(), ms(*away), time(*first), time(*all), late, connected, leaked]
+    }
+}
+
+fn trial(context: &Context, ground: &Ground, mapper: &Mapper, n: usize) -> Result<Trial> {
     let mut random = fastrand::Rng::with_seed(n as u64);
     let fault = FAULTS.get(n % FAULTS.len()).copied().unwrap_or(KILL);
     thread::sleep(Duration::from_millis(random.u64(200..1000)));
@@ -79,12 +127,18 @@ fn trial(context: &Context, ground: &Ground, mapper: &Mapper, n: usize) -> Resul
     thread::sleep(away);
     set(ground, n + 1)?;
     end(ground, fault)?;
-    let (first, all) = values(mapper, n + 1, Instant::now())?;
+    let (first, all) = values(mapper, n + 1, Instant::now());
     let connected = slots(ground)?;
-    let leaked = connected.abs_diff(SENSORS);
-    println!("{n}: {fault}, away for {} ms: first after {} ms, all after {} ms", ms(away), ms(first), ms(all));
-    ensure!(leaked == 0, "{n}: {fault}: {connected} connections, {SENSORS} sensors");
-    Ok([n.to_string(), fault.into(), ms(away), ms(first), ms(all), connected.to_string(), leaked.to_string()])
+    let trial = Trial { n, fault, away, first, all, connected };
+    let shown = |time: Option<Duration>| time.map_or("never".to_owned(), |time| format!("after {} ms", ms(time)));
+    println!(
+        "{n}: {fault}, away for {} ms: first {}, all {}, {} connections leaked",
+        ms(away),
+        shown(first),
+        shown(all),
+        trial.leaked()
+    );
+    Ok(trial)
 }
 fn ms(time: Duration) -> String {
     format!("{:.0}", time.as_secs_f64() * 1e3)
@@ -120,17 +174,20 @@ fn end(ground: &Ground, fault: &str) -> Result<()> {
 fn right(mapper: &Mapper, n: usize) -> usize {
     ble::right(mapper, (0..SENSORS).map(name), COUNT, n as f64)
 }
-/// When the first device shows it, and when all do.
-fn values(mapper: &Mapper, n: usize, back: Instant) -> Result<(Duration, Duration)> {
+/// When the first device shows it, and when all do; none: not within the patience.
+fn values(mapper: &Mapper, n: usize, back: Instant) -> (Option<Duration>, Option<Duration>) {
     let mut first = None;
-    until(PATIENCE, "values again", || {
+    while back.elapsed() < PATIENCE {
         let there = right(mapper, n);
         if there > 0 && first.is_none() {
             first = Some(back.elapsed());
         }
-        Ok(there == SENSORS)
-    })?;
-    Ok((first.unwrap_or_default(), back.elapsed()))
+        if there == SENSORS {
+            return (first, Some(back.elapsed()));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    (first, None)
 }
 /// Connections that the controller holds, once each sensor has its own; or whatever they are after a while.
 fn slots(ground: &Ground) -> Result<usize> {
@@ -150,9 +207,14 @@ fn sorted(table: &Table, column: &str, fault: &str) -> Vec<f64> {
     all
 }
 
+fn sum(table: &Table, column: &str, fault: &str) -> f64 {
+    table.numbers(column, |row| row.text("fault") == fault).iter().sum()
+}
+
 fn summary(table: &Table) -> Result<String> {
     let mut out = String::from(
-        "| fault | times | first value, p50 | p99 | values of all five, p50 | p99 | longest |\n|---|---|---|---|---|---|---|\n",
+        "| fault | times | first value, p50 | p99 | values of all five, p50 | p99 | longest | late | leaked |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     let mut verdicts = String::new();
     for fault in FAULTS {
@@ -160,13 +222,15 @@ fn summary(table: &Table) -> Result<String> {
         let of = |all: &[f64], share| short(quantile(all, share) / 1e3);
         writeln!(
             out,
-            "| {fault} | {} | {} s | {} s | {} s | {} s | {} s |",
+            "| {fault} | {} | {} s | {} s | {} s | {} s | {} s | {:.0} | {:.0} |",
             all.len(),
             of(&first, 0.5),
             of(&first, 0.99),
             of(&all, 0.5),
             of(&all, 0.99),
-            of(&all, 1.0)
+            of(&all, 1.0),
+            sum(table, "late", fault),
+            sum(table, "leaked", fault)
         )?;
         let (one, five) = (quantile(&first, 0.99), quantile(&all, 0.99));
         writeln!(
@@ -178,7 +242,14 @@ fn summary(table: &Table) -> Result<String> {
             verdict(five <= LIMIT_MS, "≤ 10 s")
         )?;
     }
-    let leaked: f64 = table.numbers("leaked", |_| true).iter().sum();
+    let total = |column| FAULTS.iter().map(|fault| sum(table, column, fault)).sum::<f64>();
+    let (late, leaked, patience) = (total("late"), total("leaked"), PATIENCE.as_secs());
+    let all = table.rows().count();
+    writeln!(
+        verdicts,
+        "- of {all} trials not over within {patience} s, and counted as {patience} s: {late:.0} ({})",
+        verdict(late < 0.5, "none")
+    )?;
     writeln!(verdicts, "- slots leaked: {leaked:.0} ({})", verdict(leaked < 0.5, "none"))?;
     Ok(format!("{out}\n{verdicts}"))
 }
@@ -194,4 +265,30 @@ fn plot(table: &Table) -> String {
         "% of the trials that took no longer",
         &FAULTS.map(|fault| (fault, curve(fault))),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trials_that_go_wrong_stand_in_the_table_and_in_the_verdict() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut table = Table::open(folder.path().join("row.csv"), ROW.keys, ROW.head, false).expect("opens");
+        let second = Some(Duration::from_secs(1));
+        let of = |n, first, all, connected| Trial { n, fault: KILL, away: PATIENCE, first, all, connected };
+        let trials = [of(0, second, second, 5), of(1, second, None, 4), of(2, None, None, 7), of(3, second, second, 4)];
+        for trial in &trials {
+            table.put(&trial.row()).expect("saved");
+        }
+        assert_eq!(trials.map(|trial| (trial.is_bad(), trial.leaked())), [(false, 0), (true, 0), (true, 2), (true, 1)]);
+        assert_eq!(table.numbers("all_ms", |_| true), [1000.0, 180_000.0, 180_000.0, 1000.0]);
+        let text = summary(&table).expect("written");
+        assert!(
+            text.contains("of 4 trials not over within 180 s, and counted as 180 s: 2 (none: **missed**)"),
+            "{text}"
+        );
+        assert!(text.contains("slots leaked: 3 (none: **missed**)"), "{text}");
+        assert!(text.contains("| bluetoothd killed | 4 |") && text.contains("| 2 | 3 |"), "{text}");
+    }
 }
