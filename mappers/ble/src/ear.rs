@@ -92,6 +92,13 @@ impl Unit {
         }
     }
 
+    /// Something that it advertises was not heard yet.
+    pub(crate) fn misses_words(&self) -> bool {
+        let air = self.air();
+        let state = |at: &usize| self.items.get(*at).is_some_and(|item| !item.event);
+        self.listened().filter(state).any(|at| air.last.get(at).is_none_or(Option::is_none))
+    }
+
     // ---- whose it is
     /// Whether it is this device that was heard.
     pub(crate) fn belongs(&self, address: Address, name: Option<&str>) -> bool {

@@ -23,6 +23,9 @@ pub enum Error {
     /// Not heard within the time that there was.
     #[error("{0} is not heard")]
     Unheard(String),
+    /// Nobody is heard: what the kernel said of its scan was lost.
+    #[error("{0} is not heard: bluetoothd believes that it scans, and does not (systemctl restart bluetooth mends it)")]
+    Deaf(String),
     /// A connection could not be made.
     #[error("cannot connect to {0}: {1}")]
     Connect(Address, String),
@@ -50,7 +53,9 @@ impl DriverError for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoAdapter(_) => ErrorKind::NoAdapter,
-            Self::Stack(_) | Self::Unheard(_) | Self::Connect(..) | Self::Gone(_) => ErrorKind::Unreachable,
+            Self::Stack(_) | Self::Unheard(_) | Self::Deaf(_) | Self::Connect(..) | Self::Gone(_) => {
+                ErrorKind::Unreachable
+            }
             Self::Hung(_) | Self::Silent(_) | Self::Services(_) => ErrorKind::Timeout,
             Self::Denied(_) | Self::Pairing(..) => ErrorKind::Denied,
             Self::Refused(_) => ErrorKind::Protocol,

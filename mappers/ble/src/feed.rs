@@ -3,12 +3,16 @@ use crate::{address::Address, error::Error, point::Item, radio::Characteristic, 
 use pollux_crds::BleNotify;
 use pollux_mapper::{ErrorKind, Instant, PointFault, Port, Slot};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 /// A connection that ends so soon, and after an answer, is perhaps one that the device always ends.
 const BRIEF: Duration = Duration::from_secs(10);
+/// Until a subscription is asked for again that was refused for want of a pairing, at first and at most.
+const AGAIN: Duration = Duration::from_mins(1);
+const AGAIN_MOST: Duration = Duration::from_hours(1);
 
 /// One connection.
 #[derive(Debug)]
@@ -32,6 +36,13 @@ enum Stage {
     Used,
 }
 
+/// When it is asked for again, and how often it was.
+#[derive(Debug)]
+struct Again {
+    due: Instant,
+    times: u32,
+}
+
 #[derive(Debug, Default)]
 struct State {
     address: Option<Address>,
@@ -40,6 +51,8 @@ struct State {
     found: Vec<Option<Characteristic>>,
     /// Points of characteristics that notify.
     pushed: Vec<Slot>,
+    /// Places that may not be subscribed to for want of a pairing.
+    sealed: BTreeMap<usize, Again>,
     /// Since when it has a connection, and whether it answered by it.
     made: Option<Instant>,
     answered: bool,
@@ -158,6 +171,33 @@ impl Feed {
         }
         self.state().pushed.extend(slots);
     }
+
+    // ---- subscriptions that want a pairing
+    /// It is asked for later: each time it may ask for the pairing anew. `random`: from 0 to 1.
+    pub(crate) fn wants_pairing(&self, place: usize, now: Instant, random: f64) {
+        let mut state = self.state();
+        let again = state.sealed.entry(place).or_insert(Again { due: now, times: 0 });
+        let wait = AGAIN.saturating_mul(2_u32.saturating_pow(again.times)).min(AGAIN_MOST);
+        again.due = now + wait.mul_f64(0.8 + 0.4 * random);
+        again.times = again.times.saturating_add(1);
+    }
+    /// One that it is time for.
+    pub(crate) fn due(&self, now: Instant) -> Option<usize> {
+        let state = self.state();
+        let due = state.sealed.iter().find(|(_, again)| state.stage == Stage::Used && again.due <= now);
+        due.map(|(place, _)| *place)
+    }
+    /// There are keys now.
+    pub(crate) fn paired(&self, now: Instant) {
+        self.state().sealed.values_mut().for_each(|again| again.due = now);
+        self.unit.paired();
+    }
+    /// It notifies, or never will.
+    pub(crate) fn decided(&self, place: usize) {
+        self.state().sealed.remove(&place);
+    }
+
+    // ---- its connection
     /// There is a connection.
     pub(crate) fn made(&self) {
         let mut state = self.state();

@@ -1,4 +1,6 @@
 //! One adapter, as the engine uses it.
+mod connect;
+
 use crate::{
     address::Address,
     error::{Error, Result},
@@ -7,11 +9,9 @@ use crate::{
     known::Known,
     ours::Ours,
     protocol::Ble,
-    radio::{Consent, Event, Radio, Stack, earlier},
-    unit::{Unit, Whom},
+    radio::{Event, Radio, Stack},
+    unit::Unit,
 };
-use pollux_ble_codec::advert::bthome::Key;
-use pollux_crds::BlePairing;
 use pollux_mapper::{Cx, Done, ErrorKind, Exchange, Fault, Instant, Limits, PointFault, Port, Samples, Value, Written};
 use std::{
     borrow::Cow,
@@ -111,11 +111,6 @@ impl<S: Stack> Link<S> {
         self.radio.watch(watched);
         Ok(())
     }
-    fn key(&self, unit: &Unit) -> Result<Option<Key>> {
-        let Some(entry) = &unit.bind_key else { return Ok(None) };
-        let text = self.secret("bindKeyFrom", entry)?;
-        text.parse().map(Some).map_err(|error| Error::Config(format!("bindKeyFrom: {error}")))
-    }
     async fn open(&self, unit: &Arc<Unit>, port: Port, until: Instant) -> Result<()> {
         self.listen_to(unit)?;
         unit.tells(&port);
@@ -134,102 +129,6 @@ impl<S: Stack> Link<S> {
             unit.is_at(None);
         }
         connected
-    }
-    async fn connect(&self, feed: &Feed, until: Instant) -> Result<()> {
-        feed.unit.unpaired()?;
-        let work = earlier(until);
-        let address = match &feed.unit.whom {
-            Whom::Address(address) => *address,
-            Whom::Name(name) => self.radio.named(name, work).await?,
-        };
-        feed.is(address);
-        self.radio.consent(address, self.consent(&feed.unit)?).await?;
-        self.ours.add(address);
-        let all = match self.radio.connect(address, work).await {
-            Ok(all) => all,
-            // Whatever the stack still tries to do would hold a place of the adapter.
-            Err(error) => {
-                if matches!(error, Error::Unheard(_)) {
-                    self.ours.remove(address);
-                } else {
-                    self.end(address, until).await;
-                }
-                return Err(error);
-            }
-        };
-        feed.made();
-        feed.unit.is_at(Some(address));
-        feed.find(&all);
-        let ready = self.make_ready(feed, address, work).await.and_then(|()| feed.used(address));
-        match ready {
-            Ok(()) => feed.unit.is_there(),
-            Err(_) => self.end(address, until).await,
-        }
-        ready
-    }
-    async fn make_ready(&self, feed: &Feed, address: Address, until: Instant) -> Result<()> {
-        if feed.unit.pairing == BlePairing::Required {
-            let paired = self.radio.pair(address, until).await;
-            paired.inspect_err(|error| feed.unit.not_paired(error))?;
-        }
-        self.subscribe(feed, until).await
-    }
-    fn consent(&self, unit: &Unit) -> Result<Consent> {
-        let Some(entry) = unit.passkey.as_ref().filter(|_| unit.pairing != BlePairing::Never) else {
-            return Ok(if unit.pairing == BlePairing::Never { Consent::No } else { Consent::JustWorks });
-        };
-        let text = self.secret("passkeyFrom", entry)?;
-        let six = text.len() == 6 && text.bytes().all(|digit| digit.is_ascii_digit());
-        let passkey = text.parse().ok().filter(|_| six);
-        passkey.map(Consent::Passkey).ok_or_else(|| Error::Config("passkeyFrom: a passkey has six digits".to_owned()))
-    }
-    /// What stands in a Secret, without the end of its line.
-    fn secret(&self, field: &str, entry: &str) -> Result<&str> {
-        let missing = || Error::Config(format!("{field}: there is no {entry} in the Secrets of this mapper"));
-        let text = self.secrets.get(entry).ok_or_else(missing)?;
-        Ok(std::str::from_utf8(text).unwrap_or_default().trim())
-    }
-    /// What can notify does; its value now is read, for it may not change for long.
-    async fn subscribe(&self, feed: &Feed, until: Instant) -> Result<()> {
-        for place in 0..feed.unit.places.len() {
-            let found = match feed.place(place) {
-                Ok(found) => found,
-                Err(fault) => {
-                    feed.has_no_events(place, &fault);
-                    continue;
-                }
-            };
-            if !(found.can.notify && feed.wants_notify(place)) {
-                feed.has_no_events(place, &NOT_TOLD);
-                continue;
-            }
-            if let Some(fault) = feed.unit.is_sealed(place) {
-                feed.has_no_events(place, &fault);
-                continue;
-            }
-            match self.radio.subscribe(&found, until).await {
-                Ok(()) => {}
-                Err(error @ Error::Refused(_)) => {
-                    tracing::info!(characteristic = %found.uuid, %error, "cannot be subscribed to: it is read");
-                    feed.has_no_events(place, &NOT_TOLD);
-                    feed.unit.failed_at(place, &error);
-                    continue;
-                }
-                Err(other) => return Err(other),
-            }
-            let items = || feed.points_of(place).filter_map(|at| feed.unit.items.get(at));
-            let pushed = || items().filter(|item| item.notify != pollux_crds::BleNotify::Never);
-            feed.pushes(pushed().map(|item| item.slot));
-            feed.has_events(place);
-            if found.can.read {
-                match self.radio.read(&found, until).await {
-                    Ok(bytes) => feed.stood(found.handle, &bytes),
-                    Err(Error::Refused(_)) => {} // then it only notifies
-                    Err(other) => return Err(other),
-                }
-            }
-        }
-        Ok(())
     }
     /// What was heard, each to whom it is of.
     fn tell_heard(&self) {
@@ -261,6 +160,7 @@ impl<S: Stack> Link<S> {
             Event::Notified(address, handle, value) => {
                 self.feeds_at(address).iter().for_each(|feed| feed.notified(handle, &value));
             }
+            Event::Paired(address) => self.feeds_at(address).iter().for_each(|feed| feed.paired(Instant::now())),
             Event::Disconnected(address) => {
                 self.feeds_at(address).iter().for_each(|feed| feed.lost(address));
                 self.ours.remove(address);
@@ -390,6 +290,7 @@ where
         let error = tokio::select! {
             error = self.radio.run(&heard) => error,
             never = self.watch() => match never {},
+            never = self.ask_again() => match never {},
             never = self.tell() => match never {},
         };
         self.tell_heard();

@@ -41,6 +41,8 @@ pub enum Event {
     Known(Address, Advert),
     /// It notified or indicated a value of the characteristic with this handle.
     Notified(Address, u16, Vec<u8>),
+    /// It has become paired with us.
+    Paired(Address),
     /// Its connection ended.
     Disconnected(Address),
 }
@@ -116,6 +118,8 @@ pub trait Radio: Send + Sync + 'static {
     fn most(&self) -> Option<usize>;
     /// Whom to listen to from now on.
     fn watch(&self, whom: Watched);
+    /// What it advertised last, of those who are listened to; none: it was not heard lately.
+    fn advertised(&self, device: Address) -> Option<Advert>;
     /// Who advertises this name, once it is heard.
     fn named(&self, name: &str, until: Instant) -> impl Future<Output = Result<Address>> + Send;
     /// Connects where it is not, and lists its characteristics. After it failed the stack may go on trying until it is asked to `disconnect`,

@@ -173,6 +173,10 @@ impl Unit {
             self.sealed().insert(place, (Instant::now() + PAIR_AGAIN, error.of_point()));
         }
     }
+    /// There are keys now.
+    pub(crate) fn paired(&self) {
+        self.sealed().clear();
+    }
     /// Why nothing is asked of it now.
     pub(crate) fn is_sealed(&self, place: usize) -> Option<PointFault> {
         self.sealed().get(&place).filter(|(until, _)| *until > Instant::now()).map(|(_, fault)| fault.clone())

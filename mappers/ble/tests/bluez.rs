@@ -5,6 +5,8 @@ mod bonds;
 mod discover;
 #[path = "bluez/faults.rs"]
 mod faults;
+#[path = "bluez/flood.rs"]
+mod flood;
 mod ground;
 #[path = "bluez/process.rs"]
 mod process;

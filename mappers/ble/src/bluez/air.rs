@@ -4,7 +4,6 @@ use super::{
     adapter::{CALL, Objects, objects},
     bus, names,
     property::Properties,
-    run::{PULSE, SOON},
     tree::advert,
 };
 use crate::{
@@ -84,6 +83,9 @@ impl Adapter {
         Ok(())
     }
     fn sighted(&self, path: &str, properties: &Properties<'_>, live: bool, each: Each<'_>) {
+        if live {
+            self.somebody(path, properties);
+        }
         if let Some(place) = names::Place::of(path, &self.name).filter(|place| place.inner.is_none()) {
             each(sighting(place.device, properties, live));
         }
@@ -95,13 +97,11 @@ impl Adapter {
             other => Error::Stack(other.words()),
         })?;
         self.remembered(each).await?;
-        self.keep_scanning().await?;
         loop {
-            let scans = self.state().scans;
-            if timeout(if scans { PULSE } else { SOON }, self.look.notified()).await.is_err() {
+            let wait = self.keep_scanning().await?;
+            if timeout(wait, self.look.notified()).await.is_err() {
                 self.pulse(Instant::now() + PATIENCE).await?;
             }
-            self.keep_scanning().await?;
         }
     }
     /// Who is there already: BlueZ does not say again what has not changed.

@@ -11,12 +11,13 @@ mod names;
 mod property;
 mod run;
 mod scan;
+mod silence;
 mod tree;
 
 use crate::{
     address::Address,
     error::{Error, Result},
-    radio::{Characteristic, Consent, Radio, Stack, Watched},
+    radio::{Advert, Characteristic, Consent, Radio, Stack, Watched},
 };
 use pollux_mapper::Instant;
 use std::{
@@ -30,6 +31,8 @@ use tokio::{sync::Notify, time::timeout_at};
 const OTHERS: Duration = Duration::from_secs(3);
 /// Who advertised this lately can be connected to, and does so within that time again.
 const NEAR: Duration = Duration::from_secs(10);
+/// What was advertised before is no word of how it is now.
+const LATELY: Duration = Duration::from_mins(1);
 
 /// The Bluetooth stack of Linux.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +76,7 @@ struct State {
     subscribed: HashMap<Arc<str>, Subscribed>,
     /// BlueZ scans, for whomever.
     scans: bool,
+    silence: silence::Silence,
     /// Somebody else is listened to: what BlueZ knows of them is yet to be asked.
     stale: bool,
     /// The last message that was looked at.
@@ -111,6 +115,9 @@ impl Adapter {
     fn is_paired(&self, device: Address) -> bool {
         self.state().tree.devices.get(&device).is_some_and(|device| device.paired)
     }
+    fn unheard(&self, who: String) -> Error {
+        if self.state().tree.deaf { Error::Deaf(who) } else { Error::Unheard(who) }
+    }
     fn path(&self, device: Address) -> String {
         names::device(&self.name, device)
     }
@@ -123,7 +130,7 @@ impl Adapter {
             let connected = tree.devices.get(&device).is_some_and(|device| device.connected);
             (connected || tree.is_near(device, NEAR)).then_some(connected)
         };
-        let Some(connected) = self.until(until, near).await else { return Err(Error::Unheard(device.to_string())) };
+        let Some(connected) = self.until(until, near).await else { return Err(self.unheard(device.to_string())) };
         if !connected {
             return self.connect_now(device, until).await;
         }
@@ -131,7 +138,7 @@ impl Adapter {
             // Whoever had connected it has let go meanwhile.
             Err(Error::Gone(_)) => {
                 let near = |tree: &tree::Tree| tree.is_near(device, NEAR).then_some(());
-                self.until(until, near).await.ok_or_else(|| Error::Unheard(device.to_string()))?;
+                self.until(until, near).await.ok_or_else(|| self.unheard(device.to_string()))?;
                 self.connect_now(device, until).await
             }
             listed => listed,
@@ -203,6 +210,9 @@ impl Radio for Adapter {
         drop(state);
         self.look.notify_one();
     }
+    fn advertised(&self, device: Address) -> Option<Advert> {
+        self.state().tree.devices.get(&device).and_then(|one| one.said(LATELY))
+    }
     async fn named(&self, name: &str, until: Instant) -> Result<Address> {
         let named = |tree: &tree::Tree| Some(tree.named(name, NEAR)).filter(|named| !named.is_empty());
         let mut found = self.until(until, named).await;
@@ -214,7 +224,7 @@ impl Radio for Adapter {
         match found.as_deref() {
             Some([one]) => Ok(*one),
             Some(_) => Err(Error::Refused(format!("several devices are called \"{name}\": address tells which"))),
-            None => Err(Error::Unheard(format!("\"{name}\""))),
+            None => Err(self.unheard(format!("\"{name}\""))),
         }
     }
     async fn connect(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {

@@ -71,12 +71,15 @@ impl Adapter {
             "PropertiesChanged" => {
                 let path = path.as_str();
                 let own = path == names::adapter(&self.name);
-                if own || self.state().tree.wants_path(path) {
+                if own || self.wants(path) {
                     let Ok((interface, changed, _)) = body.deserialize::<(&str, Properties<'_>, Vec<&str>)>() else {
                         return Ok(());
                     };
                     if own && interface == names::ADAPTER {
                         return self.adapter_changed(&changed);
+                    }
+                    if interface == names::DEVICE {
+                        self.somebody(path, &changed);
                     }
                     let news = self.state().tree.changed(path, interface, &changed);
                     self.tell(news, message, path, heard);
@@ -87,6 +90,9 @@ impl Adapter {
                 else {
                     return Ok(());
                 };
+                if let Some(device) = interfaces.get(names::DEVICE) {
+                    self.somebody(path.as_str(), device);
+                }
                 if self.state().tree.wants_path(path.as_str()) {
                     let news = self.state().tree.added(path.as_str(), &interfaces, true);
                     self.tell(news, message, path.as_str(), heard);
@@ -105,6 +111,24 @@ impl Adapter {
         }
         Ok(())
     }
+    /// Whether a message about it is to be looked into: of those who are listened to each, and of all others one now and then.
+    fn wants(&self, path: &str) -> bool {
+        let state = self.state();
+        state.tree.wants_path(path) || state.silence.asks(Instant::now())
+    }
+    /// Something is told of somebody; if that is that it was heard, it is scanned.
+    pub(super) fn somebody(&self, path: &str, properties: &Properties<'_>) {
+        if properties.number("RSSI").is_none() || names::Place::of(path, &self.name).is_none() {
+            return;
+        }
+        let mut state = self.state();
+        let again = state.silence.heard(Instant::now());
+        state.tree.deaf = false;
+        drop(state);
+        if again {
+            tracing::info!(adapter = %self.name, "something is heard again");
+        }
+    }
     pub(super) fn adapter_changed(&self, changed: &Properties<'_>) -> Result<()> {
         if changed.bool("Powered") == Some(false) {
             return Err(Error::NoAdapter(format!("adapter {} is powered off", self.name)));
@@ -120,6 +144,7 @@ impl Adapter {
         match news {
             None => {}
             Some(News::Heard(device, advert)) => heard(Event::Heard(device, advert)),
+            Some(News::Paired(device)) => heard(Event::Paired(device)),
             Some(News::Disconnected(device)) => {
                 self.state().subscribed.retain(|_, one| one.device != device);
                 heard(Event::Disconnected(device));
@@ -157,9 +182,8 @@ impl Adapter {
             if std::mem::take(&mut self.state().stale) {
                 self.load().await?;
             }
-            self.keep_scanning().await?;
+            let wait = self.keep_scanning().await?;
             // Somebody wants a look, or it is time.
-            let wait = if self.state().scans { PULSE } else { SOON };
             if timeout(wait, self.look.notified()).await.is_err() {
                 self.pulse(Instant::now() + CALL).await?;
             }

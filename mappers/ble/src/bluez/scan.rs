@@ -1,10 +1,19 @@
 //! Scanning. BlueZ scans for each of its clients by a filter of its own, and tells all of them what it hears for any.
-use super::{Adapter, adapter::CALL, bus, names};
+use super::{
+    Adapter,
+    adapter::CALL,
+    bus, names,
+    run::{PULSE, SOON},
+};
 use crate::error::{Error, Result};
 use pollux_mapper::Instant;
-use std::collections::HashMap;
-use tokio::time::timeout_at;
+use std::{collections::HashMap, time::Duration};
+use tokio::time::{sleep, timeout_at};
 use zbus::Variant;
+
+/// So soon it is tried again where BlueZ is busy, and for so long.
+const EAGER: Duration = Duration::from_millis(200);
+const BUSY: Duration = Duration::from_secs(15);
 
 /// Whether we scan.
 #[derive(Debug, Default)]
@@ -13,6 +22,21 @@ pub(super) struct Scan {
     connecting: usize,
     /// We asked for it, and were not refused.
     ours: bool,
+    /// Since when BlueZ refuses, for it is busy.
+    busy: Option<Instant>,
+}
+
+impl Scan {
+    /// How long until it is looked at again. After bluetoothd was killed the kernel goes on with the scan of the dead one, for ten seconds
+    /// from its beginning, and refuses another: whoever asks often has it at once. `random`: from 0 to 1.
+    fn pause(&self, scans: bool, now: Instant, random: f64) -> Duration {
+        let busy = self.busy.is_some_and(|since| now.saturating_duration_since(since) < BUSY);
+        match (scans, busy) {
+            (true, _) => PULSE,
+            (false, true) => EAGER.mul_f64(0.75 + 0.5 * random),
+            (false, false) => SOON,
+        }
+    }
 }
 
 impl Adapter {
@@ -40,11 +64,60 @@ impl Adapter {
         scan.connecting = scan.connecting.saturating_sub(1);
         if scan.connecting == 0 { self.start_scan(&mut scan).await } else { Ok(()) }
     }
-    /// Starts it where it should run, and perhaps does not.
-    pub(super) async fn keep_scanning(&self) -> Result<()> {
+    /// Starts it where it should run, and perhaps does not. When it is to be looked at again.
+    pub(super) async fn keep_scanning(&self) -> Result<Duration> {
         let mut scan = self.scan.lock().await;
-        let runs = scan.ours && self.state().scans; // another's may end at any time, and hears by another filter
-        if scan.connecting == 0 && !runs { self.start_scan(&mut scan).await } else { Ok(()) }
+        if scan.connecting == 0 {
+            let runs = scan.ours && self.state().scans; // another's may end at any time, and hears by another filter
+            if !runs {
+                self.start_scan(&mut scan).await?;
+            } else if self.is_deaf() {
+                self.scan_anew(&mut scan).await?;
+            }
+        }
+        let scans = self.state().scans;
+        Ok(scan.pause(scans, Instant::now(), fastrand::f64()))
+    }
+    /// Nothing is heard, and somebody is waited for.
+    fn is_deaf(&self) -> bool {
+        let state = self.state();
+        state.silence.is_long(Instant::now()) && state.tree.waits()
+    }
+    async fn scan_anew(&self, scan: &mut Scan) -> Result<()> {
+        let times = self.state().silence.broken(Instant::now(), fastrand::f64());
+        if times == 1 {
+            tracing::info!(adapter = %self.name, "nothing is heard any more: scanning is begun anew, now and from time to time");
+        }
+        // BlueZ is asked a second time, for it may have been about to begin another scan.
+        for _ in 0..2 {
+            if self.stop_scan().await? {
+                return self.start_scan(scan).await;
+            }
+            self.start_scan(scan).await?;
+            sleep(SOON).await;
+        }
+        self.is_lost();
+        Ok(())
+    }
+    /// What the kernel tells bluetoothd waits in a socket, and is dropped where that is full: that its scan has ended, too. Then it begins
+    /// none any more, for nobody, whoever asks and whatever becomes of the adapter's power, until it is started again: that can only be said.
+    fn is_lost(&self) {
+        let known = std::mem::replace(&mut self.state().tree.deaf, true);
+        if !known {
+            tracing::warn!(adapter = %self.name,
+                "bluetoothd believes that it scans, and does not: nobody is heard until it is started again (systemctl restart bluetooth)");
+        }
+    }
+    /// Whether there was one, as far as the kernel knows.
+    async fn stop_scan(&self) -> Result<bool> {
+        match self.ask_adapter("StopDiscovery", &(), Instant::now() + CALL).await {
+            Ok(()) => Ok(true),
+            Err(bus::Failure::Late) => Err(Error::Hung("StopDiscovery")),
+            Err(failure) => {
+                tracing::debug!(failure = failure.words(), "scanning does not stop");
+                Ok(!failure.is("InProgress"))
+            }
+        }
     }
     async fn start_scan(&self, scan: &mut Scan) -> Result<()> {
         let until = Instant::now() + CALL;
@@ -54,6 +127,11 @@ impl Adapter {
             refused => refused,
         };
         scan.ours = asked.is_ok();
+        let busy = asked.as_ref().is_err_and(|failure| failure.is("InProgress"));
+        scan.busy = busy.then(|| scan.busy.unwrap_or_else(Instant::now));
+        if scan.ours {
+            self.state().silence.begins(Instant::now());
+        }
         match asked {
             Ok(()) => Ok(()),
             Err(failure) if failure.is("InProgress") => Ok(()), // ours runs, or BlueZ is busy: that it scans is told by itself
@@ -70,5 +148,22 @@ impl Adapter {
     {
         let whom = (names::BLUEZ, &*names::adapter(&self.name), names::ADAPTER, member);
         bus::ask(&self.bus, whom, body, until).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bluez_that_is_busy_is_asked_often_and_not_for_ever() {
+        let (now, mut scan) = (Instant::now(), Scan::default());
+        let after = |scan: &Scan, seconds| scan.pause(false, now + Duration::from_secs(seconds), 0.5);
+        assert_eq!(after(&scan, 0), SOON);
+        scan.busy = Some(now);
+        assert_eq!((after(&scan, 0), after(&scan, 14), after(&scan, 15)), (EAGER, EAGER, SOON));
+        assert_eq!(scan.pause(true, now, 0.5), PULSE);
+        let all = [0.0, 1.0].map(|random| scan.pause(false, now, random));
+        assert_eq!(all, [EAGER * 3 / 4, EAGER * 5 / 4], "not all adapters of a plant in step");
     }
 }

@@ -36,8 +36,33 @@ pub(super) struct Device {
     pub(super) resolved: bool,
     /// It was heard then.
     pub(super) heard: Option<Instant>,
+    /// What it said then, or before where that did not come again.
+    said: Option<(Instant, Advert)>,
     services: BTreeMap<String, Uuid>,
     characteristics: BTreeMap<String, (String, Uuid, Can)>,
+}
+
+impl Device {
+    /// What it advertised last, if that was lately.
+    pub(super) fn said(&self, within: Duration) -> Option<Advert> {
+        let (at, advert) = self.said.as_ref()?;
+        (at.elapsed() <= within).then(|| advert.clone())
+    }
+    fn says(&mut self, advert: &Advert) {
+        let now = Instant::now();
+        self.heard = Some(now);
+        let (at, said) = self.said.get_or_insert_with(|| (now, Advert::default()));
+        let Advert { rssi, tx_power, name, manufacturer, service } = advert.clone();
+        (*at, said.rssi, said.tx_power) = (now, rssi.or(said.rssi), tx_power.or(said.tx_power));
+        said.name = name.or(said.name.take());
+        // BlueZ tells all data of a kind together.
+        if !manufacturer.is_empty() {
+            said.manufacturer = manufacturer;
+        }
+        if !service.is_empty() {
+            said.service = service;
+        }
+    }
 }
 
 /// What a message meant.
@@ -45,6 +70,7 @@ pub(super) struct Device {
 pub(super) enum News {
     Heard(Address, Advert),
     Value(Address, Vec<u8>),
+    Paired(Address),
     Disconnected(Address),
 }
 
@@ -55,6 +81,8 @@ pub(super) struct Tree {
     pub(super) adapter: String,
     pub(super) watched: Watched,
     pub(super) devices: HashMap<Address, Device>,
+    /// Nobody is heard any more, whoever is in the air.
+    pub(super) deaf: bool,
     /// Names that somebody was looked for by.
     pub(super) asked: BTreeSet<String>,
 }
@@ -78,6 +106,14 @@ impl Tree {
             let named = device.called.as_ref().is_some_and(|name| watched.names.contains(name));
             watched.addresses.contains(address) || named
         });
+    }
+    /// Somebody who is listened to has no connection, and is to be heard; or everybody is.
+    pub(super) fn waits(&self) -> bool {
+        let Watched { addresses, names } = &self.watched;
+        let connected = |address: &Address| self.devices.get(address).is_some_and(|device| device.connected);
+        let of_name =
+            |name: &String| self.devices.values().any(|one| one.connected && one.called.as_ref() == Some(name));
+        addresses.is_empty() && names.is_empty() || !addresses.iter().all(connected) || !names.iter().all(of_name)
     }
     /// An object is there, with these interfaces. `live`: what it advertises came just now, or a short while ago.
     pub(super) fn added(&mut self, path: &str, interfaces: &HashMap<&str, Properties<'_>>, live: bool) -> Option<News> {
@@ -140,7 +176,7 @@ impl Tree {
                 device.called = Some(name.to_owned());
             }
         }
-        let was = device.connected;
+        let (was, unpaired) = (device.connected, !device.paired);
         if let Some(connected) = properties.bool("Connected") {
             device.connected = connected;
         }
@@ -160,11 +196,13 @@ impl Tree {
             }
             return Some(News::Disconnected(address));
         }
-        let advert = advert(properties, named);
-        (live && advert != Advert::default()).then(|| {
-            device.heard = Some(Instant::now());
-            News::Heard(address, advert)
-        })
+        // BlueZ says a name once, when it comes to know it; whose it is has to be known each time.
+        let advert = advert(properties, named.or(device.called.as_deref()));
+        if live && advert != Advert::default() {
+            device.says(&advert);
+            return Some(News::Heard(address, advert));
+        }
+        (live && unpaired && device.paired).then_some(News::Paired(address))
     }
     /// We end its connection: it is no less near for that.
     pub(super) fn leaves(&mut self, address: Address) {

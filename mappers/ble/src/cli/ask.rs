@@ -44,18 +44,23 @@ pub(super) async fn ask<R: Radio>(
     radio.watch(Watched { addresses: [whom].into(), ..Watched::default() });
     let silent = |_: Event| {};
     let mut run = pin!(radio.run(&silent));
-    let found = {
+    let (found, ended) = {
         let mut asking = pin!(visit(radio, whom, how, out));
         tokio::select! {
-            error = &mut run => return Some(Err(error)), // there is nobody left to let go of it
-            found = &mut asking => Some(found),
-            () = &mut stopped => None,
+            error = &mut run => (Some(Err(error)), true),
+            found = &mut asking => (Some(found), false),
+            () = &mut stopped => (None, false),
         }
     };
-    tokio::select! {
-        _ = &mut run => {}
-        _ = radio.disconnect(whom, Instant::now() + LEAVE) => {}
+    // Also where the stack was given up, for it may only have been slow: what it has connected is nobody's then.
+    let mut leaving = pin!(radio.disconnect(whom, Instant::now() + LEAVE));
+    if !ended {
+        tokio::select! {
+            _ = &mut run => {}
+            _ = &mut leaving => return found,
+        }
     }
+    leaving.await;
     found
 }
 
@@ -89,3 +94,6 @@ async fn visit<R: Radio>(radio: &R, whom: Address, how: How, out: &mut Out) -> R
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

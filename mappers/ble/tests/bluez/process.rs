@@ -1,41 +1,62 @@
-//! The mapper as a process of its own, which is killed.
+//! The mapper as a process of its own, which is killed, and whose memory is looked at.
 use super::{Ground, address, rig::PATIENCE, thermometer};
 use serde_json::{Value as Json, json};
 use std::{
     fs,
-    path::Path,
-    process::{Child, Command, Stdio},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-struct Mapper(Child);
+pub(super) struct Mapper(Child);
+
+/// A Device a file.
+fn write(folder: &Path, name: &str, devices: &[Json]) -> PathBuf {
+    let files = folder.join(name);
+    fs::create_dir_all(&files).unwrap();
+    for (at, ble) in devices.iter().enumerate() {
+        let temperature = json!({"characteristic": "Temperature", "notify": "Never"});
+        let property =
+            json!({"name": "temperature", "type": "number", "interval": "500ms", "binding": {"ble": temperature}});
+        let device = json!({
+            "apiVersion": "pollux.rs/v1alpha1", "kind": "Device", "metadata": {"name": format!("{name}-{at}")},
+            "spec": {"mode": "Monitor", "protocol": {"ble": ble}, "properties": [property]},
+        });
+        fs::write(files.join(format!("{at}.yaml")), device.to_string()).unwrap();
+    }
+    files
+}
+fn program(ground: &Ground) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pollux-ble"));
+    command.env("DBUS_SYSTEM_BUS_ADDRESS", ground.bus());
+    command
+}
+/// As a person reads them once.
+pub(super) fn read(ground: &Ground, folder: &Path, name: &str, devices: &[Json]) -> Output {
+    program(ground).arg("read").arg(write(folder, name, devices).join("0.yaml")).output().expect("it runs")
+}
 
 impl Mapper {
     /// Reads these sensors twice a second.
-    fn start(ground: &Ground, folder: &Path, name: &str, devices: &[Json]) -> Self {
-        let files = folder.join(name);
-        fs::create_dir_all(&files).unwrap();
-        for (at, ble) in devices.iter().enumerate() {
-            let temperature = json!({"characteristic": "Temperature", "notify": "Never"});
-            let property =
-                json!({"name": "temperature", "type": "number", "interval": "500ms", "binding": {"ble": temperature}});
-            let device = json!({
-                "apiVersion": "pollux.rs/v1alpha1", "kind": "Device", "metadata": {"name": format!("{name}-{at}")},
-                "spec": {"mode": "Monitor", "protocol": {"ble": ble}, "properties": [property]},
-            });
-            fs::write(files.join(format!("{at}.yaml")), device.to_string()).unwrap();
-        }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pollux-ble"));
+    pub(super) fn start(ground: &Ground, folder: &Path, name: &str, devices: &[Json]) -> Self {
+        let files = write(folder, name, devices);
+        let mut command = program(ground);
         command
             .arg("--file")
             .arg(&files)
             .arg("--state-dir")
             .arg(folder.join("state"))
             .args(["--listen", "127.0.0.1:0"]);
-        command.env("DBUS_SYSTEM_BUS_ADDRESS", ground.bus()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().expect("it starts"))
+    }
+    /// In KiB.
+    pub(super) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 }
 /// As kill -9.
@@ -53,7 +74,7 @@ async fn until(what: &str, mut is: impl FnMut() -> bool) {
         sleep(Duration::from_millis(50)).await;
     }
 }
-fn folder() -> TempDir {
+pub(super) fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 fn held(number: usize) -> Json {

@@ -133,7 +133,8 @@ impl<S: Stack> Rig<S> {
         }
         rig
     }
-    async fn apply(&self, key: u64, spec: Spec) {
+    /// As an edit does it, where there is one already.
+    pub(crate) async fn apply(&self, key: u64, spec: Spec) {
         let config: BleDevice = serde_json::from_value(spec.device).unwrap();
         let points = spec.points.into_iter().map(|(name, binding)| {
             let address: BleBinding = serde_json::from_value(binding).unwrap();

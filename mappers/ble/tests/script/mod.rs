@@ -114,6 +114,7 @@ pub(crate) fn place(handle: u16, can: Can, value: &[u8]) -> Place {
         says: Say::Good,
         writes: vec![],
         reads: 0,
+        asked: 0,
     }
 }
 pub(crate) const READ: Can = Can { read: true, write: false, write_without_response: false, notify: false };

@@ -1,5 +1,5 @@
 //! The adapter.
-use super::{Address, Air, Characteristic, Dial, Error, Say, World};
+use super::{Address, Advert, Air, Characteristic, Dial, Error, Say, World};
 use pollux_ble::radio::{Consent, Event, Radio, Watched};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -23,6 +23,7 @@ impl Ether {
         if self.0.world().held.contains(&device) {
             return Ok(());
         }
+        self.0.world().overhear(device);
         self.0.world().take(device)?;
         let dial = self.0.world().of(device).dial;
         let made = match dial {
@@ -83,6 +84,9 @@ impl Radio for Ether {
     fn watch(&self, whom: Watched) {
         self.0.world().watched = whom;
     }
+    fn advertised(&self, device: Address) -> Option<Advert> {
+        self.0.world().said.get(&device).cloned()
+    }
     async fn named(&self, name: &str, until: Instant) -> Result<Address, Error> {
         let mut found = vec![];
         let named = |world: &mut World| {
@@ -134,6 +138,7 @@ impl Radio for Ether {
     async fn subscribe(&self, what: &Characteristic, until: Instant) -> Result<(), Error> {
         let breaks = self.0.turn(|world| {
             let device = world.of(what.device);
+            device.place(what.handle).asked += 1;
             let breaks = device.breaks > 0;
             device.breaks = device.breaks.saturating_sub(1);
             if breaks {

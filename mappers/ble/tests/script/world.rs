@@ -44,6 +44,8 @@ pub(crate) struct Place {
     /// What was written, and whether with an answer.
     pub(crate) writes: Vec<(Vec<u8>, bool)>,
     pub(crate) reads: usize,
+    /// So often it was asked to notify.
+    pub(crate) asked: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -88,6 +90,8 @@ pub(crate) struct World {
     /// What it was seen to carry.
     pub(crate) learned: Option<usize>,
     pub(crate) watched: Watched,
+    /// What was heard of each last.
+    pub(crate) said: BTreeMap<Address, Advert>,
     /// Events that reached the driver.
     pub(crate) told: usize,
     pub(crate) events: VecDeque<Event>,
@@ -109,6 +113,11 @@ impl World {
         self.of(address).dials += 1;
         Ok(())
     }
+    /// Nobody is dialled who was not heard, if only by the stack.
+    pub(crate) fn overhear(&mut self, address: Address) {
+        let advert = self.of(address).advert.clone();
+        self.said.entry(address).or_insert(advert);
+    }
     /// There is no connection any more, and the adapter says so.
     pub(crate) fn end(&mut self, address: Address) {
         if self.held.remove(&address) {
@@ -127,6 +136,7 @@ impl World {
         let known = self.devices.get(&address).and_then(|device| device.name.as_ref());
         let named = advert.name.as_ref().or(known).is_some_and(|name| self.watched.names.contains(name));
         if named || self.watched.addresses.contains(&address) {
+            self.said.insert(address, advert.clone());
             self.events.push_back(Event::Heard(address, advert));
         }
     }
@@ -135,12 +145,14 @@ impl World {
         self.gone = Some(Error::Hung("Ping"));
         self.events.clear();
         (self.watched, self.learned) = (Watched::default(), None);
+        self.said.clear();
     }
     pub(crate) fn unplug(&mut self) {
         self.gone = Some(Error::NoAdapter("adapter hci0 was removed".to_owned()));
         self.held.clear();
         self.events.clear();
         (self.watched, self.learned) = (Watched::default(), None);
+        self.said.clear();
         self.devices.values_mut().for_each(|device| device.subscribed.clear());
     }
     /// Who advertises by now does; when the next will.

@@ -52,6 +52,44 @@ async fn what_a_sensor_advertises_between_its_turns_is_heard_and_costs_no_turn()
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_it_advertised_before_it_was_connected_is_told_to_who_did_not_hear_it() {
+    let silent = Device { advert: rssi(-50), ..sensor() };
+    let air = Air::with([(0, silent)]);
+    let held = hourly(0, &json!({"connection": "Held"}));
+    let mut with = held.clone();
+    with.points.push(("sends", json!({"about": "TxPower"})));
+    let rig = Rig::start(air.clone(), vec![with]).await;
+    rig.until_is(0, "p", 1_u64).await;
+    rig.until_is(0, "rssi", -50_i64).await;
+    // The edited one is another to the driver, and hears nothing while it is connected.
+    air.advertise(0, rssi(-60));
+    rig.until_is(0, "rssi", -60_i64).await;
+    let told = rig.state().told(0, "rssi");
+    rig.apply(0, held).await;
+    rig.until("it is told again", |state| state.told(0, "rssi") > told).await;
+    assert!(rig.state().is(0, "rssi", &Value::Int(-60)));
+    assert_eq!(air.world().of(address(0)).dials, 2);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_somebody_connected_before_it_was_heard_is_connected_anew_where_it_has_to_be_heard() {
+    let heard = || Device { every: Some(SECOND), advert: rssi(-50), ..sensor() };
+    let air = Air::with((0..2).map(|number| (number, heard())));
+    air.turn(|world| world.held.extend([0, 1].map(address)));
+    let held = json!({"connection": "Held", "connections": 2});
+    let mut read = hourly(1, &held);
+    read.points.pop();
+    let rig = Rig::start(air.clone(), vec![hourly(0, &held), read]).await;
+    rig.until_is(1, "p", 1_u64).await;
+    rig.until_is(0, "p", 1_u64).await;
+    rig.until_is(0, "rssi", -50_i64).await;
+    let dials = |number| air.world().of(address(number)).dials;
+    assert_eq!((dials(0), dials(1)), (1, 0), "whoever needs no word of it in the air is left connected");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_with_a_bound_is_away_when_it_is_not_heard_for_that_time_whatever_its_last_connection_said() {
     let heard = || Device { every: Some(5 * SECOND), advert: rssi(-50), ..sensor() };
     let air = Air::with([(0, heard()), (1, sensor()), (2, heard())]);

@@ -9,6 +9,7 @@ mod left;
 mod rig;
 #[path = "../script/mod.rs"]
 mod script;
+mod sealed;
 mod turns;
 mod writes;
 

@@ -55,6 +55,30 @@ fn who_is_watched_is_kept_until_it_is_not_or_bluez_forgets_it() {
     tree.watch(Watched::default());
     assert_eq!(tree.devices.len(), 0);
 }
+#[tokio::test(start_paused = true)]
+async fn what_was_advertised_last_is_known_and_whose_it_is_is_known_each_time() {
+    let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
+    let said = |tree: &Tree| tree.devices.get(&one()).and_then(|device| device.said(NEAR));
+    let data = ("ManufacturerData", Property::Companies(vec![(7, &[1])]));
+    tree.added(PATH, &device([("Name", Property::Text("lamp"))]), false);
+    assert_eq!(said(&tree), None, "BlueZ remembers it, and nobody heard it");
+    let named = |rssi, manufacturer| Advert {
+        rssi: Some(rssi),
+        name: Some("lamp".to_owned()),
+        manufacturer,
+        ..Advert::default()
+    };
+    let heard = |advert| Some(News::Heard(one(), advert));
+    // BlueZ has said its name before.
+    let first = tree.changed(PATH, names::DEVICE, &[rssi(-60), data].into_iter().collect());
+    assert_eq!(first, heard(named(-60, vec![(7, vec![1])])));
+    assert_eq!(tree.changed(PATH, names::DEVICE, &[rssi(-61)].into_iter().collect()), heard(named(-61, vec![])));
+    assert_eq!(said(&tree), Some(named(-61, vec![(7, vec![1])])));
+    tree.changed(PATH, names::DEVICE, &[on("Connected", true)].into_iter().collect());
+    assert_eq!(said(&tree), Some(named(-61, vec![(7, vec![1])])));
+    tokio::time::advance(2 * NEAR).await;
+    assert_eq!(said(&tree), None, "that is too long ago");
+}
 #[test]
 fn what_bluez_remembers_is_not_heard() {
     let mut tree = watching();
@@ -109,6 +133,38 @@ fn whose_link_is_lost_is_near_once_it_is_heard_again_and_whom_we_left_is_near_st
     say(&mut tree, true);
     say(&mut tree, false);
     assert!(!tree.is_near(one(), NEAR), "it was left once, and is lost now");
+}
+#[test]
+fn somebody_is_waited_for_as_long_as_one_has_no_connection() {
+    let names = || ["lamp".to_owned()].into();
+    let connected =
+        |tree: &mut Tree, is| tree.changed(PATH, names::DEVICE, &[on("Connected", is)].into_iter().collect());
+    assert!(tree(Watched::default()).waits(), "everybody is listened to");
+    for mut tree in [watching(), tree(Watched { names: names(), ..Watched::default() })] {
+        assert!(tree.waits());
+        tree.added(PATH, &device([("Name", Property::Text("lamp")), rssi(-60)]), true);
+        assert!(tree.waits());
+        connected(&mut tree, true);
+        assert!(!tree.waits());
+        connected(&mut tree, false);
+        assert!(tree.waits());
+    }
+    let mut both = tree(Watched { names: names(), addresses: [one()].into() });
+    both.added(PATH, &device([("Name", Property::Text("another")), on("Connected", true)]), true);
+    assert!(both.waits());
+}
+#[test]
+fn that_it_has_become_paired_is_told_once() {
+    let mut tree = watching();
+    tree.added(PATH, &device([rssi(-60), on("Paired", false)]), true);
+    let say =
+        |tree: &mut Tree, paired| tree.changed(PATH, names::DEVICE, &[on("Paired", paired)].into_iter().collect());
+    assert_eq!(say(&mut tree, true), Some(News::Paired(one())));
+    assert_eq!(say(&mut tree, true), None);
+    assert_eq!(say(&mut tree, false), None);
+    // Of one that BlueZ lists with its keys that is no news.
+    let mut tree = watching();
+    assert_eq!(tree.added(PATH, &device([on("Paired", true)]), false), None);
 }
 #[test]
 fn an_end_is_told_once_and_a_name_is_looked_up() {
