@@ -17,6 +17,7 @@ TEMPERATURE = "00002a6e-0000-1000-8000-00805f9b34fb"
 SETTING = "12345678-0000-1000-8000-00805f9b0001"
 ALARM = "12345678-0000-1000-8000-00805f9b0002"
 STRANGER = 65532  # no user of this machine
+KERNEL_FELL = 3  # exit code: what failed is not ours
 
 
 def as_user(uid, ground, story, quiet=False):
@@ -490,12 +491,15 @@ def main():
     check("nothing_left", nothing_left, ground, processes)
     check("parent_killed", parent_killed, f"{folder}/held")
     check("ground_killed", ground_killed, f"{folder}/killed")
+    fell = False
     for log in ("guest.log", "bluetoothd.log") if failed else ():
         with open(f"{folder}/one/{log}", errors="replace") as file:
-            print(f"{log}:", *file.read().splitlines()[-20:], sep="\n    ")
+            text = file.read()
+        fell |= log == "guest.log" and "Call Trace:" in text
+        print(f"{log}:", *text.splitlines()[-60:], sep="\n    ")
     shutil.rmtree(folder)
     print(f"{passed} passed, {len(failed)} failed")
-    sys.exit(1 if failed else 0)
+    sys.exit(KERNEL_FELL if fell else bool(failed))
 
 
 if sys.argv[1:2] == ["hold"]:
