@@ -70,6 +70,10 @@ impl Ours {
             Err(error) => tracing::warn!(%error, "connections of before are not known"),
         }
     }
+    /// Another link that lives uses the adapter: what is connected may be its.
+    pub(crate) fn has_neighbour(&self) -> bool {
+        self.file.is_some() && !self.state().holds
+    }
     /// Before it is asked for.
     pub(crate) fn add(&self, address: Address) {
         let mut state = self.state();
@@ -130,6 +134,7 @@ mod tests {
         first.add(address(1));
         let (second, before) = open();
         assert_eq!(before, []);
+        assert!(second.has_neighbour() && !first.has_neighbour());
         second.add(address(2));
         second.remove(address(2));
         drop(first);
@@ -138,6 +143,7 @@ mod tests {
         // Once it is free it is kept by who is left, with what was left in it.
         drop(first);
         second.add(address(3));
+        assert!(!second.has_neighbour());
         drop(second);
         assert_eq!(open().1, [address(1), address(3)]);
     }

@@ -53,10 +53,10 @@ impl<S: Stack> Link<S> {
     async fn dial(&self, unit: &Unit, address: Address, until: Instant) -> Result<Vec<Characteristic>> {
         self.ours.add(address);
         let all = self.radio.connect(address, until).await?;
-        if !unit.misses_words() || self.radio.advertised(address).is_some() {
+        if !unit.misses_words() || self.radio.advertised(address).is_some() || self.ours.has_neighbour() {
             return Ok(all);
         }
-        // Somebody had connected it before we came. It does not advertise as long as it is, and what it advertises is wanted.
+        // It was connected before we came, and not by a mapper that lives, beside which we are a `read`. It does not advertise as long as it is, and what it advertises is wanted.
         tracing::info!(device = %address, "it was connected before it was heard: it is connected anew");
         self.radio.disconnect(address, until).await;
         self.ours.add(address);

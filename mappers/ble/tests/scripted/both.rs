@@ -5,7 +5,7 @@ use crate::{
     script::{Air, Device, NOTIFY, READ, address, device, place, uuid},
 };
 use pollux_ble::radio::Advert;
-use pollux_mapper::Value;
+use pollux_mapper::{Cx, Value};
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -86,6 +86,21 @@ async fn one_that_somebody_connected_before_it_was_heard_is_connected_anew_where
     rig.until_is(0, "rssi", -50_i64).await;
     let dials = |number| air.world().of(address(number)).dials;
     assert_eq!((dials(0), dials(1)), (1, 0), "whoever needs no word of it in the air is left connected");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn beside_a_mapper_that_lives_its_connection_is_left_alone_whatever_was_not_heard() {
+    let air = Air::with([(0, Device { every: Some(SECOND), advert: rssi(-50), ..sensor() })]);
+    air.turn(|world| world.held.insert(address(0)));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("ble")).unwrap();
+    let its = std::fs::File::create(folder.path().join("ble/connected-00-00-00-00-00-01")).unwrap();
+    its.try_lock().unwrap();
+    let cx = Cx { state_dir: Some(folder.path().to_owned()), ..Cx::default() };
+    let rig = Rig::start_with(air.clone(), vec![hourly(0, &json!({"connection": "Held"}))], cx).await;
+    rig.until_is(0, "p", 1_u64).await;
+    assert_eq!(air.world().of(address(0)).dials, 0);
     rig.stop().await;
 }
 
