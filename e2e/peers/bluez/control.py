@@ -5,6 +5,8 @@ import contextlib
 import json
 import os
 import struct
+import sys
+import traceback
 
 from air import Adapter, Advertiser, Air
 from bumble import hci
@@ -50,7 +52,15 @@ class Radio:
                 (size,) = struct.unpack("<H", await reader.readexactly(2))
                 packet = await reader.readexactly(size)
                 if packet[0] != 0xFF:  # which number the adapter got
-                    controller.on_packet(packet)
+                    self.take(controller, packet)
+
+    def take(self, controller, packet):
+        """What the model of the controller cannot do must not end it: a kernel that gets no answer at all waits for ever."""
+        try:
+            controller.on_packet(packet)
+        except Exception:
+            print(f"{self.name}: not taken: {packet.hex()}", file=sys.stderr)
+            traceback.print_exc()
 
     def unplug(self):
         if self.controller is None:

@@ -17,6 +17,7 @@ import time
 
 HOST, GUEST = "10.99.0.1", "10.99.0.2"  # each ground has a network namespace of its own
 BUS_PORT, VHCI_PORT, SHELL_PORT = 7001, 7002, 7003
+MOST_SENT_BYTES = 1 << 15  # what waits in the kernel is seen by nobody
 BOOT = 60.0  # seconds; it takes two
 CLONE_NEWNET, PR_SET_PDEATHSIG = 0x40000000, 1
 libc = ctypes.CDLL(None, use_errno=True)
@@ -29,7 +30,8 @@ class GroundError(Exception):
 def own_network():
     if libc.unshare(CLONE_NEWNET) != 0:
         raise GroundError(f"no network namespace: {os.strerror(ctypes.get_errno())} (this needs root)")
-    for line in ("link set lo up", "tuntap add dev bt0 mode tap", f"addr add {HOST}/30 dev bt0", "link set bt0 up"):
+    # The guest's driver takes frames of the size of the wire: what comes in larger ones is lost, and sent again.
+    for line in ("link set lo up", "tuntap add dev bt0 mode tap", f"addr add {HOST}/30 dev bt0", "link set bt0 gso_max_segs 1 up"):
         done = subprocess.run(["ip", *line.split()], capture_output=True, text=True)
         if done.returncode != 0:
             raise GroundError(f"ip {line}: {done.stderr.strip()}")
@@ -72,7 +74,12 @@ class Guest:
             up.set_exception(GroundError(f"the guest did not start; it last said: {last}"))
 
     async def connect(self, port):
-        return await asyncio.open_connection(GUEST, port)
+        reader, writer = await asyncio.open_connection(GUEST, port)
+        it = writer.get_extra_info("socket")
+        # Some hosts pace what they send by what was lost. In a burst the guest loses much, and an answer would wait for minutes.
+        it.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+        it.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_SENT_BYTES)
+        return reader, writer
 
     async def shell(self, command):
         reader, writer = await self.connect(SHELL_PORT)
