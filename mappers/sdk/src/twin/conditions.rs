@@ -51,11 +51,14 @@ impl Tracked {
     fn new(now_ms: i64) -> Self {
         Self { word: Word::new("Unknown", "Starting", "nothing was heard of the device yet"), since_ms: now_ms }
     }
-    fn set(&mut self, word: Word, now_ms: i64) {
+    /// Whether it is another word than before.
+    fn set(&mut self, word: Word, now_ms: i64) -> bool {
         if self.word.status != word.status {
             self.since_ms = now_ms;
         }
+        let changed = self.word != word;
         self.word = word;
+        changed
     }
 }
 
@@ -64,6 +67,8 @@ pub(super) struct Conditions {
     connected: Tracked,
     healthy: Tracked,
     in_sync: Tracked,
+    /// Counts how often a word was changed.
+    edition: u32,
     flipped_at: Option<Duration>,
     /// When a word that was held back may be said.
     held_until: Option<Duration>,
@@ -72,7 +77,11 @@ pub(super) struct Conditions {
 impl Conditions {
     pub(super) fn new(now_ms: i64) -> Self {
         let new = || Tracked::new(now_ms);
-        Self { connected: new(), healthy: new(), in_sync: new(), flipped_at: None, held_until: None }
+        Self { connected: new(), healthy: new(), in_sync: new(), edition: 0, flipped_at: None, held_until: None }
+    }
+    /// The same [list](Self::list) as long as it is the same.
+    pub(super) fn edition(&self) -> u32 {
+        self.edition
     }
     pub(super) fn held_until(&self) -> Option<Duration> {
         self.held_until
@@ -90,13 +99,13 @@ impl Conditions {
             self.flipped_at = Some(now.mono);
         }
         self.held_until = None;
-        self.connected.set(word, now.unix_ms);
+        self.edition = self.edition.wrapping_add(self.connected.set(word, now.unix_ms).into());
     }
     pub(super) fn healthy(&mut self, word: Word, now_ms: i64) {
-        self.healthy.set(word, now_ms);
+        self.edition = self.edition.wrapping_add(self.healthy.set(word, now_ms).into());
     }
     pub(super) fn in_sync(&mut self, word: Word, now_ms: i64) {
-        self.in_sync.set(word, now_ms);
+        self.edition = self.edition.wrapping_add(self.in_sync.set(word, now_ms).into());
     }
     pub(super) fn list(&self, generation: i64) -> Arc<[Condition]> {
         let all = [(CONNECTED, &self.connected), (HEALTHY, &self.healthy), (IN_SYNC, &self.in_sync)];

@@ -12,7 +12,8 @@ use crate::{
     snapshot::{Doubt, Head, Shown, Snapshot, same_head, word},
 };
 use pollux_crds::{
-    Applied, DeviceStatus, EffectiveDevice, EffectiveProperty, Mode, OVERLOADED, Pending, PropertyType, Writes,
+    Applied, Condition, DeviceStatus, EffectiveDevice, EffectiveProperty, Mode, OVERLOADED, Pending, PropertyType,
+    Writes,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -29,6 +30,8 @@ pub(super) struct Reporter {
     pub(super) values: Arc<[Shown]>,
     /// How many they were.
     count: usize,
+    /// The conditions' edition and the generation that they were said of.
+    said_of: Option<(u32, i64)>,
     last_at: Duration,
     /// Something changed that is worth a write at once.
     pub(super) at_once: bool,
@@ -118,10 +121,17 @@ impl Twin {
             applied: self.record.values.iter().filter_map(acknowledged).collect(),
             identification: self.identification.clone(),
             learned: self.learned.clone(),
-            conditions: self.conditions.list(self.device.generation),
+            conditions: self.conditions_now(),
         };
         let last = self.reporter.last.as_ref().map(Snapshot::head).filter(|last| ***last == head);
         last.cloned().unwrap_or_else(|| Arc::new(head))
+    }
+    fn conditions_now(&self) -> Arc<[Condition]> {
+        let last = self.reporter.last.as_ref().filter(|_| self.reporter.said_of == Some(self.said_of()));
+        last.map_or_else(|| self.conditions.list(self.device.generation), |last| last.head().conditions.clone())
+    }
+    fn said_of(&self) -> (u32, i64) {
+        (self.conditions.edition(), self.device.generation)
     }
     /// The newest state as people know it.
     pub fn status(&self) -> DeviceStatus {
@@ -146,6 +156,7 @@ impl Twin {
         }
         (self.reporter.values, self.reporter.count) = (snapshot.values().clone(), snapshot.reported());
         (self.reporter.last, self.reporter.last_at) = (Some(snapshot.clone()), now.mono);
+        self.reporter.said_of = Some(self.said_of());
         Some(snapshot)
     }
     fn waits_for_first_values(&self, now: Duration) -> bool {

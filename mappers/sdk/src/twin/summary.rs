@@ -23,25 +23,34 @@ pub(super) fn line<'a>(
     points: &[Point],
     pending: impl Fn(usize) -> Option<&'a Twin>,
 ) -> Option<String> {
-    let items = device.summary.iter().filter_map(|position| {
-        let (property, point) = (device.properties.get(*position)?, points.get(*position)?);
-        let has = point.value(property).value().map_or_else(|| "?".into(), |value| bounded(&text(&value), VALUE));
-        let wanted = pending(*position).map(|value| format!("→{}", bounded(&text(value), VALUE)));
-        let unit = property.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
-        let doubt = if point.grade().is_good() || !property.is_shown() { "" } else { "!" };
-        Some(format!("{}={has}{}{unit}{doubt}", property.name, wanted.unwrap_or_default()))
-    });
     let mut line = String::new();
-    for item in items {
-        let joined = if line.is_empty() { item } else { format!("{line} {item}") };
-        if joined.chars().count() > LONGEST {
-            return Some(if line.is_empty() {
-                bounded(&joined, LONGEST)
-            } else {
-                bounded(&format!("{line} …"), LONGEST)
-            });
+    for position in &device.summary {
+        let (Some(property), Some(point)) = (device.properties.get(*position), points.get(*position)) else { continue };
+        let before = line.len();
+        if before > 0 {
+            line.push(' ');
         }
-        line = joined;
+        line.extend([property.name.as_str(), "="]);
+        match point.value(property).value() {
+            Some(value) => line.push_str(&bounded(&text(&value), VALUE)),
+            None => line.push('?'),
+        }
+        if let Some(value) = pending(*position) {
+            line.extend(["→", &bounded(&text(value), VALUE)]);
+        }
+        if let Some(unit) = &property.unit {
+            line.extend([" ", unit.as_str()]);
+        }
+        if !point.grade().is_good() && property.is_shown() {
+            line.push('!');
+        }
+        if line.chars().count() > LONGEST {
+            if before > 0 {
+                line.truncate(before);
+                line.push_str(" …");
+            }
+            return Some(bounded(&line, LONGEST));
+        }
     }
     (!line.is_empty()).then_some(line)
 }

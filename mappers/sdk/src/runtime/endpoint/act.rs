@@ -14,6 +14,10 @@ const ROUNDS: usize = 8;
 impl<P: Protocol> Endpoint<P> {
     /// Lets the twin decide, does what it says, and publishes what is worth it.
     pub(super) fn settle(&mut self, key: DeviceKey) {
+        self.decide(key);
+        self.alarms.set(key, self.devices.get(&key).and_then(|driven| driven.twin.wake()));
+    }
+    fn decide(&mut self, key: DeviceKey) {
         for _ in 0..ROUNDS {
             let now = self.shared.clock.now();
             let Some(driven) = self.devices.get_mut(&key) else { return };

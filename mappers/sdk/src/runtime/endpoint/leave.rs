@@ -23,6 +23,7 @@ impl<P: Protocol> Endpoint<P> {
             reply.send(None).ok(); // who asked may have ended
             return;
         };
+        self.alarms.set(key, None);
         if let Some(flight) = &mut driven.flight {
             flight.withdrawn = true;
         }

@@ -1,5 +1,6 @@
 //! One endpoint: its engine, and the twins of its devices.
 mod act;
+mod alarms;
 mod call;
 mod known;
 mod leave;
@@ -21,6 +22,7 @@ use crate::{
     telemetry,
     twin::{Now, Twin},
 };
+use alarms::Alarms;
 use futures_util::{
     FutureExt,
     future::BoxFuture,
@@ -127,6 +129,8 @@ struct Endpoint<P: Protocol> {
     engine: mpsc::Sender<Box<Command<P>>>,
     counted: Arc<Stats>,
     devices: Few<DeviceKey, Box<Driven<P>>>,
+    /// Of the devices: set whenever one was [settled](Self::settle).
+    alarms: Alarms,
     leaving: Few<DeviceKey, Leaving<P>>,
     waiting: FuturesUnordered<BoxFuture<'static, Ended>>,
     link: Option<LinkState>,
@@ -153,6 +157,7 @@ pub(super) async fn run<P: Protocol>(
         engine: commands,
         counted,
         devices: Few::default(),
+        alarms: Alarms::default(),
         leaving: Few::default(),
         waiting: FuturesUnordered::new(),
         link: None,
@@ -255,10 +260,8 @@ impl<P: Protocol> Endpoint<P> {
         }
     }
     fn wake(&self) -> Instant {
-        let clock = &self.shared.clock;
         let latest = Instant::now() + LONGEST;
-        let wakes = self.devices.values().filter_map(|d| d.twin.wake());
-        wakes.map(|w| clock.instant(w)).min().unwrap_or(latest).min(latest)
+        self.alarms.first().map_or(latest, |first| self.shared.clock.instant(first).min(latest))
     }
 
     fn news(&mut self, news: News) {
@@ -355,10 +358,7 @@ impl<P: Protocol> Endpoint<P> {
         self.say_channels();
     }
     fn tick(&mut self) {
-        let now = self.shared.clock.now();
-        let due = |d: &Driven<P>| d.twin.wake().is_some_and(|wake| wake <= now.mono);
-        let keys: Vec<DeviceKey> = self.devices.iter().filter(|(_, d)| due(d)).map(|(key, _)| *key).collect();
-        for key in keys {
+        for key in self.alarms.due(self.shared.clock.now().mono) {
             self.settle(key);
         }
     }
