@@ -12,6 +12,8 @@ const OPEN: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(250);
 /// For one call of those that only look.
 pub(super) const CALL: Duration = Duration::from_secs(5);
+/// For the list of all that BlueZ knows: where ten thousand are in the air that is megabytes.
+const LIST: Duration = Duration::from_secs(15);
 
 /// All objects, by path and interface.
 pub(super) type Objects<'m> = HashMap<ObjectPath<'m>, HashMap<&'m str, Properties<'m>>>;
@@ -53,7 +55,7 @@ impl Adapter {
 /// All that BlueZ shows.
 pub(super) async fn objects(bus: &zbus::Connection) -> Result<Message> {
     let whom = (names::BLUEZ, "/", names::OBJECTS, "GetManagedObjects");
-    bus::ask(bus, whom, &(), Instant::now() + CALL).await.map_err(|failure| match failure {
+    bus::ask(bus, whom, &(), Instant::now() + LIST).await.map_err(|failure| match failure {
         bus::Failure::Late => Error::Hung("GetManagedObjects"),
         _ if failure.is_denied() => Error::Denied(format!(
             "the host's D-Bus policy does not let this user talk to org.bluez ({})",

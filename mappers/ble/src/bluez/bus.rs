@@ -1,9 +1,13 @@
 //! Calls over the system bus, each with an end.
-use super::names;
+use super::{names, socket};
 use pollux_mapper::Instant;
-use std::collections::HashMap;
-use tokio::time::timeout_at;
-use zbus::{Connection, DBusError as _, DynamicType, Message, Variant};
+use std::{collections::HashMap, path::PathBuf};
+use tokio::{net::UnixStream, time::timeout_at};
+use zbus::{
+    Address, Connection, DBusError as _, DynamicType, Message, Variant,
+    address::transport::{Transport, UnixSocket},
+    connection::Builder,
+};
 
 /// Why a call came to nothing.
 #[derive(Debug)]
@@ -78,13 +82,24 @@ pub(super) fn nothing() -> HashMap<&'static str, Variant<'static>> {
 
 /// A connection to that bus, or to the system's.
 pub(super) async fn connect(address: Option<&str>, until: Instant) -> Result<Connection, String> {
-    use zbus::connection::Builder;
-    let builder = address.map_or_else(Builder::system, Builder::address).max_queued(QUEUE);
-    match timeout_at(until, builder.build()).await {
-        Ok(Ok(bus)) => Ok(bus),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("no answer in time".to_owned()),
-    }
+    let connecting = async {
+        let builder = match path(address) {
+            Some(path) => {
+                let stream = UnixStream::connect(&path).await;
+                let stream = stream.map_err(|error| format!("failed to connect to {}: {error}", path.display()))?;
+                Builder::socket(socket::Bus(stream))
+            }
+            // Not a socket of the file system: whatever zbus makes of it.
+            None => address.map_or_else(Builder::system, Builder::address),
+        };
+        builder.max_queued(QUEUE).build().await.map_err(|error| error.to_string())
+    };
+    timeout_at(until, connecting).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+}
+fn path(address: Option<&str>) -> Option<PathBuf> {
+    let address = address.map_or_else(Address::system, str::parse).ok()?;
+    let Transport::Unix(unix) = address.transport() else { return None };
+    if let UnixSocket::File(path) = unix.path() { Some(path.clone()) } else { None }
 }
 
 /// Messages that wait to be looked at; the bus keeps more.

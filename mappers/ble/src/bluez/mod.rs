@@ -12,6 +12,7 @@ mod property;
 mod run;
 mod scan;
 mod silence;
+mod socket;
 mod tree;
 
 use crate::{

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout_at};
 use zbus::Variant;
 
 /// So soon it is tried again where BlueZ is busy, and for so long.
-const EAGER: Duration = Duration::from_millis(200);
+const EAGER: Duration = Duration::from_millis(100);
 const BUSY: Duration = Duration::from_secs(15);
 
 /// Whether we scan.
