@@ -74,12 +74,17 @@ class Guest:
             up.set_exception(GroundError(f"the guest did not start; it last said: {last}"))
 
     async def connect(self, port):
-        reader, writer = await asyncio.open_connection(GUEST, port)
-        it = writer.get_extra_info("socket")
-        # Some hosts pace what they send by what was lost. In a burst the guest loses much, and an answer would wait for minutes.
-        it.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
-        it.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_SENT_BYTES)
-        return reader, writer
+        it = socket.socket()
+        it.setblocking(False)
+        try:
+            # Some hosts pace what they send by what was lost. In a burst the guest loses much, and an answer would wait for minutes.
+            it.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+            it.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_SENT_BYTES)
+            await asyncio.get_running_loop().sock_connect(it, (GUEST, port))
+            return await asyncio.open_connection(sock=it)
+        except OSError:
+            it.close()
+            raise
 
     async def shell(self, command):
         reader, writer = await self.connect(SHELL_PORT)
