@@ -59,7 +59,7 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
     })?;
     // What all ask for at the start waits in one queue; then each has its own time in the interval.
     thread::sleep(Duration::from_secs_f64(interval));
-    println!("each was read once, and for one more interval; now for {} s", length.as_secs());
+    println!("each was read once, and one more interval has passed; now for {} s", length.as_secs());
     let (turns, waits) = waited(&mapper)?;
     let (cpu, began) = (mapper.process.cpu()?, Instant::now());
     let (seen, most) = watch(&ground, length)?;
