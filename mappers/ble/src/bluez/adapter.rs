@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 use zbus::{Message, ObjectPath};
 
-/// For all of opening, so that who comes a little later is met.
+/// For all of opening but its last look, so that who comes a little later is met.
 const OPEN: Duration = Duration::from_secs(10);
 /// Between two looks at who is there.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -52,11 +52,16 @@ impl Adapter {
     }
 }
 
-/// All that BlueZ shows.
+/// All that BlueZ shows. That it answers at all is asked before, for the list may take long.
 pub(super) async fn objects(bus: &zbus::Connection) -> Result<Message> {
-    let whom = (names::BLUEZ, "/", names::OBJECTS, "GetManagedObjects");
-    bus::ask(bus, whom, &(), Instant::now() + LIST).await.map_err(|failure| match failure {
-        bus::Failure::Late => Error::Hung("GetManagedObjects"),
+    let ping = (names::BLUEZ, "/", names::PEER, "Ping");
+    bus::ask(bus, ping, &(), Instant::now() + CALL).await.map_err(|failure| unanswered(&failure, "Ping"))?;
+    let list = (names::BLUEZ, "/", names::OBJECTS, "GetManagedObjects");
+    bus::ask(bus, list, &(), Instant::now() + LIST).await.map_err(|failure| unanswered(&failure, "GetManagedObjects"))
+}
+fn unanswered(failure: &bus::Failure, what: &'static str) -> Error {
+    match failure {
+        bus::Failure::Late => Error::Hung(what),
         _ if failure.is_denied() => Error::Denied(format!(
             "the host's D-Bus policy does not let this user talk to org.bluez ({})",
             failure.words()
@@ -65,7 +70,7 @@ pub(super) async fn objects(bus: &zbus::Connection) -> Result<Message> {
             Error::Stack("bluetoothd is not running on this node: systemctl start bluetooth".to_owned())
         }
         _ => Error::Stack(format!("BlueZ cannot be asked: {}", failure.words())),
-    })
+    }
 }
 
 async fn find(bus: &zbus::Connection, wanted: Option<&str>) -> Result<Shown> {

@@ -1,8 +1,16 @@
 //! Calls over the system bus, each with an end.
 use super::{names, socket};
 use pollux_mapper::Instant;
-use std::{collections::HashMap, path::PathBuf};
-use tokio::{net::UnixStream, time::timeout_at};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::{
+    net::UnixStream,
+    time::{sleep, timeout_at},
+};
 use zbus::{
     Address, Connection, DBusError as _, DynamicType, Message, Variant,
     address::transport::{Transport, UnixSocket},
@@ -85,22 +93,35 @@ pub(super) async fn connect(address: Option<&str>, until: Instant) -> Result<Con
     let connecting = async {
         let builder = match path(address) {
             Some(path) => {
-                let stream = UnixStream::connect(&path).await;
-                let stream = stream.map_err(|error| format!("failed to connect to {}: {error}", path.display()))?;
+                let stream =
+                    dial(&path).await.map_err(|error| format!("failed to connect to {}: {error}", path.display()))?;
                 Builder::socket(socket::Bus(stream))
             }
-            // Not a socket of the file system: whatever zbus makes of it.
             None => address.map_or_else(Builder::system, Builder::address),
         };
         builder.max_queued(QUEUE).build().await.map_err(|error| error.to_string())
     };
     timeout_at(until, connecting).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }
+/// A bus that has many who want to be let in is asked again.
+async fn dial(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(AGAIN).await,
+            other => return other,
+        }
+    }
+}
+/// None: it is no socket of the file system, or says which bus it has to be.
 fn path(address: Option<&str>) -> Option<PathBuf> {
     let address = address.map_or_else(Address::system, str::parse).ok()?;
     let Transport::Unix(unix) = address.transport() else { return None };
-    if let UnixSocket::File(path) = unix.path() { Some(path.clone()) } else { None }
+    let UnixSocket::File(path) = unix.path() else { return None };
+    address.guid().is_none().then(|| path.clone())
 }
+
+/// So soon it is tried again to be let in.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Messages that wait to be looked at; the bus keeps more.
 const QUEUE: std::num::NonZeroUsize = std::num::NonZeroUsize::new(512).unwrap();

@@ -57,7 +57,11 @@ impl ReadHalf for Reader {
     /// Whoever drops this has lost nothing.
     async fn recvmsg(&mut self, into: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
         if self.at == self.gulp.len() {
-            sleep_until(self.pace.next(Instant::now())).await;
+            // Behind a full one the rest is there already.
+            let rest = self.gulp.len() >= GULP;
+            if let Some(at) = self.pace.next(Instant::now()).filter(|_| !rest) {
+                sleep_until(at).await;
+            }
             self.gulp.clear();
             self.at = 0;
             if self.read.read_buf(&mut self.gulp).await? == 0 {
@@ -98,15 +102,15 @@ impl Pace {
     fn new(now: Instant) -> Self {
         Self { began: now, bytes: 0, much: false, last: now }
     }
-    /// When to read next: an answer on a bus that is quiet is not waited for.
-    fn next(&mut self, now: Instant) -> Instant {
+    /// When to read next; none: at once, as on a bus that is quiet.
+    fn next(&mut self, now: Instant) -> Option<Instant> {
         let since = now.saturating_duration_since(self.began);
         if since >= LOOK {
             let whole = since.as_millis() / LOOK.as_millis();
             self.much = self.bytes as u128 >= MUCH as u128 * whole;
             (self.began, self.bytes) = (now, 0);
         }
-        if self.much { self.last + PAUSE } else { now }
+        Some(self.last + PAUSE).filter(|at| self.much && *at > now)
     }
     fn took(&mut self, bytes: usize, now: Instant) {
         (self.bytes, self.last) = (self.bytes + bytes, now);
@@ -123,24 +127,24 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut pace = Pace::new(start);
         for ms in (0..100).step_by(2) {
-            assert_eq!(pace.next(at(ms)), at(ms), "it is not known yet");
+            assert_eq!(pace.next(at(ms)), None, "it is not known yet");
             pace.took(400, at(ms));
         }
-        assert_eq!(pace.next(at(100)), at(98) + PAUSE);
+        assert_eq!(pace.next(at(100)), Some(at(98) + PAUSE));
         for ms in (120..=220).step_by(20) {
             pace.took(4_000, at(ms));
-            assert_eq!(pace.next(at(ms)), at(ms) + PAUSE, "as long as it goes on");
+            assert_eq!(pace.next(at(ms)), Some(at(ms) + PAUSE), "as long as it goes on");
         }
         pace.took(400, at(230));
-        assert_eq!(pace.next(at(400)), at(400), "little came since");
+        assert_eq!(pace.next(at(400)), None, "little came since");
         pace.took(400, at(5_000));
-        assert_eq!(pace.next(at(5_000)), at(5_000), "once in a while is not much");
+        assert_eq!(pace.next(at(5_000)), None, "once in a while is not much");
     }
 
     #[tokio::test]
     async fn what_is_read_is_what_was_sent_in_pieces_of_any_size_and_the_end_is_an_error() {
         let (near, far) = UnixStream::pair().unwrap();
-        let (mut reader, _writer) = Bus(near).split().take();
+        let (mut reader, writer) = Bus(near).split().take();
         let sent: Vec<u8> = (0..100_000_u32).map(|n| n.to_le_bytes()[n as usize % 4]).collect();
         let (mut far_reader, mut far_writer) = far.into_split();
         let whole = sent.clone();
@@ -158,7 +162,27 @@ mod tests {
         assert!(got == sent, "byte by byte");
         sending.await.unwrap();
         assert_eq!(reader.recvmsg(&mut piece).await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-        drop(_writer);
+        drop(writer);
         assert_eq!(far_reader.read(&mut piece).await.unwrap(), 0);
+    }
+
+    /// The clock stands where nothing is waited for.
+    #[tokio::test(start_paused = true)]
+    async fn only_a_bus_that_says_much_is_waited_for_and_not_behind_a_full_gulp() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let (mut reader, _writer) = Bus(near).split().take();
+        far.try_write(&vec![7; 2 * GULP]).unwrap();
+        let (start, mut piece) = (Instant::now(), vec![0; GULP]);
+        assert_eq!(reader.recvmsg(&mut piece[..1]).await.unwrap().0, 1);
+        assert_eq!(start.elapsed(), Duration::ZERO, "a quiet one");
+        reader.pace.much = true;
+        assert_eq!(reader.gulp.len(), GULP);
+        assert_eq!(reader.recvmsg(&mut piece).await.unwrap().0, GULP - 1);
+        assert_eq!(reader.recvmsg(&mut piece[..1]).await.unwrap().0, 1);
+        assert_eq!(start.elapsed(), Duration::ZERO, "what was there already");
+        reader.gulp.truncate(1);
+        far.try_write(&[7]).unwrap();
+        assert_eq!(reader.recvmsg(&mut piece).await.unwrap().0, 1);
+        assert!(start.elapsed() >= PAUSE, "{:?}", start.elapsed());
     }
 }
