@@ -312,6 +312,28 @@ mod tests {
         prop_oneof![others.clone(), noise, (others, 1_usize..4).prop_map(|(frame, cut)| frame[..cut].to_vec())]
     }
 
+    /// Noise and the beginning of the answer make a frame of somebody by chance: for one place in 65,536 the CRC is right.
+    fn is_swallowed(stream: &[u8]) -> bool {
+        let answer = stream.len() - ANSWER.len();
+        (0..answer).any(|at| matches!(foreign(&stream[at..]), Frame::Whole(length) if at + length > answer))
+    }
+
+    #[test]
+    fn a_frame_that_noise_makes_with_the_beginning_of_the_answer_is_taken_for_one() {
+        let stream = [&[36, 130, 159][..], &ANSWER].concat();
+        assert!(is_swallowed(&stream), "an exception of unit 36, with a right CRC");
+        let mut scanner = Scanner::default();
+        scanner.push(&stream);
+        assert_eq!(scanner.find(&awaited(THREE)), None, "nobody can tell");
+        scanner.begin();
+        scanner.push(&ANSWER);
+        assert!(
+            matches!(scanner.find(&awaited(THREE)), Some(Ok(Answer::Data(_)))),
+            "the request that is sent again is answered"
+        );
+        assert!(!is_swallowed(&[&framed(&[7, 0x84, 2])[..], &ANSWER].concat()));
+    }
+
     proptest! {
         #[test]
         fn whatever_comes_before_and_however_it_is_cut_the_answer_is_found(
@@ -326,7 +348,7 @@ mod tests {
             }
             // Noise that begins as our answer does may be taken for one with a wrong CRC; it is never taken for a right one.
             prop_assert!(found.iter().flatten().all(|answer| *answer == Answer::Data(ANSWER[3..9].into())), "{:?}", found);
-            prop_assert!(found.last().is_some());
+            prop_assert!(found.last().is_some() || is_swallowed(&stream), "{:02x?}", stream);
         }
 
         #[test]
