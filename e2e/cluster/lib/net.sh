@@ -68,6 +68,8 @@ field_attach() {
 
 field_detach() {
   [ -f "$S/field/$1" ] || die "no field peer \"$1\" in \"$NAME\""
+  # The cable goes by itself: a connection that nobody answers any more keeps a namespace for minutes after its last process.
+  ip -n "$PX-sw" link del "f$(cat "$S/field/$1")" 2>/dev/null || true
   remove_namespace "$PX-$1"
   rm -f "$S/field/$1" "$S/pid/$1"
 }
