@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from client import GROUND, PATIENCE, Agent, Client, DBusError, Ground
@@ -422,6 +423,27 @@ def ground_killed(folder):
     again.stop()
 
 
+def boots_again(folder):
+    """A guest that hangs before it is ready gives way to another."""
+    hung = []
+
+    def hang():
+        def kernel(process):
+            with contextlib.suppress(OSError), open(f"/proc/{process}/cmdline") as file:
+                return file.read().split("\0")[0].endswith("/linux")
+
+        wait_until("the guest boots", lambda: hung.extend(filter(kernel, of_folder(folder))) or hung)
+        os.kill(hung[0], signal.SIGSTOP)
+
+    beside = threading.Thread(target=hang)
+    beside.start()
+    ground = Ground(folder, "--patience", "4")
+    beside.join()
+    assert hung and not alive(hung[0]), "the guest that hung is still there"
+    assert ground.seconds > 4, f"READY after {ground.seconds} s: of the guest that hung?"
+    ground.stop()
+
+
 def hold(folder):
     process = subprocess.Popen([GROUND, "start", "--dir", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     print(process.stdout.readline(), flush=True)
@@ -491,6 +513,7 @@ def main():
     check("nothing_left", nothing_left, ground, processes)
     check("parent_killed", parent_killed, f"{folder}/held")
     check("ground_killed", ground_killed, f"{folder}/killed")
+    check("boots_again", boots_again, f"{folder}/again")
     fell = False
     for log in ("guest.log", "bluetoothd.log") if failed else ():
         with open(f"{folder}/one/{log}", errors="replace") as file:
