@@ -106,6 +106,9 @@ class Peer:
 
     async def stop(self):
         self.ticking.cancel()
+        # asyncua ends its connections first, and then waits for whoever came back before it listened no more: as long as he likes.
+        self.server.bserver._server.close()
+        await asyncio.sleep(0.05)  # whom it just took is among them by then
         await self.server.stop()
 
     async def tick(self):
