@@ -151,6 +151,27 @@ fn a_value_is_reported_beyond_its_dead_band_and_not_too_often() {
 }
 
 #[test]
+fn a_report_for_a_conditions_sake_does_not_make_a_value_wait() {
+    let report = EffectiveReport { never: false, deadband: 0.0, min_interval: Span::from_secs(10) };
+    let mut rig = Rig::new(vec![EffectiveProperty { report, stale_after: None, ..property("t") }]);
+    rig.read(0, 20.0);
+    assert!(rig.report().is_some());
+    rig.ms += 60_000;
+    let now = rig.now();
+    rig.twin.connected(Err((ErrorKind::Unreachable, "no route".into())), now);
+    assert!(rig.report().is_some(), "it went away");
+    rig.ms += 60_000;
+    let now = rig.now();
+    rig.twin.connected(Ok(()), now);
+    assert!(rig.report().is_some(), "it is back");
+    rig.read(0, 30.0);
+    assert_eq!(rig.after(1).expect("at once").reported["t"].0, json!(30));
+    rig.read(0, 31.0);
+    assert_eq!(rig.after(9_000), None, "of values there are not more than one report in minInterval");
+    assert_eq!(rig.after(1_000).expect("in its turn").reported["t"].0, json!(31));
+}
+
+#[test]
 fn booleans_and_quality_are_reported_at_once() {
     let mut rig = Rig::new(vec![EffectiveProperty { type_: PropertyType::Boolean, ..property("on") }]);
     rig.read(0, true);

@@ -32,7 +32,8 @@ pub(super) struct Reporter {
     count: usize,
     /// The conditions' edition and the generation that they were said of.
     said_of: Option<(u32, i64)>,
-    last_at: Duration,
+    /// When a report last had other values. One for a condition's sake only does not make a value wait.
+    valued_at: Duration,
     /// Something changed that is worth a write at once.
     pub(super) at_once: bool,
     /// When the value that changed beyond its dead-band may be written.
@@ -52,7 +53,7 @@ impl Reporter {
     }
     /// The next report is made as soon as it may be, whatever number changes.
     pub(super) fn is_settled(&self) -> bool {
-        self.at_once || self.soon.is_some_and(|soon| soon <= self.last_at + self.soonest)
+        self.at_once || self.soon.is_some_and(|soon| soon <= self.valued_at + self.soonest)
     }
     /// A value is another one.
     pub(super) fn changed(&mut self, (position, property): (usize, &EffectiveProperty), new: &Cell) {
@@ -63,7 +64,7 @@ impl Reporter {
             self.at_once = true;
             return;
         };
-        let at = self.last_at + property.report.min_interval.duration();
+        let at = self.valued_at + property.report.min_interval.duration();
         let at_once = property.type_ == PropertyType::Boolean && !property.is_event();
         if !at_once && self.soon.is_some_and(|soon| soon <= at) {
             return; // sooner than that it will not be
@@ -154,8 +155,11 @@ impl Twin {
         if !worth {
             return None;
         }
+        if first || self.reporter.values != *snapshot.values() {
+            self.reporter.valued_at = now.mono;
+        }
         (self.reporter.values, self.reporter.count) = (snapshot.values().clone(), snapshot.reported());
-        (self.reporter.last, self.reporter.last_at) = (Some(snapshot.clone()), now.mono);
+        self.reporter.last = Some(snapshot.clone());
         self.reporter.said_of = Some(self.said_of());
         Some(snapshot)
     }
