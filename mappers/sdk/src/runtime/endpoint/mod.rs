@@ -215,7 +215,7 @@ impl<P: Protocol> Endpoint<P> {
                     None => return Box::pin(self.drain(status)).await,
                 },
                 Some(ended) = self.waiting.next() => self.ended(ended),
-                () = &mut alarm => self.tick(),
+                () = &mut alarm, if !self.stopping => self.tick(), // an alarm of then stays past, and would go off without end
             }
         }
     }
