@@ -129,7 +129,8 @@ class Point:
         self.counts["reads"] += 1
         await self.answer()
         if self.spec.get("disconnect_after_read"):
-            asyncio.get_running_loop().call_later(0.05, self.sensor.drop)
+            # Its answer is at the other side by then, also on a busy machine: what ends a connection overtakes what waits to be sent over it.
+            asyncio.get_running_loop().call_later(0.3, self.sensor.drop)
         return self.value
 
     async def write(self, connection, value):
