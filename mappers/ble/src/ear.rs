@@ -77,6 +77,10 @@ impl Unit {
         self.listened().filter_map(|at| self.items.get(at)).for_each(|item| port.hears(item.slot));
         self.air().port = Some(port.clone());
     }
+    /// What it advertises is wanted.
+    pub(crate) fn listens(&self) -> bool {
+        self.listened().next().is_some()
+    }
     /// Points that nobody is asked for.
     fn listened(&self) -> impl Iterator<Item = usize> {
         let listened = |(_, item): &(usize, &Item)| item.readable && item.place().is_none();

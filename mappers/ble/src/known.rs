@@ -44,6 +44,7 @@ impl Known {
     pub(crate) fn watched(&self) -> Watched {
         let mut watched = Watched::default();
         for unit in self.all() {
+            watched.always |= unit.listens();
             match &unit.whom {
                 Whom::Address(address) => drop(watched.addresses.insert(*address)),
                 Whom::Name(name) => drop(watched.names.insert(name.clone())),

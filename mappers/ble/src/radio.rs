@@ -15,6 +15,8 @@ pub struct Watched {
     pub addresses: BTreeSet<Address>,
     /// By the name that they advertise.
     pub names: BTreeSet<String>,
+    /// What one of them advertises is wanted, also while all are connected.
+    pub always: bool,
 }
 
 /// What was advertised. What did not come with it is empty.

@@ -80,6 +80,9 @@ impl Adapter {
                     }
                     if interface == names::DEVICE {
                         self.somebody(path, &changed);
+                        if changed.get("Connected").is_some() || changed.get("ServicesResolved").is_some() {
+                            self.look.notify_one(); // there may be nobody left to be heard, or somebody again
+                        }
                     }
                     let news = self.state().tree.changed(path, interface, &changed);
                     self.tell(news, message, path, heard);
@@ -147,6 +150,7 @@ impl Adapter {
             Some(News::Paired(device)) => heard(Event::Paired(device)),
             Some(News::Disconnected(device)) => {
                 self.state().subscribed.retain(|_, one| one.device != device);
+                self.look.notify_one();
                 heard(Event::Disconnected(device));
             }
             Some(News::Value(device, value)) => {

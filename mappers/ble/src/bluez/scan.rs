@@ -29,9 +29,9 @@ pub(super) struct Scan {
 impl Scan {
     /// How long until it is looked at again. After bluetoothd was killed the kernel goes on with the scan of the dead one, for ten seconds
     /// from its beginning, and refuses another: whoever asks often has it at once. `random`: from 0 to 1.
-    fn pause(&self, scans: bool, now: Instant, random: f64) -> Duration {
+    fn pause(&self, as_it_should: bool, now: Instant, random: f64) -> Duration {
         let busy = self.busy.is_some_and(|since| now.saturating_duration_since(since) < BUSY);
-        match (scans, busy) {
+        match (as_it_should, busy) {
             (true, _) => PULSE,
             (false, true) => EAGER.mul_f64(0.75 + 0.5 * random),
             (false, false) => SOON,
@@ -62,11 +62,21 @@ impl Adapter {
     pub(super) async fn resume_scan(&self) -> Result<()> {
         let mut scan = self.scan.lock().await; // each who holds it waits for one call
         scan.connecting = scan.connecting.saturating_sub(1);
-        if scan.connecting == 0 { self.start_scan(&mut scan).await } else { Ok(()) }
+        if scan.connecting == 0 && self.listens() { self.start_scan(&mut scan).await } else { Ok(()) }
     }
-    /// Starts it where it should run, and perhaps does not. When it is to be looked at again.
+    fn listens(&self) -> bool {
+        self.state().tree.listens()
+    }
+    /// Starts it where it should run and perhaps does not, and ends it where there is nobody to be heard: it takes the radio's time from the
+    /// connections, and the kernel would go on with it for ten seconds if bluetoothd were killed. When it is to be looked at again.
     pub(super) async fn keep_scanning(&self) -> Result<Duration> {
         let mut scan = self.scan.lock().await;
+        if !self.listens() {
+            if scan.ours && self.stop_scan().await? {
+                scan.ours = false;
+            }
+            return Ok(scan.pause(true, Instant::now(), fastrand::f64()));
+        }
         if scan.connecting == 0 {
             let runs = scan.ours && self.state().scans; // another's may end at any time, and hears by another filter
             if !runs {

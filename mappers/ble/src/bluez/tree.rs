@@ -107,9 +107,13 @@ impl Tree {
             watched.addresses.contains(address) || named
         });
     }
-    /// Somebody who is listened to has no connection, and is to be heard; or everybody is.
+    /// Somebody is to be heard.
+    pub(super) fn listens(&self) -> bool {
+        self.watched.always || self.waits()
+    }
+    /// Somebody who is listened to has no connection, and would be heard if it were there; or everybody is listened to.
     pub(super) fn waits(&self) -> bool {
-        let Watched { addresses, names } = &self.watched;
+        let Watched { addresses, names, .. } = &self.watched;
         let connected = |address: &Address| self.devices.get(address).is_some_and(|device| device.connected);
         let of_name =
             |name: &String| self.devices.values().any(|one| one.connected && one.called.as_ref() == Some(name));

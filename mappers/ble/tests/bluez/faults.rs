@@ -71,7 +71,10 @@ async fn one_that_ends_the_connection_after_each_read_is_read_and_there() {
     rig.until("it is known", |_| ground.count("sensor-0", "2A6E", "reads") >= 4).await;
     let (reads, downs) = (ground.count("sensor-0", "2A6E", "reads"), rig.state().downs(0));
     rig.until("it is read on", |_| ground.count("sensor-0", "2A6E", "reads") >= reads + 4).await;
-    assert_eq!(rig.state().downs(0), downs, "that its turn is over is no fault");
+    {
+        let state = rig.state();
+        assert_eq!(state.downs(0), downs, "that its turn is over is no fault: {state:#?}");
+    }
     assert!(downs <= 1, "{downs}");
     rig.stop().await;
 }
@@ -124,5 +127,49 @@ async fn what_somebody_else_scans_for_does_not_decide_what_is_heard() {
     advertise.as_object_mut().unwrap().extend(colder.as_object().unwrap().clone());
     ground.ask(&json!({"do": "sensor", "name": "sensor-0", "how": "advertise", "advertise": advertise}));
     rig.until_is(0, "temperature", 24.24).await;
+    rig.stop().await;
+}
+
+/// Whether BlueZ scans for anybody.
+async fn until_scanning(bus: &zbus::Connection, is: bool) {
+    for _ in 0..600 {
+        let (to, path, of) = (Some("org.bluez"), "/org/bluez/hci0", Some("org.freedesktop.DBus.Properties"));
+        let answer = bus.call_method(to, path, of, "Get", &("org.bluez.Adapter1", "Discovering")).await.unwrap();
+        if answer.body().deserialize::<Variant<'_>>().unwrap() == Variant::from(is) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("never: scanning is {is}");
+}
+
+#[tokio::test]
+#[ignore = "needs the Bluetooth ground"]
+async fn it_is_scanned_for_as_long_as_somebody_is_to_be_heard() {
+    let ground = Ground::with(&json!([thermometer(0), thermometer(1)]));
+    let bus = zbus::connection::Builder::address(ground.bus().as_str()).build().await.unwrap();
+    let device = |number, points| spec(json!({"address": address(number)}), points);
+    let rig = Rig::start(ground.stack(), (0..2).map(|number| device(number, vec![temperature()])).collect()).await;
+    for _ in 0..2 {
+        for number in 0..2 {
+            rig.until_up(number).await;
+        }
+        until_scanning(&bus, false).await; // all are connected
+        ground.sensor("sensor-1", "vanish");
+        rig.until_down(1, "").await;
+        until_scanning(&bus, true).await;
+        ground.sensor("sensor-1", "appear");
+    }
+    rig.stop().await;
+    // What one of them advertises is wanted: it is listened to though all are connected.
+    let both = device(0, vec![temperature(), ("rssi", json!({"about": "Rssi"}))]);
+    let rig = Rig::start(ground.stack(), vec![both, device(1, vec![temperature()])]).await;
+    for number in 0..2 {
+        rig.until_is(number, "temperature", 20.0).await;
+    }
+    until_scanning(&bus, true).await;
+    ground.value("sensor-0", "2A6E", "0a00");
+    rig.until_is(0, "temperature", 0.1).await;
+    until_scanning(&bus, true).await;
     rig.stop().await;
 }

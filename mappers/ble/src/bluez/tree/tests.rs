@@ -149,9 +149,17 @@ fn somebody_is_waited_for_as_long_as_one_has_no_connection() {
         connected(&mut tree, false);
         assert!(tree.waits());
     }
-    let mut both = tree(Watched { names: names(), addresses: [one()].into() });
+    let mut both = tree(Watched { names: names(), addresses: [one()].into(), always: false });
     both.added(PATH, &device([("Name", Property::Text("another")), on("Connected", true)]), true);
     assert!(both.waits());
+    for always in [false, true] {
+        let mut tree = tree(Watched { addresses: [one()].into(), always, ..Watched::default() });
+        connected(&mut tree, true);
+        assert!(!tree.waits(), "that nobody is heard is no wonder");
+        assert_eq!(tree.listens(), always);
+        connected(&mut tree, false);
+        assert!(tree.listens());
+    }
 }
 #[test]
 fn that_it_has_become_paired_is_told_once() {
