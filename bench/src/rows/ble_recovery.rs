@@ -30,7 +30,15 @@ const SENSORS: usize = 5;
 const KILL: &str = "bluetoothd killed";
 const LINK: &str = "links lost";
 const ADAPTER: &str = "adapter off and on";
-const FAULTS: [&str; 3] = [KILL, LINK, ADAPTER];
+/// With a device more, that is never there: the mapper scans for it. The kernel goes on with the scan of a bluetoothd that is no more.
+const SCANS: &str = "bluetoothd killed in a scan";
+const FAULTS: [&str; 4] = [KILL, LINK, ADAPTER, SCANS];
+/// Those of a mapper that scans come after all others, for it is another mapper.
+fn fault(n: usize, each: usize) -> &'static str {
+    let others = FAULTS.len() - 1;
+    let fault = if n < others * each { FAULTS.get(n % others) } else { None };
+    fault.copied().unwrap_or(SCANS)
+}
 const LIMIT_MS: f64 = 10_000.0;
 /// Grounds side by side, each with a mapper of its own: most of a trial is waiting.
 const LANES: usize = 3;
@@ -38,8 +46,9 @@ const LANES: usize = 3;
 const PATIENCE: Duration = Duration::from_mins(3);
 
 fn measure(context: &Context, table: &mut Table) -> Result<()> {
-    let wanted: usize = FAULTS.len() * context.either(50, 3);
-    let missing: Vec<usize> = (0..wanted).filter(|n| !table.has(&[&n.to_string()])).rev().collect();
+    let each: usize = context.either(50, 3);
+    let wanted = (0..FAULTS.len() * each).filter(|n| !table.has(&[&n.to_string()]));
+    let missing: Vec<(usize, &str)> = wanted.map(|n| (n, fault(n, each))).rev().collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -56,8 +65,11 @@ fn measure(context: &Context, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
+/// Trials that are yet to be made, the next one last.
+type Missing = Vec<(usize, &'static str)>;
+
 /// Trials, as long as there are any.
-fn lane(context: &Context, program: &Path, missing: &Mutex<Vec<usize>>, table: &Mutex<&mut Table>) -> Result<()> {
+fn lane(context: &Context, program: &Path, missing: &Mutex<Missing>, table: &Mutex<&mut Table>) -> Result<()> {
     let left = || !missing.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
     while left() {
         plant(context, program, missing, table)?;
@@ -66,15 +78,18 @@ fn lane(context: &Context, program: &Path, missing: &Mutex<Vec<usize>>, table: &
 }
 
 /// A ground and a mapper, for one trial after the other, up to one that goes wrong: the next begins on new ones.
-fn plant(context: &Context, program: &Path, missing: &Mutex<Vec<usize>>, table: &Mutex<&mut Table>) -> Result<()> {
+fn plant(context: &Context, program: &Path, missing: &Mutex<Missing>, table: &Mutex<&mut Table>) -> Result<()> {
     let all: Vec<_> = (0..SENSORS).map(|number| ble::sensor(number, 100)).collect();
     let ground = Ground::start(program, &all)?;
-    let mapper = ble::start(&ground, &ble::yaml(SENSORS, SENSORS, "1m", "notify: Required")?)?;
+    let next = || missing.lock().unwrap_or_else(PoisonError::into_inner);
+    let scans = next().last().is_some_and(|(_, fault)| *fault == SCANS);
+    let devices = SENSORS + usize::from(scans);
+    let mapper = ble::start(&ground, &ble::yaml(devices, devices, "1m", "notify: Required")?)?;
     until(PATIENCE, "the first values", || Ok(right(&mapper, 0) == SENSORS))?;
     loop {
-        let next = missing.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some(n) = next else { break };
-        let trial = trial(context, &ground, &mapper, n)?;
+        let next = next().pop_if(|(_, fault)| (*fault == SCANS) == scans);
+        let Some((n, fault)) = next else { break };
+        let trial = trial(context, &ground, &mapper, n, fault)?;
         table.lock().unwrap_or_else(PoisonError::into_inner).put(&trial.row())?;
         ensure!(!mapper.log()?.contains("panicked"), "the mapper panicked");
         if trial.is_bad() {
@@ -116,9 +131,8 @@ impl Trial {
     }
 }
 
-fn trial(context: &Context, ground: &Ground, mapper: &Mapper, n: usize) -> Result<Trial> {
+fn trial(context: &Context, ground: &Ground, mapper: &Mapper, n: usize, fault: &'static str) -> Result<Trial> {
     let mut random = fastrand::Rng::with_seed(n as u64);
-    let fault = FAULTS.get(n % FAULTS.len()).copied().unwrap_or(KILL);
     thread::sleep(Duration::from_millis(random.u64(200..1000)));
     // A link that is lost is noticed after two seconds.
     let least = if fault == LINK { 2500 } else { 100 };
@@ -156,7 +170,7 @@ fn set(ground: &Ground, n: usize) -> Result<()> {
 }
 fn begin(ground: &Ground, fault: &str) -> Result<()> {
     match fault {
-        KILL => ground.ask(&json!({"do": "bluetoothd", "how": "kill"})).map(drop),
+        KILL | SCANS => ground.ask(&json!({"do": "bluetoothd", "how": "kill"})).map(drop),
         LINK => (0..SENSORS).try_for_each(|number| ground.sensor(&name(number), "vanish").map(drop)),
         ADAPTER => ground.ask(&json!({"do": "adapter", "how": "off"})).map(drop),
         other => bail!("no fault {other}"),
@@ -165,7 +179,7 @@ fn begin(ground: &Ground, fault: &str) -> Result<()> {
 /// The radio is back when it returns.
 fn end(ground: &Ground, fault: &str) -> Result<()> {
     match fault {
-        KILL => ground.ask(&json!({"do": "bluetoothd", "how": "start"})).map(drop),
+        KILL | SCANS => ground.ask(&json!({"do": "bluetoothd", "how": "start"})).map(drop),
         LINK => (0..SENSORS).try_for_each(|number| ground.sensor(&name(number), "appear").map(drop)),
         _ => ground.ask(&json!({"do": "adapter", "how": "on"})).map(drop),
     }
