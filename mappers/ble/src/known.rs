@@ -20,10 +20,18 @@ impl Known {
     pub(crate) fn all(&self) -> impl Iterator<Item = Arc<Unit>> {
         self.addresses.values().flatten().chain(&self.names).filter_map(Weak::upgrade)
     }
-    pub(crate) fn forget_the_gone(&mut self) {
-        self.names.retain(|known| known.strong_count() > 0);
-        self.addresses.values_mut().for_each(|known| known.retain(|known| known.strong_count() > 0));
+    /// Whether somebody is gone.
+    pub(crate) fn forget_the_gone(&mut self) -> bool {
+        let mut gone = false;
+        let mut keep = |known: &Weak<Unit>| {
+            let here = known.strong_count() > 0;
+            gone |= !here;
+            here
+        };
+        self.names.retain(&mut keep);
+        self.addresses.values_mut().for_each(|known| known.retain(&mut keep));
         self.addresses.retain(|_, known| !known.is_empty());
+        gone
     }
     /// False: it is known already.
     pub(crate) fn add(&mut self, unit: &Arc<Unit>) -> bool {
@@ -47,7 +55,7 @@ impl Known {
             watched.always |= unit.listens();
             match &unit.whom {
                 Whom::Address(address) => drop(watched.addresses.insert(*address)),
-                Whom::Name(name) => drop(watched.names.insert(name.clone())),
+                Whom::Name(name) => *watched.names.entry(name.clone()).or_default() += 1,
             }
         }
         watched

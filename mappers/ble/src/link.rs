@@ -179,10 +179,14 @@ impl<S: Stack> Link<S> {
     async fn watch(&self) -> Infallible {
         loop {
             tokio::time::sleep(LOOK).await;
-            let (feeds, units) = {
-                let state = self.state();
-                (state.feeds.clone(), state.known.all().collect::<Vec<_>>())
+            let (feeds, units, watched) = {
+                let mut state = self.state();
+                let gone = state.known.forget_the_gone();
+                (state.feeds.clone(), state.known.all().collect::<Vec<_>>(), gone.then(|| state.known.watched()))
             };
+            if let Some(watched) = watched {
+                self.radio.watch(watched);
+            }
             let now = Instant::now();
             for feed in feeds.values() {
                 feed.alive();

@@ -6,15 +6,21 @@ use crate::{
 };
 use pollux_ble_codec::Uuid;
 use pollux_mapper::Instant;
-use std::{collections::BTreeSet, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Who is listened to; all others in the air cost nothing and are not remembered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watched {
     /// By address.
     pub addresses: BTreeSet<Address>,
-    /// By the name that they advertise.
-    pub names: BTreeSet<String>,
+    /// By the name that they advertise; how many are to have it.
+    pub names: BTreeMap<String, usize>,
     /// What one of them advertises is wanted, also while all are connected.
     pub always: bool,
 }

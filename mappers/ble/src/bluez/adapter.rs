@@ -47,8 +47,8 @@ impl Adapter {
         let tree = Tree { adapter: name.clone(), ..Tree::default() };
         let state = Mutex::new(State { tree, ..State::default() });
         let (changed, look, held) = (Notify::new(), Notify::new(), Notify::new());
-        let (scan, agent, consents, full) = Default::default();
-        Self { bus, name, address, state, changed, look, held, scan, agent, consents, full }
+        let (scan, connecting, agent, consents, full) = Default::default();
+        Self { bus, name, address, state, changed, look, held, scan, connecting, agent, consents, full }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 use pollux_mapper::Instant;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 use tokio::{sync::Notify, time::timeout_at};
@@ -32,6 +32,8 @@ use tokio::{sync::Notify, time::timeout_at};
 const OTHERS: Duration = Duration::from_secs(3);
 /// Who advertised this lately can be connected to, and does so within that time again.
 const NEAR: Duration = Duration::from_secs(10);
+/// So soon a connection is told of that there is: then it is known whether somebody is left to be scanned for.
+const SIGNAL: Duration = Duration::from_millis(200);
 /// What was advertised before is no word of how it is now.
 const LATELY: Duration = Duration::from_mins(1);
 
@@ -59,11 +61,13 @@ pub struct Adapter {
     state: Mutex<State>,
     /// The tree has changed.
     changed: Notify,
-    /// It is to be looked at by [`run`](Radio::run): somebody else is listened to, or scanning has ended.
+    /// It is to be looked at by [`run`](Radio::run): somebody else is listened to, a connection came or went, or scanning has ended.
     look: Notify,
     /// There is something in `State::held`.
     held: Notify,
     scan: tokio::sync::Mutex<scan::Scan>,
+    /// Connections that are being made. The kernel makes none before a scan ends, ten seconds later.
+    connecting: AtomicUsize,
     /// Our agent is known to BlueZ.
     agent: tokio::sync::Mutex<bool>,
     consents: agent::Consents,
@@ -146,18 +150,18 @@ impl Adapter {
         }
     }
     async fn connect_now(&self, device: Address, until: Instant) -> Result<Vec<Characteristic>> {
-        self.pause_scan(until).await?;
+        let paused = self.pause_scan(until).await?;
         let ends = |tree: &tree::Tree| tree.devices.get(&device).map_or(0, |device| device.ends);
         let before = ends(&self.state().tree);
         let asked = self.ask_device(device, "Connect", until.min(Instant::now() + NEAR)).await;
-        let asked = asked.or_else(|failure| self.not_connected(device, &failure));
-        self.resume_scan().await?;
-        asked?;
+        asked.or_else(|failure| self.not_connected(device, &failure))?;
         // Its own word for being connected may come before the signal of it, and it may have let go by then.
         let connected = |tree: &tree::Tree| {
             let connected = tree.devices.get(&device).is_some_and(|device| device.connected);
             (connected || ends(tree) != before).then_some(())
         };
+        self.until(until.min(Instant::now() + SIGNAL), connected).await;
+        drop(paused);
         self.until(until, connected).await;
         self.list(device, until).await
     }
@@ -245,7 +249,12 @@ impl Radio for Adapter {
         }
         if let Err(failure) = self.ask_device(device, "Disconnect", until).await {
             tracing::debug!(%device, failure = failure.words(), "not disconnected");
-            return failure.is("NotConnected") || failure.is_unknown() || failure.is_nobody();
+            let gone = failure.is("NotConnected") || failure.is_unknown() || failure.is_nobody();
+            if gone {
+                self.state().tree.is_gone(device);
+                self.look.notify_one(); // it is to be heard again
+            }
+            return gone;
         }
         let gone = |tree: &tree::Tree| tree.devices.get(&device).is_none_or(|one| !one.connected).then_some(());
         self.until(until, gone).await.is_some()

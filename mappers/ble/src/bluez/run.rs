@@ -1,4 +1,4 @@
-//! The stream of signals, and that scanning goes on.
+//! The stream of signals, and that it is scanned while somebody is to be heard.
 use super::{
     Adapter,
     adapter::{CALL, Objects, objects},
@@ -80,11 +80,11 @@ impl Adapter {
                     }
                     if interface == names::DEVICE {
                         self.somebody(path, &changed);
-                        if changed.get("Connected").is_some() || changed.get("ServicesResolved").is_some() {
-                            self.look.notify_one(); // there may be nobody left to be heard, or somebody again
-                        }
                     }
                     let news = self.state().tree.changed(path, interface, &changed);
+                    if changed.get("Connected").is_some() || changed.get("ServicesResolved").is_some() {
+                        self.look.notify_one(); // there may be nobody left to be heard, or somebody again
+                    }
                     self.tell(news, message, path, heard);
                 }
             }
@@ -231,9 +231,14 @@ impl Adapter {
             // BlueZ takes the strength away when it has not heard it for a while.
             let near = interfaces.get(names::DEVICE).is_some_and(|properties| properties.get("RSSI").is_some());
             let near = near && state.tree.is_unheard(path.as_str());
-            if let Some(News::Heard(device, advert)) = state.tree.added(path.as_str(), interfaces, near) {
-                state.held.push(Event::Known(device, advert));
-                self.held.notify_one();
+            match state.tree.added(path.as_str(), interfaces, near) {
+                Some(News::Heard(device, advert)) => state.held.push(Event::Known(device, advert)),
+                // Its link was lost since it was asked, and the signal of it will say nothing new.
+                Some(News::Disconnected(device)) => {
+                    state.subscribed.retain(|_, one| one.device != device);
+                    state.held.push(Event::Disconnected(device));
+                }
+                _ => {}
             }
             let own = interfaces.get(names::ADAPTER).filter(|_| path.as_str() == names::adapter(&self.name));
             if let Some(scans) = own.and_then(|properties| properties.bool("Discovering")) {
@@ -241,6 +246,7 @@ impl Adapter {
             }
         }
         drop(state);
+        self.held.notify_one();
         self.changed.notify_waiters();
         Ok(())
     }

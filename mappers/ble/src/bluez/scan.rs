@@ -7,7 +7,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use pollux_mapper::Instant;
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::{sleep, timeout_at};
 use zbus::Variant;
 
@@ -18,10 +18,10 @@ const BUSY: Duration = Duration::from_secs(15);
 /// Whether we scan.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Connections that are being made. The kernel makes none before a scan ends, ten seconds later.
-    connecting: usize,
     /// We asked for it, and were not refused.
     ours: bool,
+    /// We asked for its end since, and nothing else.
+    ended: bool,
     /// Since when BlueZ refuses, for it is busy.
     busy: Option<Instant>,
 }
@@ -39,30 +39,33 @@ impl Scan {
     }
 }
 
-impl Adapter {
-    /// Until `resume_scan`. It is not waited for longer than there is time to connect.
-    pub(super) async fn pause_scan(&self, until: Instant) -> Result<()> {
-        let Ok(mut scan) = timeout_at(until, self.scan.lock()).await else {
-            return Err(Error::Silent("StopDiscovery"));
-        };
-        scan.connecting += 1;
-        scan.ours = false;
-        if scan.connecting > 1 {
-            return Ok(());
-        }
-        match self.ask_adapter("StopDiscovery", &(), until).await {
-            Err(bus::Failure::Late) => {
-                scan.connecting -= 1;
-                self.look.notify_one(); // to be started again, if it ended after all
-                Err(Error::Silent("StopDiscovery")) // of this device, for there may have been no time left; the pulse tells the rest
-            }
-            _ => Ok(()), // refused: there was none
+/// Nobody scans for as long as there is one of it.
+#[derive(Debug)]
+pub(super) struct Paused<'a>(&'a Adapter);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        if self.0.connecting.fetch_sub(1, Relaxed) == 1 {
+            self.0.look.notify_one(); // it is begun again there
         }
     }
-    pub(super) async fn resume_scan(&self) -> Result<()> {
-        let mut scan = self.scan.lock().await; // each who holds it waits for one call
-        scan.connecting = scan.connecting.saturating_sub(1);
-        if scan.connecting == 0 && self.listens() { self.start_scan(&mut scan).await } else { Ok(()) }
+}
+
+impl Adapter {
+    /// As long as what it gives is kept. It is not waited for longer than there is time to connect.
+    pub(super) async fn pause_scan(&self, until: Instant) -> Result<Paused<'_>> {
+        self.connecting.fetch_add(1, Relaxed);
+        let paused = Paused(self);
+        let silent = || Error::Silent("StopDiscovery"); // of this device, for there may have been no time left; the pulse tells the rest
+        let mut scan = timeout_at(until, self.scan.lock()).await.map_err(|_| silent())?;
+        if !scan.ended {
+            scan.ours = false;
+            if let Err(bus::Failure::Late) = self.ask_adapter("StopDiscovery", &(), until).await {
+                return Err(silent());
+            }
+            scan.ended = true; // where it was refused there was none
+        }
+        Ok(paused)
     }
     fn listens(&self) -> bool {
         self.state().tree.listens()
@@ -72,12 +75,13 @@ impl Adapter {
     pub(super) async fn keep_scanning(&self) -> Result<Duration> {
         let mut scan = self.scan.lock().await;
         if !self.listens() {
+            scan.busy = None;
             if scan.ours && self.stop_scan().await? {
-                scan.ours = false;
+                (scan.ours, scan.ended) = (false, true);
             }
             return Ok(scan.pause(true, Instant::now(), fastrand::f64()));
         }
-        if scan.connecting == 0 {
+        if self.connecting.load(Relaxed) == 0 {
             let runs = scan.ours && self.state().scans; // another's may end at any time, and hears by another filter
             if !runs {
                 self.start_scan(&mut scan).await?;
@@ -131,6 +135,7 @@ impl Adapter {
     }
     async fn start_scan(&self, scan: &mut Scan) -> Result<()> {
         let until = Instant::now() + CALL;
+        scan.ended = false;
         let filter = HashMap::from([("Transport", Variant::from("le")), ("DuplicateData", Variant::from(true))]);
         let asked = match self.ask_adapter("SetDiscoveryFilter", &(filter,), until).await {
             Ok(()) => self.ask_adapter("StartDiscovery", &(), until).await,

@@ -101,9 +101,9 @@ impl Tree {
     pub(super) fn watch(&mut self, watched: Watched) {
         self.watched = watched;
         let watched = &self.watched;
-        self.asked.retain(|name| watched.names.contains(name));
+        self.asked.retain(|name| watched.names.contains_key(name));
         self.devices.retain(|address, device| {
-            let named = device.called.as_ref().is_some_and(|name| watched.names.contains(name));
+            let named = device.called.as_ref().is_some_and(|name| watched.names.contains_key(name));
             watched.addresses.contains(address) || named
         });
     }
@@ -115,9 +115,11 @@ impl Tree {
     pub(super) fn waits(&self) -> bool {
         let Watched { addresses, names, .. } = &self.watched;
         let connected = |address: &Address| self.devices.get(address).is_some_and(|device| device.connected);
-        let of_name =
-            |name: &String| self.devices.values().any(|one| one.connected && one.called.as_ref() == Some(name));
-        addresses.is_empty() && names.is_empty() || !addresses.iter().all(connected) || !names.iter().all(of_name)
+        // One that is listened to by its address is not the one that is meant by a name: that is to be heard, too, and be it to refuse both.
+        let others = || self.devices.iter().filter(|(address, one)| one.connected && !addresses.contains(address));
+        let called = |name: &String| others().filter(|(_, one)| one.called.as_ref() == Some(name)).count();
+        let all_of = |(name, count): (&String, &usize)| called(name) >= *count;
+        addresses.is_empty() && names.is_empty() || !addresses.iter().all(connected) || !names.iter().all(all_of)
     }
     /// An object is there, with these interfaces. `live`: what it advertises came just now, or a short while ago.
     pub(super) fn added(&mut self, path: &str, interfaces: &HashMap<&str, Properties<'_>>, live: bool) -> Option<News> {
@@ -168,15 +170,15 @@ impl Tree {
     /// What is new of a device itself.
     fn device(&mut self, address: Address, properties: &Properties<'_>, live: bool) -> Option<News> {
         let named = properties.text("Name");
-        let wanted =
-            self.watched.addresses.contains(&address) || named.is_some_and(|name| self.watched.names.contains(name));
+        let wanted = self.watched.addresses.contains(&address)
+            || named.is_some_and(|name| self.watched.names.contains_key(name));
         if !wanted && !self.devices.contains_key(&address) {
             return None;
         }
         let device = self.devices.entry(address).or_default();
         if let Some(name) = named {
             device.name = Some(name.to_owned());
-            if self.watched.names.contains(name) {
+            if self.watched.names.contains_key(name) {
                 device.called = Some(name.to_owned());
             }
         }
@@ -207,6 +209,12 @@ impl Tree {
             return Some(News::Heard(address, advert));
         }
         (live && unpaired && device.paired).then_some(News::Paired(address))
+    }
+    /// It has no connection, whatever was told of it.
+    pub(super) fn is_gone(&mut self, address: Address) {
+        if let Some(device) = self.devices.get_mut(&address) {
+            (device.connected, device.resolved, device.left) = (false, false, false);
+        }
     }
     /// We end its connection: it is no less near for that.
     pub(super) fn leaves(&mut self, address: Address) {

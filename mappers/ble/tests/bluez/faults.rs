@@ -171,5 +171,8 @@ async fn it_is_scanned_for_as_long_as_somebody_is_to_be_heard() {
     ground.value("sensor-0", "2A6E", "0a00");
     rig.until_is(0, "temperature", 0.1).await;
     until_scanning(&bus, true).await;
+    // Without it nobody is to be heard; nor is one that is not configured any more.
+    rig.remove(0).await;
+    until_scanning(&bus, false).await;
     rig.stop().await;
 }

@@ -162,6 +162,11 @@ impl<S: Stack> Rig<S> {
         self.send(Command::Apply { spec: Box::new(spec), reply }).await;
         applied.await.expect("answered").expect("valid");
     }
+    pub(crate) async fn remove(&self, device: u64) {
+        let (reply, removed) = oneshot::channel();
+        self.send(Command::Remove { device: DeviceKey(device), reply }).await;
+        timeout(PATIENCE, removed).await.expect("in time").expect("answered");
+    }
     /// As at SIGKILL: nobody says farewell.
     pub(crate) async fn kill(mut self) {
         for task in std::mem::take(&mut self.tasks) {

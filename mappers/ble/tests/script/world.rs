@@ -134,7 +134,7 @@ impl World {
     }
     pub(crate) fn advertise(&mut self, address: Address, advert: Advert) {
         let known = self.devices.get(&address).and_then(|device| device.name.as_ref());
-        let named = advert.name.as_ref().or(known).is_some_and(|name| self.watched.names.contains(name));
+        let named = advert.name.as_ref().or(known).is_some_and(|name| self.watched.names.contains_key(name));
         if named || self.watched.addresses.contains(&address) {
             self.said.insert(address, advert.clone());
             self.events.push_back(Event::Heard(address, advert));

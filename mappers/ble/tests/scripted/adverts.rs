@@ -350,7 +350,8 @@ async fn only_those_that_are_configured_are_listened_to() {
     for device in 0..3 {
         rig.until_up(device).await;
     }
-    let whom = Watched { addresses: [address(1), address(2)].into(), names: ["lamp".to_owned()].into(), always: true };
+    let whom =
+        Watched { addresses: [address(1), address(2)].into(), names: [("lamp".to_owned(), 1)].into(), always: true };
     assert_eq!(air.world().watched, whom);
     rig.stop().await;
 }

@@ -28,7 +28,7 @@ fn stranger(number: u16) -> String {
 
 #[test]
 fn strangers_are_not_kept() {
-    let names = Watched { names: ["lamp".to_owned()].into(), ..Watched::default() };
+    let names = Watched { names: [("lamp".to_owned(), 1)].into(), ..Watched::default() };
     for mut tree in [watching(), tree(names)] {
         for number in 0..10_000 {
             let (path, called) = (stranger(number), ("Name", Property::Text("a stranger")));
@@ -57,7 +57,7 @@ fn who_is_watched_is_kept_until_it_is_not_or_bluez_forgets_it() {
 }
 #[tokio::test(start_paused = true)]
 async fn what_was_advertised_last_is_known_and_whose_it_is_is_known_each_time() {
-    let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
+    let mut tree = tree(Watched { names: [("lamp".to_owned(), 1)].into(), ..Watched::default() });
     let said = |tree: &Tree| tree.devices.get(&one()).and_then(|device| device.said(NEAR));
     let data = ("ManufacturerData", Property::Companies(vec![(7, &[1])]));
     tree.added(PATH, &device([("Name", Property::Text("lamp"))]), false);
@@ -136,7 +136,7 @@ fn whose_link_is_lost_is_near_once_it_is_heard_again_and_whom_we_left_is_near_st
 }
 #[test]
 fn somebody_is_waited_for_as_long_as_one_has_no_connection() {
-    let names = || ["lamp".to_owned()].into();
+    let names = || [("lamp".to_owned(), 1)].into();
     let connected =
         |tree: &mut Tree, is| tree.changed(PATH, names::DEVICE, &[on("Connected", is)].into_iter().collect());
     assert!(tree(Watched::default()).waits(), "everybody is listened to");
@@ -152,6 +152,15 @@ fn somebody_is_waited_for_as_long_as_one_has_no_connection() {
     let mut both = tree(Watched { names: names(), addresses: [one()].into(), always: false });
     both.added(PATH, &device([("Name", Property::Text("another")), on("Connected", true)]), true);
     assert!(both.waits());
+    // A sensor that is meant by its address is not another that is meant by a name, nor is one of two with one name the other.
+    for whom in [
+        Watched { addresses: [one()].into(), names: names(), always: false },
+        Watched { names: [("lamp".to_owned(), 2)].into(), ..Watched::default() },
+    ] {
+        let mut tree = tree(whom);
+        tree.added(PATH, &device([("Name", Property::Text("lamp")), on("Connected", true)]), true);
+        assert!(tree.waits());
+    }
     for always in [false, true] {
         let mut tree = tree(Watched { addresses: [one()].into(), always, ..Watched::default() });
         connected(&mut tree, true);
@@ -159,6 +168,9 @@ fn somebody_is_waited_for_as_long_as_one_has_no_connection() {
         assert_eq!(tree.listens(), always);
         connected(&mut tree, false);
         assert!(tree.listens());
+        connected(&mut tree, true);
+        tree.is_gone(one()); // what was told of it was not the last word
+        assert!(tree.waits());
     }
 }
 #[test]
@@ -176,7 +188,7 @@ fn that_it_has_become_paired_is_told_once() {
 }
 #[test]
 fn an_end_is_told_once_and_a_name_is_looked_up() {
-    let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
+    let mut tree = tree(Watched { names: [("lamp".to_owned(), 1)].into(), ..Watched::default() });
     assert_eq!(tree.named("lamp", NEAR), []);
     tree.added(PATH, &device([("Name", Property::Text("lamp")), rssi(-60)]), true);
     assert_eq!(tree.named("lamp", NEAR), [one()]);
@@ -189,7 +201,7 @@ fn an_end_is_told_once_and_a_name_is_looked_up() {
 }
 #[test]
 fn of_two_with_one_name_both_are_found() {
-    let mut tree = tree(Watched { names: ["lamp".to_owned()].into(), ..Watched::default() });
+    let mut tree = tree(Watched { names: [("lamp".to_owned(), 1)].into(), ..Watched::default() });
     let lamp = || device([("Name", Property::Text("lamp")), rssi(-60)]);
     tree.added(PATH, &lamp(), true);
     tree.added(&stranger(1), &lamp(), true);
@@ -199,7 +211,7 @@ fn of_two_with_one_name_both_are_found() {
 }
 #[test]
 fn the_name_that_bluez_reads_of_the_device_itself_makes_it_no_stranger() {
-    let lamp = || Watched { names: ["lamp".to_owned()].into(), ..Watched::default() };
+    let lamp = || Watched { names: [("lamp".to_owned(), 1)].into(), ..Watched::default() };
     let mut tree = tree(lamp());
     tree.added(PATH, &device([("Name", Property::Text("lamp")), rssi(-60)]), true);
     tree.changed(PATH, names::DEVICE, &Properties::from_iter([("Name", Property::Text("Lamp, model 7"))]));
