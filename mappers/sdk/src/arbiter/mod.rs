@@ -1,6 +1,7 @@
 //! Who is next on one link. Pure: no clock, no IO; `R` is whatever an exchange needs, `W` what is to be written or called.
 //! Units at rest stand only in the order of due times, so that a thousand quiet ones cost nothing.
 mod group;
+mod slots;
 mod unit;
 mod work;
 
@@ -15,7 +16,6 @@ pub use work::{Outcome, Work};
 
 const PROBE_SHARE: u32 = 19; // a probe that cost c is followed by 19 c without probes: at most 5 % of the link's time
 const WRITE_STREAK: u32 = 8; // so that a flood of writes cannot starve reads
-const MIN_HOLD: Duration = Duration::from_secs(5); // what a busy or pushing unit has of a slot before another may have it
 
 /// Decides who is next on one link.
 #[derive(Debug)]
@@ -118,28 +118,6 @@ impl<R, W> Arbiter<R, W> {
         self.units[unit].overhear(point);
         self.touch(unit);
     }
-    /// It has left by itself, with nothing left to be read: its slot is free for another. False: something is left, or there are no
-    /// slots.
-    pub fn over(&mut self, unit: usize) -> bool {
-        let over = self.is_scarce(&self.units[unit]) && self.units[unit].ready.is_empty();
-        if over && self.units[unit].phase == Phase::Attached {
-            self.units[unit].leaving = true;
-            self.touch(unit);
-        }
-        over
-    }
-    /// All slots are kept by units that take no turns: how many slots there are, and who waits for one in vain.
-    pub fn starved(&self, now: Instant) -> Option<(usize, Vec<usize>)> {
-        let (slots, units) = (self.slots?, || self.units.iter().enumerate().filter(|(_, u)| !u.vacant));
-        let kept = units().filter(|(_, u)| u.hold == Hold::Kept && u.phase == Phase::Attached && !u.leaving).count();
-        let waits =
-            |u: &Unit<R>| u.hold == Hold::Turns && u.phase == Phase::Detached && u.waiting_since(now, true).is_some();
-        (kept >= slots).then(|| (slots, units().filter(|(_, u)| waits(u)).map(|(unit, _)| unit).collect()))
-    }
-    /// Slots of the link, where it has some, and the units that hold one.
-    pub fn slots(&self) -> Option<(usize, usize)> {
-        Some((self.slots?, self.attached()))
-    }
     /// A point that was pushed is polled again: at once, and then in its interval.
     pub fn reschedule(&mut self, unit: usize, point: u32, now: Instant) {
         self.units[unit].reschedule(point, now);
@@ -168,14 +146,6 @@ impl<R, W> Arbiter<R, W> {
     /// Pieces of work of a unit that are under way.
     pub fn in_flight(&self, unit: usize) -> usize {
         self.units[unit].in_flight
-    }
-    /// Units that hold a slot, where there are slots.
-    pub fn attached(&self) -> usize {
-        self.holders().filter(|u| u.phase != Phase::Detached).count()
-    }
-    /// Units that need a slot, where there are slots: these never rest, and those that need none may be a thousand.
-    fn holders(&self) -> impl Iterator<Item = &Unit<R>> {
-        self.actives().map(|(_, u)| u).filter(|u| !u.is_slotless())
     }
     /// Someone waits for a reading of it: it wants a slot.
     pub fn want(&mut self, unit: usize) {
@@ -261,13 +231,6 @@ impl<R, W> Arbiter<R, W> {
         self.touch(work.unit());
         Some(work)
     }
-    fn set_slots(&mut self, slots: Option<usize>) {
-        let turned = self.slots.is_some() != slots.is_some();
-        self.slots = slots;
-        if turned {
-            (0..self.units.len()).for_each(|unit| self.touch(unit));
-        }
-    }
     /// Keeps a unit in the right orders after anything happened to it.
     fn touch(&mut self, unit: usize) {
         let u = &mut self.units[unit];
@@ -327,29 +290,6 @@ impl<R, W> Arbiter<R, W> {
     fn allowed(&self, unit: &Unit<R>, now: Instant) -> bool {
         let probe = || !unit.probing() || (!self.probing && now >= self.probe_after);
         now >= unit.quiet_until && (unit.fails == 0 || (now >= unit.not_before && probe()))
-    }
-    /// What it needs to be attached is scarce.
-    fn is_scarce(&self, unit: &Unit<R>) -> bool {
-        self.slots.is_some() && !unit.is_slotless()
-    }
-    fn slot_free(&self) -> bool {
-        self.slots.is_none_or(|slots| self.attached() < slots)
-    }
-    /// Radio slots: as many units leave as others wait. An idle one that pushes nothing first, then the one that held
-    /// longest.
-    fn make_room(&mut self, now: Instant) {
-        let Some(slots) = self.slots else { return };
-        let leaving = self.holders().filter(|u| u.leaving || u.phase == Phase::Detaching).count();
-        let waits =
-            |u: &&Unit<R>| u.phase == Phase::Detached && self.allowed(u, now) && u.waiting_since(now, true).is_some();
-        let waiting = self.holders().filter(waits).count();
-        for _ in 0..(waiting + self.attached()).saturating_sub(slots + leaving) {
-            let leavers = self.actives().filter(|(_, u)| u.may_leave(now, MIN_HOLD));
-            let victim = leavers.min_by_key(|(_, u)| (u.is_busy(now) || u.pushes(), u.since)).map(|(unit, _)| unit);
-            let Some(unit) = victim else { return };
-            self.units[unit].leaving = true;
-            self.touch(unit);
-        }
     }
     /// Returns true when the unit's health turned (probing or not).
     pub fn done(&mut self, work: &Work<R, W>, outcome: Outcome, started: Instant, now: Instant) -> bool {
@@ -419,8 +359,8 @@ impl<R, W> Arbiter<R, W> {
     }
     /// When to ask again if nothing else happens.
     pub fn wake(&self, now: Instant) -> Option<Instant> {
-        let hold = self.slots.is_some().then_some(MIN_HOLD);
-        let decisions = self.actives().flat_map(|(_, u)| u.wakes(self.probe_after, hold)).flatten();
+        let scarce = self.slots.is_some();
+        let decisions = self.actives().flat_map(|(_, u)| u.wakes(self.probe_after, scarce)).flatten();
         let due = self.due.keys().next().map(|(at, _)| *at);
         decisions.chain(due).filter(|t| *t > now).min()
     }

@@ -2,6 +2,7 @@
 use super::{
     Outcome,
     group::{Group, after},
+    slots::{AHEAD, MIN_HOLD},
 };
 use crate::{Exchange, Instant, Interval};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -261,16 +262,16 @@ impl<R> Unit<R> {
         let since = self.waiting_since(now, true).unwrap_or(now).max(self.not_before);
         now.saturating_duration_since(if self.probing() { since.max(probe_after) } else { since })
     }
-    pub(super) fn is_busy(&self, now: Instant) -> bool {
+    fn is_busy(&self, now: Instant) -> bool {
         !self.ready.is_empty() || self.orders > 0 || self.next_due().is_some_and(|due| due <= now)
     }
-    pub(super) fn may_leave(&self, now: Instant, hold: Duration) -> bool {
-        let idle = !self.is_busy(now) && !self.pushes();
-        self.hold == Hold::Turns
-            && self.phase == Phase::Attached
-            && !self.leaving
-            && self.in_flight == 0
-            && (idle || now >= self.since + hold)
+    /// Nothing of it is to be read or written by then.
+    pub(super) fn is_idle(&self, by: Instant) -> bool {
+        !self.is_busy(by) && !self.pushes()
+    }
+    /// Its slot could be another's.
+    pub(super) fn may_leave(&self) -> bool {
+        self.hold == Hold::Turns && self.phase == Phase::Attached && !self.leaving && self.in_flight == 0
     }
     pub(super) fn may_detach(&self) -> bool {
         self.leaving && self.phase == Phase::Attached && self.in_flight == 0
@@ -364,12 +365,13 @@ impl<R> Unit<R> {
         (self.fails, self.not_before) = (self.fails.max(self.offline_after), now + BACKOFF.0);
         self.leaving |= self.phase == Phase::Attached;
     }
-    /// When something about it has to be decided, beside its polling.
-    pub(super) fn wakes(&self, probe_after: Instant, hold: Option<Duration>) -> [Option<Instant>; 4] {
-        let due = if hold.is_some() { self.next_due() } else { None };
+    /// When something about it has to be decided, beside its polling. `scarce`: it may need a slot.
+    pub(super) fn wakes(&self, probe_after: Instant, scarce: bool) -> [Option<Instant>; 5] {
+        let due = if scarce { self.next_due() } else { None };
+        let ahead = due.filter(|_| self.phase == Phase::Detached).and_then(|due| due.checked_sub(AHEAD));
         let retry =
             (self.fails > 0).then(|| if self.probing() { self.not_before.max(probe_after) } else { self.not_before });
-        let slot = hold.filter(|_| self.phase == Phase::Attached).map(|hold| self.since + hold);
-        [due, retry, slot, Some(self.quiet_until)]
+        let held = (scarce && self.phase == Phase::Attached).then(|| self.since + MIN_HOLD);
+        [due, ahead, retry, held, Some(self.quiet_until)]
     }
 }

@@ -2,6 +2,7 @@
 mod cycles;
 mod laws;
 mod nameless;
+mod slots;
 
 use pollux_mapper::*;
 use std::{
@@ -36,7 +37,7 @@ pub struct Went {
     pub probe: bool,
 }
 
-/// A link with one request at a time and a clock of its own. What is attached costs nothing.
+/// A link with one request at a time and a clock of its own. To be attached costs nothing.
 pub struct Sim {
     pub arbiter: Arbiter<Vec<u32>, u32>,
     pub start: Instant,
@@ -45,6 +46,10 @@ pub struct Sim {
     pub went: Vec<Went>,
     /// When each write was begun.
     pub written: Vec<(Instant, usize, u32)>,
+    /// When each was attached, and how long it had waited for a slot.
+    pub attached: Vec<(Instant, usize, Option<Duration>)>,
+    /// What it costs to be detached.
+    pub detaching: Duration,
     pub missed: BTreeMap<usize, u64>,
     /// By unit, the deadlines of what waits.
     pub ready: BTreeMap<usize, VecDeque<Instant>>,
@@ -58,8 +63,9 @@ impl Sim {
         for plan in plans {
             arbiter.add(plan, start);
         }
-        let (went, written, missed, ready, due) = Default::default();
-        Self { arbiter, start, now: start, limits, went, written, missed, ready, due }
+        let (went, written, attached, missed, ready, due) = Default::default();
+        let detaching = Duration::ZERO;
+        Self { arbiter, start, now: start, limits, went, written, attached, detaching, missed, ready, due }
     }
     pub fn at(&self, n: u64) -> Instant {
         self.start + ms(n)
@@ -102,7 +108,8 @@ impl Sim {
     ) {
         let (began, unit) = (self.now, work.unit());
         let (cost, outcome) = match work {
-            Work::Attach { .. } | Work::Detach { .. } => (Duration::ZERO, Outcome::Ok),
+            Work::Attach { .. } => (Duration::ZERO, Outcome::Ok),
+            Work::Detach { .. } => (self.detaching, Outcome::Ok),
             Work::Read { .. } | Work::Write { .. } => answer(unit, began),
         };
         self.now += cost;
@@ -113,7 +120,8 @@ impl Sim {
                 self.went.push(Went { unit, began, ended, groups, outcome, probe });
             }
             Work::Write { write, .. } => self.written.push((began, unit, *write)),
-            Work::Attach { .. } | Work::Detach { .. } => {}
+            Work::Attach { waited, .. } => self.attached.push((began, unit, *waited)),
+            Work::Detach { .. } => {}
         }
         if outcome == Outcome::Device {
             self.ready.remove(&unit);

@@ -1,0 +1,35 @@
+//! Units that take turns at the slots of their link.
+use super::*;
+
+/// Of these, that wait for one slot and take two seconds to let go of it.
+fn sim(plans: impl IntoIterator<Item = Plan>) -> Sim {
+    let mut sim = Sim::new(Limits::at_once(1).attached(Some(1)), plans);
+    sim.detaching = ms(2_000);
+    sim
+}
+
+#[test]
+fn who_is_due_finds_a_slot_that_an_idle_one_has_let_go_of_before() {
+    let mut sim = sim([plan(&[60_000], 0), plan(&[60_000], 30_000_000_000)]);
+    sim.run(sim.at(600_000), answers, on_time);
+    let settled = sim.at(120_000);
+    let turns: Vec<_> = sim.attached.iter().filter(|(at, ..)| *at >= settled).collect();
+    assert_eq!(turns.len(), 16);
+    for (_, unit, waited) in turns {
+        assert_eq!(*waited, Some(Duration::ZERO), "unit {unit}");
+    }
+    for unit in [0, 1] {
+        let began: Vec<_> = sim.of(unit).map(|went| went.began).filter(|began| *began >= settled).collect();
+        assert!(began.windows(2).all(|two| two[1] - two[0] == ms(60_000)), "{began:?}");
+    }
+}
+#[test]
+fn who_has_something_to_do_soon_lets_go_for_nobody_who_is_not_due() {
+    // The first is never idle for as long as it takes to let go.
+    let mut sim = sim([plan(&[2_000], 0), plan(&[60_000], 30_000_000_000)]);
+    sim.run(sim.at(600_000), answers, on_time);
+    let (slow, settled) = (sim.of(1).map(|went| went.began).collect::<Vec<_>>(), sim.at(60_000));
+    assert_eq!(slow.len(), 11, "{slow:?}");
+    let turns = sim.attached.iter().filter(|(at, unit, _)| *unit == 0 && *at >= settled).count();
+    assert_eq!(turns, 9, "once for each turn of the other");
+}
