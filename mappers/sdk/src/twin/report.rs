@@ -155,7 +155,7 @@ impl Twin {
         if !worth {
             return None;
         }
-        if first || self.reporter.values != *snapshot.values() {
+        if self.reporter.values != *snapshot.values() {
             self.reporter.valued_at = now.mono;
         }
         (self.reporter.values, self.reporter.count) = (snapshot.values().clone(), snapshot.reported());
