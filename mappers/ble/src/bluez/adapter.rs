@@ -6,8 +6,9 @@ use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 use zbus::{Message, ObjectPath};
 
-/// For all of opening but its last look, so that who comes a little later is met.
-const OPEN: Duration = Duration::from_secs(10);
+/// For all of opening but its last look, so that who comes a little later is met. It is more than the ten seconds after which the engine
+/// tries again at once: a radio that was away for long is not waited for any longer than one that was away for a moment.
+const OPEN: Duration = Duration::from_secs(11);
 /// Between two looks at who is there.
 const PAUSE: Duration = Duration::from_millis(250);
 /// For one call of those that only look.
