@@ -41,7 +41,7 @@ fn fault(n: usize, each: usize) -> &'static str {
 }
 const LIMIT_MS: f64 = 10_000.0;
 /// Grounds side by side, each with a mapper of its own: most of a trial is waiting.
-const LANES: usize = 3;
+const LANES: usize = 5;
 /// Longer than any limit: what takes longer is counted as this long, and as late.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -81,13 +81,13 @@ fn lane(context: &Context, program: &Path, missing: &Mutex<Missing>, table: &Mut
 fn plant(context: &Context, program: &Path, missing: &Mutex<Missing>, table: &Mutex<&mut Table>) -> Result<()> {
     let all: Vec<_> = (0..SENSORS).map(|number| ble::sensor(number, 100)).collect();
     let ground = Ground::start(program, &all)?;
-    let next = || missing.lock().unwrap_or_else(PoisonError::into_inner);
-    let scans = next().last().is_some_and(|(_, fault)| *fault == SCANS);
+    let missing = || missing.lock().unwrap_or_else(PoisonError::into_inner);
+    let scans = missing().last().is_some_and(|(_, fault)| *fault == SCANS);
     let devices = SENSORS + usize::from(scans);
     let mapper = ble::start(&ground, &ble::yaml(devices, devices, "1m", "notify: Required")?)?;
     until(PATIENCE, "the first values", || Ok(right(&mapper, 0) == SENSORS))?;
     loop {
-        let next = next().pop_if(|(_, fault)| (*fault == SCANS) == scans);
+        let next = missing().pop_if(|(_, fault)| (*fault == SCANS) == scans);
         let Some((n, fault)) = next else { break };
         let trial = trial(context, &ground, &mapper, n, fault)?;
         table.lock().unwrap_or_else(PoisonError::into_inner).put(&trial.row())?;
@@ -133,7 +133,8 @@ impl Trial {
 
 fn trial(context: &Context, ground: &Ground, mapper: &Mapper, n: usize, fault: &'static str) -> Result<Trial> {
     let mut random = fastrand::Rng::with_seed(n as u64);
-    thread::sleep(Duration::from_millis(random.u64(200..1000)));
+    // A link that was lost within ten seconds is dialled again after a pause, longer each time: one fault is measured, and not many together.
+    thread::sleep(Duration::from_millis(context.either(10_000, 0) + random.u64(500..1500)));
     // A link that is lost is noticed after two seconds.
     let least = if fault == LINK { 2500 } else { 100 };
     let away = Duration::from_millis(least + random.u64(0..context.either(3000, 300)));
