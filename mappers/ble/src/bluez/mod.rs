@@ -114,6 +114,16 @@ impl Adapter {
             }
         }
     }
+    /// Until somebody is heard. Who spoke while a scan was being begun may not be told of again before its end, for each is told of once.
+    async fn heard<T>(&self, until: Instant, mut look: impl FnMut(&tree::Tree) -> Option<T>) -> Option<T> {
+        loop {
+            let found = self.until(until.min(Instant::now() + scan::EARLY), &mut look).await;
+            if found.is_some() || Instant::now() >= until {
+                return found;
+            }
+            self.scan_again(until).await;
+        }
+    }
     fn is_connected(&self, device: Address) -> bool {
         self.state().tree.devices.get(&device).is_some_and(|device| device.connected)
     }
@@ -135,7 +145,7 @@ impl Adapter {
             let connected = tree.devices.get(&device).is_some_and(|device| device.connected);
             (connected || tree.is_near(device, NEAR)).then_some(connected)
         };
-        let Some(connected) = self.until(until, near).await else { return Err(self.unheard(device.to_string())) };
+        let Some(connected) = self.heard(until, near).await else { return Err(self.unheard(device.to_string())) };
         if !connected {
             return self.connect_now(device, until).await;
         }
@@ -143,7 +153,7 @@ impl Adapter {
             // Whoever had connected it has let go meanwhile.
             Err(Error::Gone(_)) => {
                 let near = |tree: &tree::Tree| tree.is_near(device, NEAR).then_some(());
-                self.until(until, near).await.ok_or_else(|| self.unheard(device.to_string()))?;
+                self.heard(until, near).await.ok_or_else(|| self.unheard(device.to_string()))?;
                 self.connect_now(device, until).await
             }
             listed => listed,
@@ -220,7 +230,7 @@ impl Radio for Adapter {
     }
     async fn named(&self, name: &str, until: Instant) -> Result<Address> {
         let named = |tree: &tree::Tree| Some(tree.named(name, NEAR)).filter(|named| !named.is_empty());
-        let mut found = self.until(until, named).await;
+        let mut found = self.heard(until, named).await;
         if found.is_some() && self.state().tree.is_new(name) {
             // Another that has it may not have spoken yet.
             self.until(until.min(Instant::now() + OTHERS), |tree| named(tree).filter(|all| all.len() > 1)).await;

@@ -15,6 +15,9 @@ use zbus::Variant;
 const EAGER: Duration = Duration::from_millis(100);
 const BUSY: Duration = Duration::from_secs(15);
 
+/// Who is waited for for so long is listened for anew, once in each scan.
+pub(super) const EARLY: Duration = Duration::from_millis(1500);
+
 /// Whether we scan.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
@@ -22,6 +25,8 @@ pub(super) struct Scan {
     ours: bool,
     /// We asked for its end since, and nothing else.
     ended: bool,
+    /// Since when it runs, and nobody had it begun again.
+    fresh: Option<Instant>,
     /// Since when BlueZ refuses, for it is busy.
     busy: Option<Instant>,
 }
@@ -92,6 +97,17 @@ impl Adapter {
         let scans = self.state().scans;
         Ok(scan.pause(scans, Instant::now(), fastrand::f64()))
     }
+    /// Somebody is waited for, and was perhaps overheard. What goes wrong with it is found out where it is looked after.
+    pub(super) async fn scan_again(&self, until: Instant) {
+        let Ok(mut scan) = timeout_at(until, self.scan.lock()).await else { return };
+        let fresh = scan.fresh.is_some_and(|since| since.elapsed() >= EARLY);
+        if fresh && scan.ours && self.connecting.load(Relaxed) == 0 && self.stop_scan().await.is_ok_and(|ended| ended) {
+            scan.ours = false;
+            self.start_scan(&mut scan).await.ok();
+            scan.fresh = None;
+            self.look.notify_one(); // to be begun where it was refused
+        }
+    }
     /// Nothing is heard, and somebody is waited for.
     fn is_deaf(&self) -> bool {
         let state = self.state();
@@ -142,6 +158,7 @@ impl Adapter {
             refused => refused,
         };
         scan.ours = asked.is_ok();
+        scan.fresh = scan.ours.then(Instant::now);
         let busy = asked.as_ref().is_err_and(|failure| failure.is("InProgress"));
         scan.busy = busy.then(|| scan.busy.unwrap_or_else(Instant::now));
         if scan.ours {
