@@ -25,8 +25,9 @@ pub(super) struct Scan {
     ours: bool,
     /// We asked for its end since, and nothing else.
     ended: bool,
-    /// Since when it runs, and nobody had it begun again.
-    fresh: Option<Instant>,
+    /// When it was begun last, and whether because somebody was overheard.
+    begun: Option<Instant>,
+    again: bool,
     /// Since when BlueZ refuses, for it is busy.
     busy: Option<Instant>,
 }
@@ -87,7 +88,9 @@ impl Adapter {
             return Ok(scan.pause(true, Instant::now(), fastrand::f64()));
         }
         if self.connecting.load(Relaxed) == 0 {
-            let runs = scan.ours && self.state().scans; // another's may end at any time, and hears by another filter
+            // Another's may end at any time, and hears by another filter. That it scans is told a little after it was asked to.
+            let told = self.state().scans || scan.begun.is_some_and(|begun| begun.elapsed() < SOON);
+            let runs = scan.ours && told;
             if !runs {
                 self.start_scan(&mut scan).await?;
             } else if self.is_deaf() {
@@ -100,11 +103,15 @@ impl Adapter {
     /// Somebody is waited for, and was perhaps overheard. What goes wrong with it is found out where it is looked after.
     pub(super) async fn scan_again(&self, until: Instant) {
         let Ok(mut scan) = timeout_at(until, self.scan.lock()).await else { return };
-        let fresh = scan.fresh.is_some_and(|since| since.elapsed() >= EARLY);
-        if fresh && scan.ours && self.connecting.load(Relaxed) == 0 && self.stop_scan().await.is_ok_and(|ended| ended) {
+        let is_first = !scan.again && scan.begun.is_some_and(|begun| begun.elapsed() >= EARLY);
+        if is_first
+            && scan.ours
+            && self.connecting.load(Relaxed) == 0
+            && self.stop_scan().await.is_ok_and(|ended| ended)
+        {
             scan.ours = false;
             self.start_scan(&mut scan).await.ok();
-            scan.fresh = None;
+            scan.again = true;
             self.look.notify_one(); // to be begun where it was refused
         }
     }
@@ -157,10 +164,10 @@ impl Adapter {
             Ok(()) => self.ask_adapter("StartDiscovery", &(), until).await,
             refused => refused,
         };
-        scan.ours = asked.is_ok();
-        scan.fresh = scan.ours.then(Instant::now);
         let busy = asked.as_ref().is_err_and(|failure| failure.is("InProgress"));
-        scan.busy = busy.then(|| scan.busy.unwrap_or_else(Instant::now));
+        scan.ours = asked.is_ok() || (scan.ours && busy); // refused where it runs already
+        (scan.begun, scan.again) = (Some(Instant::now()), false);
+        scan.busy = (busy && !scan.ours).then(|| scan.busy.unwrap_or_else(Instant::now));
         if scan.ours {
             self.state().silence.begins(Instant::now());
         }
