@@ -134,7 +134,9 @@ impl Trial {
 fn trial(context: &Context, ground: &Ground, mapper: &Mapper, n: usize, fault: &'static str) -> Result<Trial> {
     let mut random = fastrand::Rng::with_seed(n as u64);
     // A link that was lost within ten seconds is dialled again after a pause, longer each time: one fault is measured, and not many together.
-    thread::sleep(Duration::from_millis(context.either(10_000, 0) + random.u64(500..1500)));
+    // In a scan it is at any moment of those that the kernel scans for, and of the pauses between: fifteen seconds together.
+    let more = if fault == SCANS { context.either(15_000, 0) } else { 0 };
+    thread::sleep(Duration::from_millis(context.either(10_000, 0) + random.u64(500..1500 + more)));
     // A link that is lost is noticed after two seconds.
     let least = if fault == LINK { 2500 } else { 100 };
     let away = Duration::from_millis(least + random.u64(0..context.either(3000, 300)));

@@ -140,8 +140,12 @@ fn summary(table: &Table) -> Result<String> {
     )?;
     let by_gap = verdict(slowest <= FAIR * middle, "slowest ≤ 1.5 × median");
     writeln!(out, "- unserved, slowest by median: {} ({by_gap})", short(slowest / middle))?;
-    let by_wait = verdict(longest <= FAIR * waits, "slowest ≤ 1.5 × median");
-    writeln!(out, "- waited for a connection, slowest by median: {} ({by_wait})", short(longest / waits))?;
+    let share = short(longest / interval * 100.0);
+    writeln!(
+        out,
+        "- waited for a connection: half of them {} s or less, the slowest {share} % of its minute",
+        short(waits)
+    )?;
     writeln!(out, "- {} % of a core, {} MiB", short(core), short(memory))?;
     Ok(out)
 }
