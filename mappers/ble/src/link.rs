@@ -101,13 +101,15 @@ impl<S: Stack> Link<S> {
     fn listen_to(&self, unit: &Arc<Unit>) -> Result<()> {
         let key = self.key(unit)?;
         let mut state = self.state();
-        state.known.forget_the_gone();
-        if !state.known.add(unit) {
+        let (gone, new) = (state.known.forget_the_gone(), state.known.add(unit));
+        if !gone && !new {
             return Ok(());
         }
         let watched = state.known.watched();
         drop(state);
-        unit.listen(key);
+        if new {
+            unit.listen(key);
+        }
         self.radio.watch(watched);
         Ok(())
     }

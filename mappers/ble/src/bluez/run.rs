@@ -31,8 +31,9 @@ impl Adapter {
     pub(super) async fn listen(&self, heard: Heard<'_>) -> Error {
         let mut messages = MessageStream::from(&self.bus);
         tokio::select! {
-            error = self.pump(&mut messages, heard) => error,
+            biased; // a list of all objects is taken in before the signals that came behind it
             error = self.tend() => match error { Ok(never) => match never {}, Err(error) => error },
+            error = self.pump(&mut messages, heard) => error,
         }
     }
 

@@ -45,7 +45,7 @@ impl Scan {
     }
 }
 
-/// Nobody scans for as long as there is one of it.
+/// We do not scan for as long as there is one of it.
 #[derive(Debug)]
 pub(super) struct Paused<'a>(&'a Adapter);
 
