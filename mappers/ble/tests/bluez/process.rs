@@ -94,8 +94,15 @@ async fn what_a_killed_mapper_had_connected_is_ended_by_the_next_and_nobody_else
     // Somebody else connects a third one, on the same adapter.
     let stranger = zbus::connection::Builder::address(ground.bus().as_str()).build().await.unwrap();
     let path = format!("/org/bluez/hci0/dev_{}", address(2).replace(':', "_"));
+    let ask = async |path: &str, interface: &str, member: &str| {
+        stranger.call_method(Some("org.bluez"), path, Some(interface), member, &()).await.is_ok()
+    };
+    // It scans for it: a mapper whose devices are all connected does not.
     let connect = async || {
-        stranger.call_method(Some("org.bluez"), &*path, Some("org.bluez.Device1"), "Connect", &()).await.is_ok()
+        ask("/org/bluez/hci0", "org.bluez.Adapter1", "StartDiscovery").await;
+        sleep(Duration::from_millis(500)).await;
+        ask("/org/bluez/hci0", "org.bluez.Adapter1", "StopDiscovery").await;
+        ask(&path, "org.bluez.Device1", "Connect").await
     };
     let end = Instant::now() + PATIENCE;
     while !connect().await {
