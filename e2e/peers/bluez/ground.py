@@ -21,6 +21,7 @@ MOST_SENT_BYTES = 1 << 15  # what waits in the kernel is seen by nobody
 BOOT = 20.0  # seconds; it takes two
 # One guest in some thousand was not ready after a minute. It is taken down, what it said is printed, and another one is booted.
 BOOTS = 3
+KILLED = 10.0  # seconds for what was killed to be gone
 CLONE_NEWNET, PR_SET_PDEATHSIG = 0x40000000, 1
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -98,11 +99,15 @@ class Guest:
             writer.close()
 
     async def stop(self):
-        if self.process is not None and self.process.returncode is None:
+        if self.process is None:
+            return
+        if self.process.returncode is None:
             self.process.kill()
-        if self.process is not None:
-            await self.process.wait()
-            await self.reading
+        _, left = await asyncio.wait((asyncio.create_task(self.process.wait()), self.reading), timeout=KILLED)
+        for one in left:
+            one.cancel()
+        if left:
+            print(f"ground: the guest was killed, and is not gone after {KILLED:.0f} s", file=sys.stderr, flush=True)
 
 
 async def pump(reader, writer):
@@ -223,9 +228,10 @@ async def start(arguments):
     own_network()
     told = asyncio.create_task(until_told())
     for left in reversed(range(BOOTS)):
-        if await serve(arguments, folder, told, began):
+        why = await serve(arguments, folder, told, began)
+        if why is None:
             return
-        print(f"ground: the guest is not ready after {arguments.patience:.0f} s; it and bluetoothd said last:", file=sys.stderr)
+        print(f"ground: the guest {why}; it and bluetoothd said last:", file=sys.stderr)
         for log in ("guest.log", "bluetoothd.log"):
             for line in last_lines(f"{folder}/{log}"):
                 print(f"  {log}: {line}", file=sys.stderr, flush=True)
@@ -234,7 +240,7 @@ async def start(arguments):
 
 
 async def serve(arguments, folder, told, began):
-    """One guest, to its end. False: it was not ready in time."""
+    """One guest, to its end, or why it was never ready."""
     guest = Guest(os.environ["POLLUX_GROUND_BUILD"], folder)
     bridge = Bridge(guest, f"{folder}/system_bus_socket")
     control, ready = None, None
@@ -247,15 +253,15 @@ async def serve(arguments, folder, told, began):
         ready = asyncio.create_task(make_ready(up, bridge, control, arguments))
         await asyncio.wait((told, ready, guest.reading), return_when=asyncio.FIRST_COMPLETED, timeout=arguments.patience)
         if told.done():
-            return True
-        if not ready.done() and not guest.reading.done():
-            return False
+            return None
+        if not ready.done():  # of a guest that has ended no answer comes, and no end of a connection
+            return "ended before it was ready" if guest.reading.done() else f"is not ready after {arguments.patience:.0f} s"
         await ready
         print(f"READY {time.monotonic() - began:.1f}", flush=True)
         await asyncio.wait((told, guest.reading), return_when=asyncio.FIRST_COMPLETED)
         if not told.done():
             raise GroundError(f"the guest ended; see {folder}/guest.log")
-        return True
+        return None
     finally:
         if ready is not None:
             ready.cancel()
