@@ -262,6 +262,7 @@ impl Radio for Adapter {
             let gone = failure.is("NotConnected") || failure.is_unknown() || failure.is_nobody();
             if gone {
                 self.state().tree.is_gone(device);
+                self.changed.notify_waiters();
                 self.look.notify_one(); // it is to be heard again
             }
             return gone;

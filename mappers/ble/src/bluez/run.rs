@@ -99,6 +99,9 @@ impl Adapter {
                 }
                 if self.state().tree.wants_path(path.as_str()) {
                     let news = self.state().tree.added(path.as_str(), &interfaces, true);
+                    if interfaces.get(names::DEVICE).is_some_and(|one| one.bool("Connected") == Some(true)) {
+                        self.look.notify_one(); // there may be nobody left to be heard
+                    }
                     self.tell(news, message, path.as_str(), heard);
                 }
             }
