@@ -60,13 +60,17 @@ impl<R, W> Arbiter<R, W> {
     /// those who do not wait yet only idle ones.
     pub(super) fn make_room(&mut self, now: Instant) {
         let Some(slots) = self.slots else { return };
-        let leaving = self.holders().filter(|u| u.leaving || u.phase == Phase::Detaching).count();
+        // One that is taken for dead most likely lets go soon.
+        let probes = |u: &Unit<R>| u.probing() && u.phase == Phase::Attaching;
+        let leaving = self.holders().filter(|u| u.leaving || u.phase == Phase::Detaching || probes(u)).count();
         let attached = self.attached();
         let missing = |by: Instant| {
             let waits = |u: &&Unit<R>| {
                 u.phase == Phase::Detached && self.allowed(u, now) && u.waiting_since(by, true).is_some()
             };
-            (self.holders().filter(waits).count() + attached).saturating_sub(slots + leaving)
+            let (dead, others): (Vec<_>, Vec<_>) = self.holders().filter(waits).partition(|u| u.probing());
+            // One is probed at a time, in the place of one who waits: that one has it next.
+            (others.len().max(dead.len().min(1)) + attached).saturating_sub(slots + leaving)
         };
         let (at_once, soon) = (missing(now), missing(now + AHEAD));
         for n in 0..soon {

@@ -6,7 +6,7 @@ mod slots;
 
 use pollux_mapper::*;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -50,6 +50,8 @@ pub struct Sim {
     pub attached: Vec<(Instant, usize, Option<Duration>)>,
     /// What it costs to be detached.
     pub detaching: Duration,
+    /// These cannot be attached, which takes half a second to find out.
+    pub absent: BTreeSet<usize>,
     pub missed: BTreeMap<usize, u64>,
     /// By unit, the deadlines of what waits.
     pub ready: BTreeMap<usize, VecDeque<Instant>>,
@@ -63,9 +65,9 @@ impl Sim {
         for plan in plans {
             arbiter.add(plan, start);
         }
-        let (went, written, attached, missed, ready, due) = Default::default();
+        let (went, written, attached, absent, missed, ready, due) = Default::default();
         let detaching = Duration::ZERO;
-        Self { arbiter, start, now: start, limits, went, written, attached, detaching, missed, ready, due }
+        Self { arbiter, start, now: start, limits, went, written, attached, detaching, absent, missed, ready, due }
     }
     pub fn at(&self, n: u64) -> Instant {
         self.start + ms(n)
@@ -108,6 +110,7 @@ impl Sim {
     ) {
         let (began, unit) = (self.now, work.unit());
         let (cost, outcome) = match work {
+            Work::Attach { unit, .. } if self.absent.contains(unit) => (ms(500), Outcome::Device),
             Work::Attach { .. } => (Duration::ZERO, Outcome::Ok),
             Work::Detach { .. } => (self.detaching, Outcome::Ok),
             Work::Read { .. } | Work::Write { .. } => answer(unit, began),

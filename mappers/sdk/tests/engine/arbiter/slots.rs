@@ -33,3 +33,23 @@ fn who_has_something_to_do_soon_lets_go_for_nobody_who_is_not_due() {
     let turns = sim.attached.iter().filter(|(at, unit, _)| *unit == 0 && *at >= settled).count();
     assert_eq!(turns, 9, "once for each turn of the other");
 }
+#[test]
+fn one_lets_go_for_each_probe_however_many_are_taken_for_dead() {
+    let mut sim = Sim::new(Limits::at_once(8).attached(Some(3)), (0..6).map(|_| plan(&[1_000], 0)));
+    (sim.detaching, sim.absent) = (ms(2_000), BTreeSet::from([3, 4, 5]));
+    let settled = sim.at(60_000);
+    for second in 1..=600 {
+        sim.run(sim.at(1_000 * second), answers, on_time);
+        // Those who are there tell what they have by themselves: they are never idle.
+        for unit in 0..3 {
+            if sim.arbiter.is_attached(unit) {
+                sim.arbiter.unschedule(unit, 0);
+            }
+        }
+    }
+    let late = || sim.attached.iter().filter(|(at, ..)| *at >= settled);
+    let probes = late().filter(|(_, unit, _)| sim.absent.contains(unit)).count();
+    let others = late().count() - probes;
+    assert!(probes >= 20, "{probes}");
+    assert!(others <= probes + 1, "{others} had to be attached anew for {probes} probes");
+}
