@@ -11,6 +11,8 @@ mod ground;
 #[path = "bluez/process.rs"]
 mod process;
 mod rig;
+#[path = "bluez/stopped.rs"]
+mod stopped;
 
 use ground::Ground;
 use pollux_mapper::{Value, Wrote};

@@ -1,16 +1,21 @@
 //! Which adapter it is, and that it can be used.
 use super::{Adapter, State, bus, names, property::Properties, tree::Tree};
 use crate::error::{Error, Result};
-use pollux_mapper::Instant;
+use futures_util::StreamExt as _;
+use pollux_mapper::{Instant, LASTED};
 use std::{collections::HashMap, sync::Mutex, time::Duration};
-use tokio::{sync::Notify, time::sleep};
-use zbus::{Message, ObjectPath};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
+use zbus::{Message, MessageStream, ObjectPath};
 
-/// For all of opening but its last look, so that who comes a little later is met. It is more than the ten seconds after which the engine
-/// tries again at once: a radio that was away for long is not waited for any longer than one that was away for a moment.
-const OPEN: Duration = Duration::from_secs(11);
-/// Between two looks at who is there.
+/// For all of opening but its last look, so that who comes a little later is met. The engine dials again at once after that: a radio that
+/// was away for long is not waited for any longer than one that was away for a moment.
+const OPEN: Duration = LASTED.saturating_add(Duration::from_secs(1));
+/// Between two looks at who is there, at least; and so much longer where nothing is told.
 const PAUSE: Duration = Duration::from_millis(250);
+const QUIET: Duration = Duration::from_millis(750);
 /// For one call of those that only look.
 pub(super) const CALL: Duration = Duration::from_secs(5);
 /// For the list of all that BlueZ knows: where ten thousand are in the air that is megabytes.
@@ -31,6 +36,7 @@ impl Adapter {
     pub(super) async fn open(address: Option<&str>, wanted: Option<&str>) -> Result<Self> {
         let until = Instant::now() + OPEN;
         let bus = bus::connect(address, until).await.map_err(|text| unreachable(&text))?;
+        bus::listen(&bus, until).await.ok(); // or else it is looked from time to time
         loop {
             let missing = match find(&bus, wanted).await {
                 Ok(found) => return Ok(Self::of(bus, found)),
@@ -38,10 +44,10 @@ impl Adapter {
                 Err(missing @ (Error::NoAdapter(_) | Error::Stack(_))) => missing,
                 Err(other) => return Err(other),
             };
-            if Instant::now() + PAUSE >= until {
+            if Instant::now() + PAUSE + QUIET >= until {
                 return Err(missing);
             }
-            sleep(PAUSE).await;
+            stirs(&bus).await;
         }
     }
     fn of(bus: zbus::Connection, Shown { name, address, .. }: Shown) -> Self {
@@ -53,12 +59,29 @@ impl Adapter {
     }
 }
 
+/// Until something is told, or a while.
+async fn stirs(bus: &zbus::Connection) {
+    let mut messages = MessageStream::from(bus);
+    sleep(PAUSE).await;
+    drop(timeout(QUIET, messages.next()).await);
+}
+
 /// All that BlueZ shows. That it answers at all is asked before, for the list may take long.
 pub(super) async fn objects(bus: &zbus::Connection) -> Result<Message> {
+    // To whoever is asked himself the bus may start him, and somebody has perhaps stopped him.
+    let owned = (names::BUS, names::BUS_PATH, names::BUS, "NameHasOwner");
+    let owned = bus::ask(bus, owned, &names::BLUEZ, Instant::now() + CALL).await;
+    let owned = owned.map_err(|failure| unanswered(&failure, "NameHasOwner"))?;
+    if owned.body().deserialize::<bool>().is_ok_and(|there| !there) {
+        return Err(stopped());
+    }
     let ping = (names::BLUEZ, "/", names::PEER, "Ping");
     bus::ask(bus, ping, &(), Instant::now() + CALL).await.map_err(|failure| unanswered(&failure, "Ping"))?;
     let list = (names::BLUEZ, "/", names::OBJECTS, "GetManagedObjects");
     bus::ask(bus, list, &(), Instant::now() + LIST).await.map_err(|failure| unanswered(&failure, "GetManagedObjects"))
+}
+fn stopped() -> Error {
+    Error::Stack("bluetoothd is not running on this node: systemctl start bluetooth".to_owned())
 }
 fn unanswered(failure: &bus::Failure, what: &'static str) -> Error {
     match failure {
@@ -67,9 +90,7 @@ fn unanswered(failure: &bus::Failure, what: &'static str) -> Error {
             "the host's D-Bus policy does not let this user talk to org.bluez ({})",
             failure.words()
         )),
-        _ if failure.is_nobody() => {
-            Error::Stack("bluetoothd is not running on this node: systemctl start bluetooth".to_owned())
-        }
+        _ if failure.is_nobody() => stopped(),
         _ => Error::Stack(format!("BlueZ cannot be asked: {}", failure.words())),
     }
 }

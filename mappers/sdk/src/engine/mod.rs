@@ -44,8 +44,8 @@ use tokio_util::sync::CancellationToken;
 const CONNECT: Duration = Duration::from_secs(65);
 const INBOX: usize = 65_536;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
-/// A link that lived so long was a good one: the next is dialled at once.
-const LASTED: Duration = Duration::from_secs(10);
+/// A link that lived so long was a good one, and a dial that took so long has waited itself: the next one comes within half a second.
+pub const LASTED: Duration = Duration::from_secs(10);
 
 /// One endpoint and its devices.
 pub struct Engine<P: Protocol> {

@@ -32,6 +32,24 @@ async fn a_dial_that_hangs_is_given_up_told_and_dialled_anew() {
     run.stop().await;
 }
 
+/// A driver that waits for its link inside of its dial is not kept waiting outside of it as well.
+#[tokio::test(start_paused = true)]
+async fn a_dial_that_failed_late_is_followed_by_another_at_once() {
+    let (script, run) = hanging(vec![spec("a", 1_000, &["x"])]);
+    let refused = Answer::Refuse(PointFault::new(ErrorKind::Unreachable, "nobody there"));
+    for (answer, lasts, soon) in [(Answer::Silent, ms(65_000), true), (refused, ms(0), false)] {
+        assert_eq!(lasts >= LASTED, soon);
+        *script.dial.lock().unwrap() = answer;
+        sleep(ms(600_000)).await;
+        let before = run.stats.connect_failures.get();
+        sleep(ms(650_000)).await;
+        let dials = u32::try_from(run.stats.connect_failures.get() - before).unwrap();
+        let pause = (ms(650_000) / dials).saturating_sub(lasts);
+        assert_eq!(pause < ms(10_000), soon, "{pause:?} between two of {dials} dials");
+    }
+    run.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_end_does_not_wait_for_a_dial() {
     let (_, run) = hanging(vec![spec("a", 1_000, &["x"])]);
