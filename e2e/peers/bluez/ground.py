@@ -64,17 +64,13 @@ class Guest:
         return up
 
     async def read_console(self, up):
-        last = "nothing"
         with open(f"{self.folder}/guest.log", "wb", buffering=0) as log:
             while line := await self.process.stdout.readline():
                 log.write(line)
-                last = line.decode(errors="replace").strip() or last
-                if "guest: up" in last and not up.done():
+                if b"guest: up" in line and not up.done():
                     up.set_result(None)
-                if "Kernel panic" in last:  # it would spin on; what it says of it follows
+                if b"Kernel panic" in line:  # it would spin on; what it says of it follows
                     asyncio.get_running_loop().call_later(0.5, self.process.kill)
-        if not up.done():
-            up.set_exception(GroundError(f"the guest did not start; it last said: {last}"))
 
     async def connect(self, port):
         it = socket.socket()
@@ -106,8 +102,8 @@ class Guest:
         _, left = await asyncio.wait((asyncio.create_task(self.process.wait()), self.reading), timeout=KILLED)
         for one in left:
             one.cancel()
-        if left:
-            print(f"ground: the guest was killed, and is not gone after {KILLED:.0f} s", file=sys.stderr, flush=True)
+        if left:  # it has the network yet, and another one would not get it
+            raise GroundError(f"the guest was killed, and is not gone after {KILLED:.0f} s")
 
 
 async def pump(reader, writer):
@@ -254,8 +250,10 @@ async def serve(arguments, folder, told, began):
         await asyncio.wait((told, ready, guest.reading), return_when=asyncio.FIRST_COMPLETED, timeout=arguments.patience)
         if told.done():
             return None
-        if not ready.done():  # of a guest that has ended no answer comes, and no end of a connection
-            return "ended before it was ready" if guest.reading.done() else f"is not ready after {arguments.patience:.0f} s"
+        if guest.reading.done():  # no answer of it comes any more, and no end of a connection
+            return "ended before it was ready"
+        if not ready.done():
+            return f"is not ready after {arguments.patience:.0f} s"
         await ready
         print(f"READY {time.monotonic() - began:.1f}", flush=True)
         await asyncio.wait((told, guest.reading), return_when=asyncio.FIRST_COMPLETED)
