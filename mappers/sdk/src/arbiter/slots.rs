@@ -60,27 +60,64 @@ impl<R, W> Arbiter<R, W> {
     /// those who do not wait yet only idle ones.
     pub(super) fn make_room(&mut self, now: Instant) {
         let Some(slots) = self.slots else { return };
-        // One that is taken for dead most likely lets go soon.
-        let probes = |u: &Unit<R>| u.probing() && u.phase == Phase::Attaching;
-        let leaving = self.holders().filter(|u| u.leaving || u.phase == Phase::Detaching || probes(u)).count();
-        let attached = self.attached();
-        let missing = |by: Instant| {
-            let waits = |u: &&Unit<R>| {
-                u.phase == Phase::Detached && self.allowed(u, now) && u.waiting_since(by, true).is_some()
-            };
-            let (dead, others): (Vec<_>, Vec<_>) = self.holders().filter(waits).partition(|u| u.probing());
-            // One is probed at a time, in the place of one who waits: that one has it next.
-            (others.len().max(dead.len().min(1)) + attached).saturating_sub(slots + leaving)
-        };
-        let (at_once, soon) = (missing(now), missing(now + AHEAD));
+        let wanted = self.wanted(now, now);
+        let (at_once, busy) = (wanted.idle(slots), wanted.busy(slots));
+        let soon = self.wanted(now, now + AHEAD).idle(slots);
         for n in 0..soon {
             let by = if n < at_once { now } else { now + AHEAD };
-            let goes = |u: &Unit<R>| u.is_idle(by) || (n < at_once && now >= u.since + MIN_HOLD);
+            let goes = |u: &Unit<R>| u.is_idle(by) || (n < busy && now >= u.since + MIN_HOLD);
             let leavers = self.actives().filter(|(_, u)| u.may_leave() && goes(u));
             let victim = leavers.min_by_key(|(_, u)| (!u.is_idle(now), u.since)).map(|(unit, _)| unit);
             let Some(unit) = victim else { return };
             self.units[unit].leaving = true;
             self.touch(unit);
         }
+    }
+    /// How the slots are wanted by then.
+    fn wanted(&self, now: Instant, by: Instant) -> Wanted {
+        let mut wanted = Wanted::default();
+        for unit in self.holders() {
+            match unit.phase {
+                Phase::Detached if !self.allowed(unit, now) || unit.waiting_since(by, true).is_none() => {}
+                Phase::Detached if unit.probing() => wanted.probe = 1,
+                Phase::Detached => {
+                    wanted.wait += 1;
+                    wanted.urgent += usize::from(unit.orders > 0);
+                }
+                phase => {
+                    wanted.held += 1;
+                    wanted.leave += usize::from(unit.leaving || phase == Phase::Detaching);
+                    wanted.probed += usize::from(unit.probing() && phase == Phase::Attaching);
+                }
+            }
+        }
+        wanted
+    }
+}
+
+/// Units, by how they want a slot or have one.
+#[derive(Debug, Default, Clone, Copy)]
+struct Wanted {
+    wait: usize,
+    /// Of these, the ones with something to be written.
+    urgent: usize,
+    /// One that is taken for dead: one is probed at a time, however many there are.
+    probe: usize,
+    held: usize,
+    /// Of these, the ones that let go.
+    leave: usize,
+    /// Of these, the ones that are taken for dead and are tried: most likely they let go soon.
+    probed: usize,
+}
+
+impl Wanted {
+    /// So many are to leave that have nothing to do.
+    fn idle(self, slots: usize) -> usize {
+        (self.wait + self.probe + self.held).saturating_sub(slots + self.leave)
+    }
+    /// So many that are not idle: nobody of them leaves for one who waits for the end of a probe alone, with nothing to be written.
+    fn busy(self, slots: usize) -> usize {
+        let calm = (self.wait.max(self.probe) + self.held).saturating_sub(slots + self.leave + self.probed);
+        calm.max((self.urgent + self.held).saturating_sub(slots + self.leave))
     }
 }

@@ -53,3 +53,41 @@ fn one_lets_go_for_each_probe_however_many_are_taken_for_dead() {
     assert!(probes >= 20, "{probes}");
     assert!(others <= probes + 1, "{others} had to be attached anew for {probes} probes");
 }
+/// One of two slots is held by the first, and in the other one a probe of the second is under way that takes long: who is told to let go
+/// where a third comes? `busy`: the first tells what it has by itself. `write`: the third has something to be written.
+fn beside_a_probe(busy: bool, write: bool) -> Vec<usize> {
+    let mut sim = Sim::new(Limits::at_once(8).attached(Some(2)), [3_600_000; 2].map(|every| plan(&[every], 0)));
+    sim.absent = BTreeSet::from([1]);
+    while sim.arbiter.fails(1) < 3 {
+        let until = sim.now + ms(1_000);
+        sim.run(until, answers, on_time);
+    }
+    if busy {
+        sim.arbiter.unschedule(0, 0);
+    }
+    let (mut third, mut gone, end) = (None, vec![], sim.now + ms(300_000));
+    while sim.now < end {
+        sim.now += ms(100);
+        match sim.arbiter.next(sim.now, sim.limits) {
+            Some(Work::Attach { unit: 1, probe: true, .. }) => {
+                let unit = sim.arbiter.add(plan(&[3_600_000], 0), sim.now); // and the probe is never done
+                if write {
+                    sim.arbiter.write(unit, 7);
+                }
+                third = Some(unit);
+            }
+            Some(Work::Detach { unit }) => gone.push(unit),
+            Some(other) => panic!("{other:?}"),
+            None => {}
+        }
+    }
+    assert!(third.is_some());
+    gone
+}
+#[test]
+fn while_one_is_probed_an_idle_one_lets_go_for_who_waits_and_a_busy_one_only_for_a_write() {
+    assert_eq!(beside_a_probe(false, false), [0]);
+    assert_eq!(beside_a_probe(false, true), [0]);
+    assert_eq!(beside_a_probe(true, false), [0; 0]);
+    assert_eq!(beside_a_probe(true, true), [0]);
+}
