@@ -43,8 +43,8 @@ pub use config::{NodeConfig, Origin, Refusal};
 pub use control::{Control, ControlError, Request, control};
 pub use driver::{Done, Exchange, Interval, Knowledge, Link, Point, Precision, Protocol, Slot};
 pub use engine::{
-    CallError, Command, Counter, Counters, DeviceKey, DeviceSpec, Engine, LASTED, Layout, OFFLINE_AFTER, PointSpec,
-    Stats, Write,
+    CallError, Command, Counter, Counters, DeviceKey, DeviceSpec, Engine, LINK_LASTED, Layout, OFFLINE_AFTER,
+    PointSpec, Stats, Write,
 };
 pub use fault::{ConfigError, DriverError, ErrorKind, Fault, PointFault};
 pub use figures::Figures;

@@ -2,7 +2,7 @@
 use super::{Adapter, State, bus, names, property::Properties, tree::Tree};
 use crate::error::{Error, Result};
 use futures_util::StreamExt as _;
-use pollux_mapper::{Instant, LASTED};
+use pollux_mapper::{Instant, LINK_LASTED};
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 use tokio::{
     sync::Notify,
@@ -12,7 +12,7 @@ use zbus::{Message, MessageStream, ObjectPath};
 
 /// For all of opening but its last look, so that who comes a little later is met. The engine dials again at once after that: a radio that
 /// was away for long is not waited for any longer than one that was away for a moment.
-const OPEN: Duration = LASTED.saturating_add(Duration::from_secs(1));
+const OPEN: Duration = LINK_LASTED.saturating_add(PAUSE).saturating_add(QUIET);
 /// Between two looks at who is there, at least; and so much longer where nothing is told.
 const PAUSE: Duration = Duration::from_millis(250);
 const QUIET: Duration = Duration::from_millis(750);
@@ -36,7 +36,7 @@ impl Adapter {
     pub(super) async fn open(address: Option<&str>, wanted: Option<&str>) -> Result<Self> {
         let until = Instant::now() + OPEN;
         let bus = bus::connect(address, until).await.map_err(|text| unreachable(&text))?;
-        bus::listen(&bus, until).await.ok(); // or else it is looked from time to time
+        bus::listen(&bus, until.min(Instant::now() + CALL)).await.ok(); // or else it is looked from time to time
         loop {
             let missing = match find(&bus, wanted).await {
                 Ok(found) => return Ok(Self::of(bus, found)),

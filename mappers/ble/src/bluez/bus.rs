@@ -44,9 +44,9 @@ impl Failure {
     /// Nobody is there to ask.
     pub(super) fn is_nobody(&self) -> bool {
         let Self::Refused(name, _) = self else { return false };
-        // Spawn.…: the bus has tried to start it.
+        // Spawn.…: the bus has tried to start it. NoReply: it has ended, and owed an answer.
         let word = name.strip_prefix("org.freedesktop.DBus.Error.").unwrap_or_default();
-        matches!(word, "ServiceUnknown" | "NameHasNoOwner" | "Disconnected") || word.starts_with("Spawn.")
+        matches!(word, "ServiceUnknown" | "NameHasNoOwner" | "Disconnected" | "NoReply") || word.starts_with("Spawn.")
     }
     pub(super) fn is_denied(&self) -> bool {
         matches!(self, Self::Refused(name, _) if name == "org.freedesktop.DBus.Error.AccessDenied")
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_bluetoothd_that_the_bus_cannot_start_is_not_there() {
         let refused = |name: &str| Failure::Refused(name.into(), String::new());
-        for name in ["ServiceUnknown", "NameHasNoOwner", "Spawn.ChildExited", "Spawn.ExecFailed"] {
+        for name in ["ServiceUnknown", "NameHasNoOwner", "NoReply", "Spawn.ChildExited", "Spawn.ExecFailed"] {
             assert!(refused(&format!("org.freedesktop.DBus.Error.{name}")).is_nobody(), "{name}");
         }
         for name in ["org.freedesktop.DBus.Error.AccessDenied", "org.bluez.Error.Failed", "Spawn.ChildExited"] {

@@ -14,6 +14,8 @@ use zbus::Variant;
 /// So soon it is tried again where BlueZ is busy, and for so long.
 const EAGER: Duration = Duration::from_millis(100);
 const BUSY: Duration = Duration::from_secs(15);
+/// So often it is asked to end a scan before a connection is made all the same.
+const PATIENCE: u32 = 5;
 
 /// Who is waited for for so long is listened for anew, once in each scan.
 pub(super) const EARLY: Duration = Duration::from_millis(1500);
@@ -23,7 +25,7 @@ pub(super) const EARLY: Duration = Duration::from_millis(1500);
 enum Ours {
     #[default]
     No,
-    /// It was asked for, or for its end, and refused that or did not answer.
+    /// It was asked for, and refused that or did not answer; or its end was asked for, and it did not answer.
     Perhaps,
     Yes,
 }
@@ -80,6 +82,8 @@ impl Scan {
         match self.ours {
             // It takes the radio's time from the connections, and the kernel would go on with it for ten seconds if bluetoothd were killed.
             Ours::Perhaps | Ours::Yes if !sight.listens => Do::End,
+            // Refused for so long because it runs, perhaps: then it is begun anew.
+            Ours::Perhaps if sight.scans && !sight.connects && self.is_busy_for_long(now) => Do::End,
             _ if !sight.listens || sight.connects => Do::Nothing,
             Ours::Yes if told && sight.deaf => Do::Anew,
             Ours::Yes if told => Do::Nothing,
@@ -108,10 +112,13 @@ impl Scan {
     fn ended(&mut self) {
         (self.ours, self.again, self.busy) = (Ours::No, false, None);
     }
+    fn is_busy_for_long(&self, now: Instant) -> bool {
+        self.busy.is_some_and(|since| now.saturating_duration_since(since) >= BUSY)
+    }
     /// How long until it is looked at again. After bluetoothd was killed the kernel goes on with the scan of the dead one, for ten seconds
     /// from its beginning, and refuses another: whoever asks often has it at once. `random`: from 0 to 1.
     fn pause(&self, as_it_should: bool, now: Instant, random: f64) -> Duration {
-        let busy = self.busy.is_some_and(|since| now.saturating_duration_since(since) < BUSY);
+        let busy = self.busy.is_some() && !self.is_busy_for_long(now);
         match (as_it_should, busy) {
             (true, _) => PULSE,
             (false, true) => EAGER.mul_f64(0.75 + 0.5 * random),
@@ -139,8 +146,11 @@ impl Adapter {
         let paused = Paused(self);
         let silent = || Error::Silent("StopDiscovery"); // of this device, for there may have been no time left; the pulse tells the rest
         let mut scan = timeout_at(until, self.scan.lock()).await.map_err(|_| silent())?;
-        if scan.ours != Ours::No {
-            self.stop_scan(&mut scan, until).await.map_err(|_| silent())?;
+        for _ in 0..PATIENCE {
+            if scan.ours == Ours::No || self.stop_scan(&mut scan, until).await.map_err(|_| silent())? {
+                break;
+            }
+            sleep(EAGER).await; // it is about to begin or to end one; or it has lost it, and does not scan
         }
         Ok(paused)
     }
@@ -156,11 +166,11 @@ impl Adapter {
     /// Starts it where it should run and perhaps does not, and ends it where there is nobody to be heard. When it is to be looked at again.
     pub(super) async fn keep_scanning(&self) -> Result<Duration> {
         let mut scan = self.scan.lock().await;
-        let (sight, until) = (self.sight(), Instant::now() + CALL);
+        let sight = self.sight();
         match scan.what(sight, Instant::now()) {
             Do::Nothing => {}
-            Do::Begin => self.start_scan(&mut scan, until).await?,
-            Do::End => drop(self.stop_scan(&mut scan, until).await?),
+            Do::Begin => self.start_scan(&mut scan).await?,
+            Do::End => drop(self.stop_scan(&mut scan, Instant::now() + CALL).await?),
             Do::Anew => self.scan_anew(&mut scan).await?,
         }
         let as_it_should = if sight.listens { self.state().scans } else { scan.ours == Ours::No };
@@ -169,15 +179,11 @@ impl Adapter {
     /// Somebody is waited for, and was perhaps overheard. What goes wrong with it is found out where it is looked after.
     pub(super) async fn scan_again(&self, until: Instant) {
         let Ok(mut scan) = timeout_at(until, self.scan.lock()).await else { return };
-        let until = until.min(Instant::now() + CALL);
-        if !scan.may_begin_again(self.sight().connects, Instant::now())
-            || !self.stop_scan(&mut scan, until).await.is_ok_and(|ended| ended)
-        {
-            return;
+        let may = scan.may_begin_again(self.sight().connects, Instant::now());
+        if may && self.stop_scan(&mut scan, until.min(Instant::now() + CALL)).await.is_ok_and(|ended| ended) {
+            scan.again = true;
+            self.look.notify_one(); // it is begun there: that takes its time, and has to be known how it ended
         }
-        scan.again = true;
-        self.start_scan(&mut scan, until).await.ok();
-        self.look.notify_one(); // to be begun where it was refused
     }
     async fn scan_anew(&self, scan: &mut Scan) -> Result<()> {
         let times = self.state().silence.broken(Instant::now(), fastrand::f64());
@@ -186,9 +192,8 @@ impl Adapter {
         }
         // BlueZ is asked a second time, for it may have been about to begin another scan.
         for _ in 0..2 {
-            let until = Instant::now() + CALL;
-            let ended = self.stop_scan(scan, until).await?;
-            self.start_scan(scan, until).await?;
+            let ended = self.stop_scan(scan, Instant::now() + CALL).await?;
+            self.start_scan(scan).await?;
             if ended {
                 return Ok(());
             }
@@ -206,7 +211,7 @@ impl Adapter {
                 "bluetoothd believes that it scans, and does not: nobody is heard until it is started again (systemctl restart bluetooth)");
         }
     }
-    /// Whether there is none any more, as far as the kernel knows.
+    /// Whether there is none any more, as far as BlueZ knows.
     async fn stop_scan(&self, scan: &mut Scan, until: Instant) -> Result<bool> {
         let before = std::mem::replace(&mut scan.ours, Ours::Perhaps); // whether or not its answer is waited for
         match self.ask_adapter("StopDiscovery", &(), until).await {
@@ -222,7 +227,9 @@ impl Adapter {
         scan.ended();
         Ok(true)
     }
-    async fn start_scan(&self, scan: &mut Scan, until: Instant) -> Result<()> {
+    /// Only where it is looked after: one that was asked for and has not answered would be taken for another's.
+    async fn start_scan(&self, scan: &mut Scan) -> Result<()> {
+        let until = Instant::now() + CALL;
         if scan.ours == Ours::No {
             scan.ours = Ours::Perhaps; // whether or not its answer is waited for
         }
@@ -294,6 +301,10 @@ mod tests {
         let just = Scan { begun: Some(now), ..scan(Ours::Yes) };
         assert_eq!(just.what(silent, now), Nothing, "that it scans is told a little later");
         assert_eq!(just.what(silent, now + SOON), Begin);
+        let refused = Scan { busy: Some(now), ..scan(Ours::Perhaps) };
+        let whats =
+            [ALL, silent, connects].map(|sight| [0, 15].map(|s| refused.what(sight, now + Duration::from_secs(s))));
+        assert_eq!(whats, [[Begin, End], [Begin, Begin], [Nothing, Nothing]], "it may be ours that runs");
     }
 
     #[test]

@@ -16,10 +16,9 @@ impl Bus {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display();
-        let service = format!("[D-BUS Service]\nName=org.bluez\nExec=/bin/touch {path}/started\n");
+        let service = format!("[D-BUS Service]\nName=org.bluez\nExec=/bin/sh -c \"touch {path}/started; exit 1\"\n");
         let bus = format!(
-            "<busconfig><listen>unix:path={path}/bus</listen><servicedir>{path}</servicedir>\
-             <limit name=\"service_start_timeout\">1000</limit><policy context=\"default\">\
+            "<busconfig><listen>unix:path={path}/bus</listen><servicedir>{path}</servicedir><policy context=\"default\">\
              <allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy></busconfig>"
         );
         fs::write(folder.path().join("org.bluez.service"), service).unwrap();

@@ -45,7 +45,7 @@ const CONNECT: Duration = Duration::from_secs(65);
 const INBOX: usize = 65_536;
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 /// A link that lived so long was a good one, and a dial that took so long has waited itself: the next one comes within half a second.
-pub const LASTED: Duration = Duration::from_secs(10);
+pub const LINK_LASTED: Duration = Duration::from_secs(10);
 
 /// One endpoint and its devices.
 pub struct Engine<P: Protocol> {
@@ -179,7 +179,7 @@ impl<P: Protocol> Engine<P> {
                     }
                 },
             };
-            if began.elapsed() >= LASTED {
+            if began.elapsed() >= LINK_LASTED {
                 failures = 0;
             }
             self.unlink(&fault);

@@ -38,7 +38,7 @@ async fn a_dial_that_failed_late_is_followed_by_another_at_once() {
     let (script, run) = hanging(vec![spec("a", 1_000, &["x"])]);
     let refused = Answer::Refuse(PointFault::new(ErrorKind::Unreachable, "nobody there"));
     for (answer, lasts, soon) in [(Answer::Silent, ms(65_000), true), (refused, ms(0), false)] {
-        assert_eq!(lasts >= LASTED, soon);
+        assert_eq!(lasts >= LINK_LASTED, soon);
         *script.dial.lock().unwrap() = answer;
         sleep(ms(600_000)).await;
         let before = run.stats.connect_failures.get();
