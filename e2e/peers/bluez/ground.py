@@ -227,10 +227,7 @@ async def start(arguments):
         why = await serve(arguments, folder, told, began)
         if why is None:
             return
-        print(f"ground: the guest {why}; it and bluetoothd said last:", file=sys.stderr)
-        for log in ("guest.log", "bluetoothd.log"):
-            for line in last_lines(f"{folder}/{log}"):
-                print(f"  {log}: {line}", file=sys.stderr, flush=True)
+        print_last(folder, why)
         if not left:
             raise GroundError(f"no guest was ready in {BOOTS} boots")
 
@@ -258,7 +255,8 @@ async def serve(arguments, folder, told, began):
         print(f"READY {time.monotonic() - began:.1f}", flush=True)
         await asyncio.wait((told, guest.reading), return_when=asyncio.FIRST_COMPLETED)
         if not told.done():
-            raise GroundError(f"the guest ended; see {folder}/guest.log")
+            print_last(folder, "ended")
+            raise GroundError("the guest ended")
         return None
     finally:
         if ready is not None:
@@ -274,6 +272,13 @@ def last_lines(path, most=20):
     with contextlib.suppress(OSError), open(path, errors="replace") as file:
         return file.read().splitlines()[-most:]
     return []
+
+
+def print_last(folder, why):
+    print(f"ground: the guest {why}; it and bluetoothd said last:", file=sys.stderr)
+    for log in ("guest.log", "bluetoothd.log"):
+        for line in last_lines(f"{folder}/{log}"):
+            print(f"  {log}: {line}", file=sys.stderr, flush=True)
 
 
 async def make_ready(up, bridge, control, arguments):
