@@ -6,6 +6,10 @@ use std::time::Duration;
 /// What a YAML may ask for, and nothing that overflows a clock or spins.
 const INTERVAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(366 * 24));
 
+/// Steps into which an interval is cut, and the longest: cycles begin at one of them, and nowhere between.
+const STEPS: u32 = 50;
+const STEP: Duration = Duration::from_millis(20);
+
 /// Points read together. `every`: None, once after each attach. `next`: None, not until then.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -59,6 +63,14 @@ impl Group {
     }
 }
 
+/// A phase as it is taken: less by what its cycles lie behind a step of that interval. To wake up costs more than to ask, for the
+/// caches are cold then; what begins at one moment is asked, and mostly answered, in one waking-up, on whatever links.
+pub(super) fn in_step(phase: Duration, every: Duration) -> Duration {
+    let step = (every / STEPS).min(STEP).as_nanos().max(1);
+    let behind = phase.as_nanos() % every.as_nanos().max(1) % step;
+    phase.saturating_sub(Duration::from_nanos(u64::try_from(behind).unwrap_or(0)))
+}
+
 /// The first moment after `now` that lies whole intervals from `origin`.
 pub(super) fn after(now: Instant, origin: Instant, every: Duration) -> Instant {
     let step = every.as_nanos().max(1);
@@ -73,6 +85,23 @@ pub(super) fn after(now: Instant, origin: Instant, every: Duration) -> Instant {
 mod tests {
     use super::*;
 
+    #[test]
+    fn cycles_begin_in_step_and_are_still_spread_over_the_interval() {
+        for (every, steps) in [(1, 50), (100, 50), (333, 50), (1000, 50), (5000, 250), (60_000, 3000)] {
+            let every = Duration::from_millis(every);
+            let step = every / steps;
+            let mut hit = std::collections::BTreeSet::new();
+            for n in 0..100_000u64 {
+                let phase = Duration::from_nanos(n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 86_400_000_000_000);
+                let taken = in_step(phase, every);
+                assert!(taken <= phase && phase < taken + step, "{phase:?} each {every:?}: {taken:?}");
+                let into = taken.as_nanos() % every.as_nanos();
+                assert_eq!(into % step.as_nanos(), 0, "{phase:?} each {every:?}: {into}");
+                hit.insert(into / step.as_nanos());
+            }
+            assert_eq!(hit.len(), steps as usize, "each {every:?}");
+        }
+    }
     #[test]
     fn cycles_keep_their_phase_and_are_never_more_than_an_interval_away() {
         let start = Instant::now() + Duration::from_secs(100);

@@ -44,6 +44,11 @@ impl<R, W> Arbiter<R, W> {
         let (probe_after, slots, nameless) = (now, None, false);
         Self { start: now, units, active, due, writes, in_flight, streak, probing, probe_after, lanes, slots, nameless }
     }
+    /// Cycles of units that are added from here on are counted from that moment. Links with one moment are asked in step, and their
+    /// process wakes up once for all that is due at a time.
+    pub fn count_from(&mut self, moment: Instant) {
+        self.start = moment;
+    }
     /// A new unit; its number is reused when it was removed.
     pub fn add(&mut self, plan: Plan, now: Instant) -> usize {
         let new = Unit::new(plan, self.start, now);

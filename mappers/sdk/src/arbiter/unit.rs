@@ -1,7 +1,7 @@
 //! One unit: its schedule, its health, and where it stands on the link.
 use super::{
     Outcome,
-    group::{Group, after},
+    group::{Group, after, in_step},
     slots::{AHEAD, MIN_HOLD},
 };
 use crate::{Exchange, Instant, Interval};
@@ -84,7 +84,10 @@ pub(super) struct Unit<R> {
 
 impl<R> Unit<R> {
     pub(super) fn new(plan: Plan, start: Instant, now: Instant) -> Self {
-        let groups = plan.groups.into_iter().map(|(interval, points)| Group::new(interval, points, now));
+        let groups: Vec<Group> =
+            plan.groups.into_iter().map(|(interval, points)| Group::new(interval, points, now)).collect();
+        let fastest = groups.iter().filter_map(|group| group.every).min();
+        let phase = Duration::from_nanos(plan.phase % NANOS_A_DAY);
         Self {
             phase: Phase::Detached,
             since: now,
@@ -95,8 +98,8 @@ impl<R> Unit<R> {
             offline_after: plan.offline_after.max(1),
             in_flight: 0,
             orders: 0,
-            groups: groups.collect(),
-            origin: start + Duration::from_nanos(plan.phase % NANOS_A_DAY),
+            groups,
+            origin: start + fastest.map_or(phase, |every| in_step(phase, every)),
             pushed: vec![],
             claims: false,
             ready: VecDeque::new(),

@@ -128,6 +128,11 @@ impl<P: Protocol> Engine<P> {
         };
         (engine, reader)
     }
+    /// Cycles of its devices are counted from that moment, as those of all engines of a process.
+    pub(crate) fn in_step(mut self, moment: Instant) -> Self {
+        self.arbiter.count_from(moment);
+        self
+    }
     /// What it counts, for metrics.
     pub fn stats(&self) -> Arc<Stats> {
         self.stats.clone()

@@ -178,6 +178,7 @@ fn start<P: Protocol>(shared: &Arc<Shared<P>>, endpoint: P::Endpoint, resource: 
     let (telemetry, _) = telemetry(TELEMETRY);
     let named = shared.protocol.secrets(&endpoint);
     let (engine, status) = Engine::new(shared.protocol.clone(), endpoint, telemetry);
+    let engine = engine.in_step(shared.clock.instant(Duration::ZERO));
     let counted = engine.stats();
     shared.engines.add(resource, counted.clone());
     let (commands, receiver) = mpsc::channel(COMMANDS);

@@ -182,3 +182,26 @@ async fn a_line_that_is_asked_for_too_much_says_so_and_so_do_its_devices() {
     assert_eq!(engines["bus"].stats.utilisation.get() / 10_000, 40);
     plant.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn devices_of_all_links_are_asked_in_step_whenever_they_came() {
+    let (script, names) = (script(&["a", "b", "c", "d"]), ["a", "b", "c", "d"]);
+    let plant = Plant::new(&script, config([]));
+    for count in 1..=names.len() {
+        plant.set(config(names.iter().take(count).map(|name| on(name, device(name)))));
+        plant.pass(Duration::from_micros(13_700)).await;
+    }
+    plant.pass(seconds(2)).await; // what is new is asked at once; from then on in step
+    script.log.lock().unwrap().clear();
+    plant.pass(seconds(3)).await;
+    let log = script.log.lock().unwrap().clone();
+    let asked: Vec<_> = log.iter().filter(|(_, seen)| matches!(seen, Seen::Read(..))).map(|(at, _)| *at).collect();
+    assert!(asked.len() >= 12, "each of four once a second: {asked:?}");
+    for at in &asked {
+        let behind = at.duration_since(asked[0]).as_nanos() % 20_000_000;
+        assert!(behind <= 1_000_000 || behind >= 19_000_000, "the clock counts milliseconds: {behind} ns of {asked:?}");
+    }
+    let moments: std::collections::BTreeSet<_> = asked.iter().map(|at| (*at - asked[0]).as_millis() / 20).collect();
+    assert!(moments.len() > 3, "and not all at one moment: {asked:?}");
+    plant.end().await;
+}

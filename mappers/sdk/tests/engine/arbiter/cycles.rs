@@ -3,7 +3,7 @@ use super::*;
 
 #[test]
 fn multiples_of_an_interval_share_its_requests() {
-    let mut sim = Sim::new(Limits::default(), [plan(&[1_000, 5_000], 12_345_678)]);
+    let mut sim = Sim::new(Limits::default(), [plan(&[1_000, 5_000], 123_456_789)]);
     sim.run(sim.at(60_000), answers, on_time);
     let together = sim.went.iter().filter(|w| w.groups == [0, 1]).count();
     let alone = sim.went.iter().filter(|w| w.groups == [0]).count();
