@@ -26,8 +26,8 @@ pub(crate) fn files(root: &Path) -> Result<Files> {
         })?;
     }
     for (list, name) in [("members", "MEMBERS"), ("companies", "COMPANIES")] {
-        let head = format!("pub(crate) static {name}: &[(u16, &str)] =");
-        add(list, &format!("assigned/tables/{list}"), "", &head, |records| each(records, named))?;
+        let head = format!("names!({name}:");
+        add(list, &format!("assigned/tables/{list}"), "use super::names;", &head, |records| each(records, named))?;
     }
     let uses = "use super::layout::{Layout, number, text};\nuse crate::{DataType, NoValue, number::Number};";
     add("numbers", "characteristic/numbers", uses, "pub(super) static NUMBERS: &[Layout] =", characteristics)?;
@@ -44,14 +44,15 @@ fn table(root: &Path, data: &str, uses: &str, head: &str, rows: Rows) -> Result<
     if !uses.is_empty() {
         writeln!(text, "{uses}\n")?;
     }
-    writeln!(text, "#[rustfmt::skip]\n{head} &[")?;
+    let (open, close) = if head.starts_with("names!") { ("", ");\n") } else { (" &[", "];\n") };
+    writeln!(text, "#[rustfmt::skip]\n{head}{open}")?;
     let mut reader = csv::ReaderBuilder::new().has_headers(false).comment(Some(b'#')).from_reader(bytes.as_slice());
     let record = |record: csv::StringRecord| record.iter().map(str::to_owned).collect();
     let records: Vec<Record> = reader.records().map(|found| Ok(record(found?))).collect::<Result<_>>()?;
     for row in rows(&records)? {
         writeln!(text, "    {row},")?;
     }
-    Ok(text + "];\n")
+    Ok(text + close)
 }
 
 fn each(records: &[Record], row: fn(&Record) -> Result<String>) -> Result<Vec<String>> {

@@ -10,8 +10,7 @@ pub struct Company(pub u16);
 impl Company {
     /// The name assigned to it.
     pub fn name(self) -> Option<&'static str> {
-        let at = COMPANIES.binary_search_by_key(&self.0, |(number, _)| *number).ok()?;
-        COMPANIES.get(at).map(|(_, name)| *name)
+        COMPANIES.get(self.0)
     }
 }
 
@@ -24,10 +23,10 @@ impl FromStr for Company {
             return Ok(Self(number));
         }
         let mut found = COMPANIES.iter().filter(|(_, name)| name.eq_ignore_ascii_case(text));
-        let names = || COMPANIES.iter().map(|(_, name)| *name);
+        let names = || COMPANIES.iter().map(|(_, name)| name);
         match (found.next(), found.next()) {
-            (Some((number, _)), None) => Ok(Self(*number)),
-            (Some((first, name)), Some((second, _))) => Err(Error::Ambiguous { name, first: *first, second: *second }),
+            (Some((number, _)), None) => Ok(Self(number)),
+            (Some((first, name)), Some((second, _))) => Err(Error::Ambiguous { name, first, second }),
             (None, _) => Err(Error::Company { text: shortened(text), nearest: nearest(text, names()) }),
         }
     }

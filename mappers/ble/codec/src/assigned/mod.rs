@@ -112,7 +112,5 @@ impl fmt::Display for Kind {
 
 /// Who holds the number of 16 bits that a member of the SIG, or another standards body, uses for its own services: FCD2 is "Allterco Robotics ltd".
 pub fn holder(uuid: Uuid) -> Option<&'static str> {
-    let number = uuid.as_u16()?;
-    let at = MEMBERS.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-    MEMBERS.get(at).map(|(_, name)| *name)
+    MEMBERS.get(uuid.as_u16()?)
 }

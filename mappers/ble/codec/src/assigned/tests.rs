@@ -8,11 +8,17 @@ const KINDS: [Kind; 3] = [Kind::Service, Kind::Characteristic, Kind::Descriptor]
 #[test]
 fn the_tables_are_as_long_as_the_published_lists_and_sorted() {
     assert_eq!(KINDS.map(|kind| kind.table().len()), [75, 502, 24]);
-    assert_eq!((COMPANIES.len(), MEMBERS.len()), (4008, 716));
+    assert_eq!((COMPANIES.iter().count(), MEMBERS.iter().count()), (4008, 716));
     for kind in KINDS {
         assert!(kind.table().is_sorted_by(|a, b| a.number < b.number), "{kind}");
     }
-    assert!(COMPANIES.is_sorted_by(|a, b| a.0 < b.0) && MEMBERS.is_sorted_by(|a, b| a.0 < b.0));
+    assert!(COMPANIES.iter().is_sorted_by(|a, b| a.0 < b.0) && MEMBERS.iter().is_sorted_by(|a, b| a.0 < b.0));
+    let (first, last) = (COMPANIES.get(0), COMPANIES.iter().last());
+    assert_eq!(
+        (first, last.and_then(|(number, _)| COMPANIES.get(number))),
+        (Some("Ericsson AB"), last.map(|(_, name)| name))
+    );
+    assert!(COMPANIES.iter().chain(MEMBERS.iter()).all(|(_, name)| !name.is_empty()));
 }
 
 #[test]

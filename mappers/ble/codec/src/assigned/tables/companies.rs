@@ -1,6 +1,8 @@
 //! Generated from mappers/ble/codec/data/companies.csv by `cargo xtask assigned-numbers`; edits are lost.
+use super::names;
+
 #[rustfmt::skip]
-pub(crate) static COMPANIES: &[(u16, &str)] = &[
+names!(COMPANIES:
     (0x0000, "Ericsson AB"),
     (0x0001, "Nokia Mobile Phones"),
     (0x0002, "Intel Corp."),
@@ -4009,4 +4011,4 @@ pub(crate) static COMPANIES: &[(u16, &str)] = &[
     (0x10AC, "ATsens Co.,Ltd."),
     (0x10AD, "CoreHW Semiconductor Oy"),
     (0x10AE, "Raycon Inc."),
-];
+);

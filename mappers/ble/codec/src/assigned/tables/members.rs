@@ -1,6 +1,8 @@
 //! Generated from mappers/ble/codec/data/members.csv by `cargo xtask assigned-numbers`; edits are lost.
+use super::names;
+
 #[rustfmt::skip]
-pub(crate) static MEMBERS: &[(u16, &str)] = &[
+names!(MEMBERS:
     (0xFC39, "Harman International"),
     (0xFC3A, "C.O.B.O. SpA"),
     (0xFC3B, "BONX INC."),
@@ -717,4 +719,4 @@ pub(crate) static MEMBERS: &[(u16, &str)] = &[
     (0xFFFC, "Wireless Power Transfer (WPT)"),
     (0xFFFD, "Universal Second Factor Authenticator"),
     (0xFFFE, "Wireless Power Transfer"),
-];
+);
