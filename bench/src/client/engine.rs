@@ -2,8 +2,8 @@
 use super::{LIFE, Load, host, is_right};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use pollux_mapper::{
-    Change, Command, DeviceKey, DeviceSpec, Engine, Interval, OFFLINE_AFTER, PointSpec, Protocol as _, Status,
-    TelemetryOut, Write, Wrote, telemetry,
+    Change, Command, DeviceKey, DeviceSpec, Engine, Interval, OFFLINE_AFTER, PointSpec, Protocol as _, QueueSender,
+    Status, TelemetryOut, Write, Wrote, queue, telemetry,
 };
 use pollux_modbus::Modbus;
 use serde_json::json;
@@ -11,10 +11,10 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-type Commands = mpsc::Sender<Box<Command<Modbus>>>;
+type Commands = QueueSender<Box<Command<Modbus>>>;
 
 pub(super) async fn run(load: Load) -> Result<()> {
     let (out, mut changes) = telemetry(4 * load.connections * load.units * load.tags);
@@ -42,7 +42,7 @@ fn start(load: Load, at: usize, out: TelemetryOut) -> Result<Commands> {
     for spec in &specs {
         engine.add(spec).map_err(|errors| anyhow!("{errors:?}"))?;
     }
-    let (commands, receive) = mpsc::channel(16);
+    let (commands, receive) = queue(16);
     tokio::spawn(engine.run(receive, Arc::default(), CancellationToken::new()));
     tokio::spawn(drain(status));
     Ok(commands)

@@ -4,8 +4,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use pollux_crds::{OpcUaBinding, OpcUaDevice};
 use pollux_mapper::{
-    Change, Command, DeviceKey, DeviceSpec, Engine, Interval, OFFLINE_AFTER, PointSpec, Protocol as _, Status,
-    TelemetryOut, Write, Wrote, telemetry,
+    Change, Command, DeviceKey, DeviceSpec, Engine, Interval, OFFLINE_AFTER, PointSpec, Protocol as _, QueueSender,
+    Status, TelemetryOut, Write, Wrote, queue, telemetry,
 };
 use pollux_opcua::OpcUa;
 use serde_json::json;
@@ -13,10 +13,10 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-type Commands = mpsc::Sender<Box<Command<OpcUa>>>;
+type Commands = QueueSender<Box<Command<OpcUa>>>;
 
 /// What is subscribed at each server, how often, and what is written.
 #[derive(Debug, Clone, Args)]
@@ -60,7 +60,7 @@ fn start(load: &Load, at: usize, url: &str, out: TelemetryOut) -> Result<Command
     let spec = spec(load, at, url)?;
     let (mut engine, status) = Engine::new(Arc::new(OpcUa), OpcUa.endpoint(&spec.config)?, out);
     engine.add(&spec).map_err(|errors| anyhow!("{errors:?}"))?;
-    let (commands, receive) = mpsc::channel(16);
+    let (commands, receive) = queue(16);
     tokio::spawn(engine.run(receive, Arc::default(), CancellationToken::new()));
     tokio::spawn(drain(status));
     Ok(commands)

@@ -7,7 +7,7 @@ use common::{bits, device};
 use pollux_crds::ModbusTable::Coil;
 use pollux_mapper::{
     Command, Cx, DeviceKey, DeviceSpec, Engine, Interval, OFFLINE_AFTER, PointSpec, Protocol, Value, Write, Wrote,
-    telemetry,
+    queue, telemetry,
 };
 use pollux_modbus::Modbus;
 use pollux_sim::{Line, WriteRecord, serve};
@@ -17,11 +17,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 const KEY: DeviceKey = DeviceKey(1);
@@ -63,7 +59,7 @@ async fn coils_of_one_group_leave_by_function_15_and_are_read_back() {
     let endpoint = Modbus.endpoint(&device(address, 1)).expect("valid");
     let (out, _telemetry) = telemetry(64);
     let (engine, mut status) = Engine::new(Arc::new(Modbus), endpoint, out);
-    let (commands, told) = mpsc::channel(8);
+    let (commands, told) = queue(8);
     let stop = CancellationToken::new();
     let running = tokio::spawn(engine.run(told, Arc::new(Cx::default()), stop.clone()));
     let (reply, applied) = oneshot::channel();

@@ -5,7 +5,7 @@ use common::{cable::pty, device_on, registers, rtu};
 use pollux_crds::{ModbusDataType::Uint16, ModbusTable::Holding};
 use pollux_mapper::{
     Command, Connected, Cx, DeviceKey, DeviceSpec, Engine, Interval, News, OFFLINE_AFTER, PointSpec, Protocol, Status,
-    Value, telemetry,
+    Value, queue, telemetry,
 };
 use pollux_modbus::Modbus;
 use std::{
@@ -18,10 +18,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 const TIMEOUT: Duration = Duration::from_millis(100);
@@ -89,7 +86,7 @@ async fn a_device_whose_answers_come_too_late_says_how_late_and_is_back_when_the
     let endpoint = Modbus.endpoint(&config).expect("valid");
     let (engine, mut status) = Engine::new(Arc::new(Modbus), endpoint, telemetry(0).0);
     let (counted, cancel) = (engine.stats(), CancellationToken::new());
-    let (commands, told) = mpsc::channel(8);
+    let (commands, told) = queue(8);
     let engine = tokio::spawn(engine.run(told, Arc::new(Cx::default()), cancel.clone()));
     let point = |at: &i32| PointSpec {
         name: format!("register{at}"),

@@ -6,8 +6,8 @@ mod common;
 use common::{answer, device, registers, request};
 use pollux_crds::{ModbusDataType::Uint16, ModbusTable::Holding};
 use pollux_mapper::{
-    Command, Cx, DeviceKey, DeviceSpec, Engine, Interval, Knowledge, News, OFFLINE_AFTER, PointSpec, Protocol, Status,
-    Value, telemetry,
+    Command, Cx, DeviceKey, DeviceSpec, Engine, Interval, Knowledge, News, OFFLINE_AFTER, PointSpec, Protocol,
+    QueueSender, Status, Value, queue, telemetry,
 };
 use pollux_modbus::{Modbus, learned::SETTLED};
 use serde_json::json;
@@ -20,11 +20,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 const KEY: DeviceKey = DeviceKey(1);
@@ -94,7 +90,7 @@ impl Peer {
 
 /// An engine with one device, whose values stand at these addresses.
 struct Mapper {
-    commands: mpsc::Sender<Box<Command<Modbus>>>,
+    commands: QueueSender<Box<Command<Modbus>>>,
     status: Status,
     values: BTreeMap<usize, Result<Value, String>>,
     known: Option<Knowledge>,
@@ -106,7 +102,7 @@ impl Mapper {
         let config = device(address, 1);
         let endpoint = Modbus.endpoint(&config).expect("valid");
         let (engine, status) = Engine::new(Arc::new(Modbus), endpoint, telemetry(0).0);
-        let (commands, told) = mpsc::channel(8);
+        let (commands, told) = queue(8);
         let stop = CancellationToken::new();
         tokio::spawn(engine.run(told, Arc::new(Cx::default()), stop.clone()));
         if let Some(kept) = kept {

@@ -9,7 +9,7 @@ use pki::{Authority, GONE, Leaf, NEVER, PEER, cx, device};
 use pollux_crds::{ModbusDataType::Uint16, ModbusDevice, ModbusTable::Holding, ModbusTls};
 use pollux_mapper::{
     Command, Cx, DeviceKey, DeviceSpec, DriverError, Engine, ErrorKind, Fault, Instant, Interval, Link as _,
-    OFFLINE_AFTER, PointSpec, Protocol, Samples,
+    OFFLINE_AFTER, PointSpec, Protocol, Samples, queue,
 };
 use pollux_modbus::Modbus;
 use pollux_sim::{Line, serve};
@@ -17,7 +17,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     time::timeout,
 };
 use tokio_rustls::{
@@ -235,7 +235,7 @@ async fn a_rotated_secret_is_dialled_with_and_the_device_is_read_on() {
     let endpoint = Modbus.endpoint(&device(server.address)).expect("valid");
     let (telemetry, _rows) = pollux_mapper::telemetry(64);
     let (engine, _status) = Engine::new(Arc::new(Modbus), endpoint, telemetry);
-    let (tell, told) = mpsc::channel(8);
+    let (tell, told) = queue(8);
     let stop = CancellationToken::new();
     let engine = tokio::spawn(engine.run(told, Arc::new(cx(&first, &plant)), stop.clone()));
     let point = PointSpec {

@@ -48,6 +48,9 @@ impl<K: Ord, V> Few<K, V> {
         }
         Some(value)
     }
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, value)| (key, value))
     }

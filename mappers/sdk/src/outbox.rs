@@ -164,9 +164,9 @@ struct Queue {
     cap: usize,
 }
 
-/// The engines' end: one queue may serve many.
+/// The engines' end: one queue may serve many. None: nobody reads.
 #[derive(Debug, Clone)]
-pub struct TelemetryOut(Arc<Queue>);
+pub struct TelemetryOut(Option<Arc<Queue>>);
 /// The reader's end.
 #[derive(Debug)]
 pub struct Telemetry(Arc<Queue>);
@@ -175,25 +175,31 @@ pub struct Telemetry(Arc<Queue>);
 #[must_use]
 pub fn telemetry(cap: usize) -> (TelemetryOut, Telemetry) {
     let queue = Arc::new(Queue { changes: Mutex::default(), some: Notify::new(), cap });
-    (TelemetryOut(queue.clone()), Telemetry(queue))
+    (TelemetryOut(Some(queue.clone())), Telemetry(queue))
 }
 
 impl TelemetryOut {
+    /// For an engine of whose changes nobody keeps a record.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self(None)
+    }
     /// False: there is room for nothing, so nothing need be told.
     pub(crate) fn is_read(&self) -> bool {
-        self.0.cap > 0
+        self.0.as_ref().is_some_and(|queue| queue.cap > 0)
     }
     pub(crate) fn push(&self, from: &mut Vec<Change>) {
         if from.is_empty() {
             return;
         }
-        let mut queue = lock(&self.0.changes);
-        let room = self.0.cap.saturating_sub(queue.0.len()).min(from.len());
+        let Some(to) = &self.0 else { return from.clear() };
+        let mut queue = lock(&to.changes);
+        let room = to.cap.saturating_sub(queue.0.len()).min(from.len());
         queue.1 += (from.len() - room) as u64;
         queue.0.extend(from.drain(..room));
         from.clear();
         drop(queue);
-        self.0.some.notify_one();
+        to.some.notify_one();
     }
 }
 

@@ -10,7 +10,6 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 struct Counting;
@@ -112,7 +111,7 @@ async fn cost(points: u16) -> (u64, u64) {
         timeout: Duration::from_secs(1),
         offline_after: OFFLINE_AFTER,
     };
-    let ((out, mut telemetry), (commands, receive)) = (telemetry(100_000), mpsc::channel(1));
+    let ((out, mut telemetry), (commands, receive)) = (telemetry(100_000), queue(1));
     let (mut engine, mut status) = Engine::new(Arc::new(Counter(AtomicU64::new(0))), 0, out);
     engine.add(&spec).unwrap();
     let engine = tokio::spawn(engine.run(receive, Arc::default(), CancellationToken::new()));

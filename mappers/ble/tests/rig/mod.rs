@@ -5,7 +5,7 @@ use pollux_ble::{Ble, radio::Stack};
 use pollux_crds::{BleBinding, BleDevice};
 use pollux_mapper::{
     Change, Command, Connected, Cx, DeviceKey, DeviceSpec, Engine, Interval, LinkState, News, OFFLINE_AFTER, PointSpec,
-    Protocol as _, Quality, Stats, Status, Value, Write, Wrote, telemetry,
+    Protocol as _, Quality, QueueSender, Stats, Status, Value, Write, Wrote, queue, telemetry,
 };
 use serde_json::Value as Json;
 use std::{
@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, oneshot},
     task::JoinHandle,
     time::timeout,
 };
@@ -96,7 +96,7 @@ pub(crate) fn spec(device: Json, points: Vec<(&'static str, Json)>) -> Spec {
 /// The engine, and what it said.
 #[derive(Debug)]
 pub(crate) struct Rig<S: Stack> {
-    commands: mpsc::Sender<Box<Command<Ble<S>>>>,
+    commands: QueueSender<Box<Command<Ble<S>>>>,
     seen: Arc<Seen>,
     names: Vec<Vec<String>>,
     pub(crate) stats: Arc<Stats>,
@@ -120,7 +120,7 @@ impl<S: Stack> Rig<S> {
         let endpoint = protocol.endpoint(&first).expect("valid");
         let (engine, status) = Engine::new(protocol, endpoint, telemetry(0).0);
         let (seen, cancel) = (Arc::<Seen>::default(), CancellationToken::new());
-        let (commands, told) = mpsc::channel(8);
+        let (commands, told) = queue(8);
         let names: Vec<Vec<String>> =
             specs.iter().map(|spec| spec.points.iter().map(|(name, _)| (*name).to_owned()).collect()).collect();
         let listening = tokio::spawn(listen(status, seen.clone(), names.clone()));

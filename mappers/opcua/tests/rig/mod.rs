@@ -4,7 +4,7 @@
 use pollux_crds::{OpcUaBinding, OpcUaDevice, OpcUaPolicy, OpcUaSecurity};
 use pollux_mapper::{
     Call, CallError, Change, Command, Connected, Cx, DeviceKey, DeviceSpec, Engine, Interval, Knowledge, LinkState,
-    News, OFFLINE_AFTER, PointSpec, Protocol as _, Quality, Status, Value, Write, Wrote, telemetry,
+    News, OFFLINE_AFTER, PointSpec, Protocol as _, Quality, QueueSender, Status, Value, Write, Wrote, queue, telemetry,
 };
 use pollux_opcua::OpcUa;
 use std::{
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, oneshot},
     task::JoinHandle,
     time::timeout,
 };
@@ -65,7 +65,7 @@ struct Seen {
 /// The engine, and what it said.
 #[derive(Debug)]
 pub(crate) struct Rig {
-    commands: mpsc::Sender<Box<Command<OpcUa>>>,
+    commands: QueueSender<Box<Command<OpcUa>>>,
     seen: Arc<Seen>,
     names: Vec<String>,
     cancel: CancellationToken,
@@ -107,7 +107,7 @@ impl Rig {
         let endpoint = OpcUa.endpoint(&device).expect("valid");
         let (engine, status) = Engine::new(Arc::new(OpcUa), endpoint, telemetry(0).0);
         let (seen, cancel) = (Arc::<Seen>::default(), CancellationToken::new());
-        let (commands, told) = mpsc::channel(8);
+        let (commands, told) = queue(8);
         let names: Vec<String> = points.iter().map(|point| point.name.clone()).collect();
         let listening = tokio::spawn(listen(status, seen.clone(), names.clone()));
         let running = engine.run(told, Arc::new(Cx::default()), cancel.clone());

@@ -15,9 +15,10 @@ mod stats;
 mod told;
 
 use crate::{
-    Change, Cx, ErrorKind, Instant, PointFault, Protocol, Status, TelemetryOut,
+    Change, Cx, ErrorKind, Instant, PointFault, Protocol, QueueReceiver, Status, TelemetryOut,
     arbiter::Arbiter,
     columns::{Columns, Fresh},
+    few::Few,
     outbox::{self, LinkState, StatusOut},
     port::{Inbox, Mail},
 };
@@ -37,7 +38,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{sync::mpsc, time::sleep_until};
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 /// Longest dial. A driver's own bound comes first (`connectTimeout` is a minute at most) and says what it waited for.
@@ -52,7 +53,7 @@ pub struct Engine<P: Protocol> {
     protocol: Arc<P>,
     endpoint: P::Endpoint,
     devices: Vec<Option<Box<Held<P>>>>,
-    by_key: HashMap<DeviceKey, usize>,
+    by_key: Few<DeviceKey, usize>,
     columns: Columns,
     arbiter: Arbiter<P::Request, Order>,
     asks: Vec<Ask>,
@@ -85,7 +86,7 @@ impl<P: Protocol> fmt::Debug for Engine<P> {
 
 /// What reaches an engine while it runs.
 struct Io<P: Protocol> {
-    commands: mpsc::Receiver<Box<Command<P>>>,
+    commands: QueueReceiver<Box<Command<P>>>,
     cx: Arc<Cx>,
     stop: CancellationToken,
 }
@@ -106,7 +107,7 @@ impl<P: Protocol> Engine<P> {
             protocol,
             endpoint,
             devices: vec![],
-            by_key: HashMap::new(),
+            by_key: Few::default(),
             columns: Columns::new(now, telemetry.is_read()),
             arbiter: Arbiter::new(now),
             asks: vec![],
@@ -147,7 +148,7 @@ impl<P: Protocol> Engine<P> {
     /// the largest one.
     pub fn run(
         self,
-        commands: mpsc::Receiver<Box<Command<P>>>,
+        commands: QueueReceiver<Box<Command<P>>>,
         cx: Arc<Cx>,
         stop: CancellationToken,
     ) -> impl Future<Output = Self> + Send {

@@ -58,7 +58,23 @@ pub(crate) fn compile<P: Protocol>(
     device: &EffectiveDevice,
     specs: &mut Specs<P::Address>,
 ) -> Result<Compiled<P>, Vec<String>> {
-    let judged = catch_unwind(AssertUnwindSafe(|| typed(protocol, key, device, specs)));
+    caught(device, || {
+        let compiled = typed(protocol, key, device, specs)?;
+        rehearse(protocol, device, &compiled)?;
+        Ok(compiled)
+    })
+}
+/// What was judged before.
+pub(super) fn compile_again<P: Protocol>(
+    protocol: &P,
+    key: DeviceKey,
+    device: &EffectiveDevice,
+    specs: &mut Specs<P::Address>,
+) -> Result<Compiled<P>, Vec<String>> {
+    caught(device, || typed(protocol, key, device, specs))
+}
+fn caught<T>(device: &EffectiveDevice, judge: impl FnOnce() -> Result<T, Vec<String>>) -> Result<T, Vec<String>> {
+    let judged = catch_unwind(AssertUnwindSafe(judge));
     judged.unwrap_or_else(|_| Err(vec![format!("spec.protocol.{}: the driver failed over it", device.protocol)]))
 }
 
@@ -82,9 +98,7 @@ fn typed<P: Protocol>(
         timeout: device.timeout.map_or(TIMEOUT, pollux_crds::Span::duration),
         offline_after: device.offline_after,
     };
-    let compiled = Compiled { endpoint, spec: Box::new(spec), points: Points::of(device) };
-    rehearse(protocol, device, &compiled)?;
-    Ok(compiled)
+    Ok(Compiled { endpoint, spec: Box::new(spec), points: Points::of(device) })
 }
 
 /// The driver's errors, each with the field that it is about.

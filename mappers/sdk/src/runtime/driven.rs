@@ -18,7 +18,8 @@ pub(super) struct Driven<P: Protocol> {
     pub(super) device: Arc<EffectiveDevice>,
     pub(super) points: Points,
     pub(super) layout: Layout<P>,
-    pub(super) twin: Twin,
+    /// As it came: it is made before it is known where it is driven.
+    pub(super) twin: Box<Twin>,
     pub(super) writes: Writes,
     pub(super) flight: Option<Flight>,
     /// The moment of each point that the twin was last told of, as [`Fresh`](crate::Fresh) marks it.
@@ -81,7 +82,7 @@ pub(super) struct Settings<P: Protocol> {
 }
 
 impl<P: Protocol> Driven<P> {
-    pub(super) fn new(settings: Settings<P>, twin: Twin, writes: Writes, now: Now) -> Self {
+    pub(super) fn new(settings: Settings<P>, twin: Box<Twin>, writes: Writes, now: Now) -> Self {
         let Settings { device, points, layout, timeout, wiring, knowledge } = settings;
         let told = vec![0; layout.slots as usize].into();
         let (flight, window, configured) = (None, None, None);

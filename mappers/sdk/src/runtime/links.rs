@@ -23,6 +23,13 @@ impl Links {
     pub(super) fn all(&self) -> BTreeMap<String, String> {
         self.lock().clone()
     }
+    /// This resource, and others that are known to be the same one.
+    pub(super) fn of_one_identity(&self, resource: &str) -> BTreeSet<String> {
+        let identities = self.lock();
+        let same =
+            identities.get(resource).map(|identity| identities.iter().filter(move |(_, other)| *other == identity));
+        same.into_iter().flatten().map(|(name, _)| name.clone()).chain([resource.to_owned()]).collect()
+    }
     /// Forgets what no device asks for any more.
     pub(super) fn keep(&self, resources: &BTreeSet<String>) {
         self.lock().retain(|resource, _| resources.contains(resource));

@@ -14,7 +14,7 @@ mod saver;
 #[cfg(test)]
 mod tests;
 
-use crate::{Hub, NodeConfig, Protocol, Request, Secrets, Store};
+use crate::{Cx, Hub, NodeConfig, Protocol, Request, Secrets, Store};
 use channels::Channels;
 use clock::Clock;
 pub(crate) use compile::{Compiled, Specs, compile, judge};
@@ -31,6 +31,8 @@ struct Shared<P: Protocol> {
     hub: Arc<Hub>,
     store: Arc<Store>,
     secrets: watch::Receiver<Secrets>,
+    /// What a driver may know whose links read no secret.
+    bare: Arc<Cx>,
     clock: Clock,
     channels: Channels,
     links: Links,
@@ -68,6 +70,7 @@ pub(crate) async fn run<P: Protocol>(protocol: Arc<P>, with: Surroundings, stop:
     let Surroundings { config, hub, requests, store, secrets, engines, node } = with;
     let channels = Channels::new(node, hub.clone());
     let (clock, links) = (Clock::new(), Links::default());
-    let shared = Arc::new(Shared { protocol, hub, store, secrets, clock, channels, links, engines, stop });
+    let bare = Arc::new(secrets.borrow().cx(Some(&[]), store.drivers()));
+    let shared = Arc::new(Shared { protocol, hub, store, secrets, bare, clock, channels, links, engines, stop });
     placement::Placement::new(shared).run(config, requests).await;
 }

@@ -177,7 +177,12 @@ async fn carry_out(store: &Arc<Store>, desk: &Mutex<Desk>, uid: String, mut job:
 }
 fn take(desk: &Mutex<Desk>) -> Option<(String, Job)> {
     let mut desk = lock(desk);
-    let uid = desk.queue.pop_front()?;
+    let Some(uid) = desk.queue.pop_front() else {
+        // At the start there is one for each device, and hardly ever again.
+        desk.queue.shrink_to_fit();
+        desk.jobs.shrink_to_fit();
+        return None;
+    };
     let job = desk.jobs.remove(&uid)?;
     Some((uid, job))
 }

@@ -1,7 +1,8 @@
 //! The pushing link under the engine: it loses its connection and subscribes anew, carries many devices, and runs out of
 //! slots.
 use pollux_mapper::{
-    Command, Connected, DeviceKey, Engine, Layout, Protocol, Status, Telemetry, Value, Write, Wrote, telemetry,
+    Command, Connected, DeviceKey, Engine, Layout, Protocol, QueueSender, Status, Telemetry, Value, Write, Wrote,
+    queue, telemetry,
     testing::memory::{Broker, Device, Memory},
 };
 use std::{
@@ -9,15 +10,12 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::sleep,
-};
+use tokio::{sync::oneshot, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 struct Run {
     broker: Arc<Broker>,
-    commands: mpsc::Sender<Box<Command<Memory>>>,
+    commands: QueueSender<Box<Command<Memory>>>,
     status: Status,
     _telemetry: Telemetry,
     layouts: Vec<Layout<Memory>>,
@@ -41,7 +39,7 @@ impl Run {
             engine.add(&crate::spec(key, Device { name }, points)).unwrap()
         };
         let layouts = (0..devices).map(add).collect();
-        let (commands, receive) = mpsc::channel(16);
+        let (commands, receive) = queue(16);
         tokio::spawn(engine.run(receive, Arc::default(), CancellationToken::new()));
         let (connected, values) = Default::default();
         Self { broker, commands, status, _telemetry: telemetry, layouts, connected, values }

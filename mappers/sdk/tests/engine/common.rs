@@ -6,10 +6,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
+use tokio::{sync::oneshot, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub fn ms(n: u64) -> Duration {
@@ -50,7 +47,7 @@ pub fn device<P: Protocol>(
 }
 
 pub struct Run<P: Protocol> {
-    pub commands: mpsc::Sender<Box<Command<P>>>,
+    pub commands: QueueSender<Box<Command<P>>>,
     pub status: Status,
     pub telemetry: Telemetry,
     pub stats: Arc<Stats>,
@@ -66,7 +63,7 @@ impl<P: Protocol> Run<P> {
         Self::start_with(protocol, specs, 100_000)
     }
     pub fn start_with(protocol: P, specs: Vec<DeviceSpec<P>>, cap: usize) -> Self {
-        let ((out, telemetry), (commands, receive)) = (telemetry(cap), mpsc::channel(16));
+        let ((out, telemetry), (commands, receive)) = (telemetry(cap), queue(16));
         let endpoint = protocol.endpoint(&specs[0].config).unwrap();
         let (mut engine, status) = Engine::new(Arc::new(protocol), endpoint, out);
         for (key, spec) in (0..).zip(specs) {

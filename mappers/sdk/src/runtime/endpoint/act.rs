@@ -1,12 +1,12 @@
 //! What a twin decides is done, and what came of it is told to the twin.
 use super::{Attempts, Ended, Endpoint, ReadReply, Saved};
 use crate::{
-    Change, Command, ControlError, DeviceKey, ErrorKind, PointFault, Protocol, Write, WriteReply, Wrote,
+    Change, Command, ControlError, DeviceKey, ErrorKind, NotSent, PointFault, Protocol, Write, WriteReply, Wrote,
     twin::{Action, Now, Record},
 };
 use futures_util::FutureExt;
 use std::time::Duration;
-use tokio::sync::{mpsc::error::TrySendError, oneshot};
+use tokio::sync::oneshot;
 
 /// Rounds in which a twin may ask for something at one moment: it never needs more than two.
 const ROUNDS: usize = 8;
@@ -72,7 +72,7 @@ impl<P: Protocol> Endpoint<P> {
         let (reply, result) = oneshot::channel();
         // Handed over now, for positions mean the layout of now; what does not fit is dropped, and says so.
         let busy = match self.engine.try_send(Box::new(Command::ReadNow { device: key, points, reply })) {
-            Err(TrySendError::Full(_)) => "the mapper is busy",
+            Err(NotSent::Full(_)) => "the mapper is busy",
             _ => "shutting down",
         };
         let lost = move |_| Err(PointFault::new(ErrorKind::Unreachable, busy));
@@ -123,7 +123,7 @@ impl<P: Protocol> Endpoint<P> {
         let write = Write { device: key, values: flight.values.clone(), reply };
         // Handed over now, for positions mean the layout of now. What is dropped unanswered was not sent.
         let lost = match self.engine.try_send(Box::new(Command::Write(write))) {
-            Err(TrySendError::Full(_)) => "the mapper is busy",
+            Err(NotSent::Full(_)) => "the mapper is busy",
             _ => "shutting down",
         };
         let answer = answer.map(move |reply| reply.unwrap_or_else(|_| not_sent(lost)));

@@ -56,7 +56,7 @@ impl<P: Protocol> Endpoint<P> {
         }
         if gone && let Some(Leaving { mut driven, reply, .. }) = self.leaving.remove(&key) {
             driven.twin.parted(now);
-            reply.send(Some(Box::new(driven.twin))).ok(); // who asked may have ended
+            reply.send(Some(driven.twin)).ok(); // who asked may have ended
         }
     }
 }

@@ -15,11 +15,11 @@ use super::{
     saver::{Attempts, Saved, Saver},
 };
 use crate::{
-    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, Load, News, PointFault, Protocol, Request,
-    Standing, Stats, Status, WriteReply,
+    Change, Command, ControlError, DeviceKey, Engine, Instant, LinkState, Load, News, PointFault, Protocol,
+    QueueReceiver, QueueSender, Request, Standing, Stats, Status, TelemetryOut, WriteReply,
     control::CallReply,
     few::Few,
-    telemetry,
+    queue,
     twin::{Now, Twin},
 };
 use alarms::Alarms;
@@ -32,7 +32,7 @@ use leave::Leaving;
 use pollux_crds::{EffectiveDevice, Values, Writes};
 use std::{collections::BTreeSet, path::Path, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::oneshot,
     task::{JoinError, JoinHandle},
     time::{sleep_until, timeout},
 };
@@ -41,8 +41,6 @@ use vault::Vault;
 
 /// Commands that may wait for the engine, which takes them as they come.
 const COMMANDS: usize = 256;
-/// Changes kept for sinks; none reads them yet, so the queue is as small as can be.
-const TELEMETRY: usize = 0;
 /// Longest wait without looking at a twin.
 const LONGEST: Duration = Duration::from_mins(1);
 /// What the disk may take for the last records when the process stops.
@@ -77,6 +75,16 @@ impl<P: Protocol> Order<P> {
             Request::Read { reply, .. } => Self::Read { key, reply },
             Request::Forget { reply, .. } => Self::Forget { key, reply },
             Request::Call { command, arguments, reply, .. } => Self::Call { key, command, arguments, reply },
+        }
+    }
+}
+impl<P: Protocol> Order<P> {
+    /// Answers what somebody asks; the rest is dropped, which says so too.
+    pub(super) fn refuse(self, why: ControlError) {
+        match self {
+            Self::Read { reply, .. } | Self::Forget { reply, .. } => drop(reply.send(Err(why))), // who asked may have left
+            Self::Call { reply, .. } => drop(reply.send(Err(why))),
+            Self::Apply { .. } | Self::EditRefused { .. } | Self::Remove { .. } => {}
         }
     }
 }
@@ -126,7 +134,7 @@ struct Endpoint<P: Protocol> {
     shared: Arc<Shared<P>>,
     resource: String,
     saver: Saver,
-    engine: mpsc::Sender<Box<Command<P>>>,
+    engine: QueueSender<Box<Command<P>>>,
     counted: Arc<Stats>,
     devices: Few<DeviceKey, Box<Driven<P>>>,
     /// Of the devices: set whenever one was [settled](Self::settle).
@@ -146,7 +154,7 @@ pub(super) async fn run<P: Protocol>(
     shared: Arc<Shared<P>>,
     endpoint: P::Endpoint,
     saver: Saver,
-    mut orders: mpsc::Receiver<Box<Order<P>>>,
+    mut orders: QueueReceiver<Box<Order<P>>>,
 ) -> Result<(), JoinError> {
     let resource = endpoint.to_string();
     let (commands, engine, mut status, _renews, counted) = start(&shared, endpoint, &resource);
@@ -171,20 +179,19 @@ pub(super) async fn run<P: Protocol>(
 }
 
 /// An engine at work: how it is told, its task, what it says, who tells it of other secrets, and what it counts.
-type Running<P> = (mpsc::Sender<Box<Command<P>>>, JoinHandle<()>, Status, Option<AbortOnDropHandle<()>>, Arc<Stats>);
+type Running<P> = (QueueSender<Box<Command<P>>>, JoinHandle<()>, Status, Option<AbortOnDropHandle<()>>, Arc<Stats>);
 
 /// Not in `run`: an async function keeps room, as long as it lives, for all that it ever held, an engine too.
 fn start<P: Protocol>(shared: &Arc<Shared<P>>, endpoint: P::Endpoint, resource: &str) -> Running<P> {
-    let (telemetry, _) = telemetry(TELEMETRY);
     let named = shared.protocol.secrets(&endpoint);
-    let (engine, status) = Engine::new(shared.protocol.clone(), endpoint, telemetry);
+    let (engine, status) = Engine::new(shared.protocol.clone(), endpoint, TelemetryOut::unread());
     let engine = engine.in_step(shared.clock.instant(Duration::ZERO));
     let counted = engine.stats();
     shared.engines.add(resource, counted.clone());
-    let (commands, receiver) = mpsc::channel(COMMANDS);
+    let (commands, receiver) = queue(COMMANDS);
     let mut vault =
         Vault { named, secrets: shared.secrets.clone(), folder: shared.store.drivers().map(Path::to_owned) };
-    let cx = vault.newest();
+    let cx = if vault.reads() { vault.newest() } else { shared.bare.clone() };
     let ended = engine.run(receiver, cx.clone(), shared.stop.clone()).map(drop);
     // A link that reads no secret has no news of them.
     let renews = vault.reads().then(|| tokio::spawn(vault.renew(cx, commands.downgrade())));
@@ -192,7 +199,7 @@ fn start<P: Protocol>(shared: &Arc<Shared<P>>, endpoint: P::Endpoint, resource: 
 }
 
 impl<P: Protocol> Endpoint<P> {
-    async fn serve(&mut self, orders: &mut mpsc::Receiver<Box<Order<P>>>, status: &mut Status) {
+    async fn serve(&mut self, orders: &mut QueueReceiver<Box<Order<P>>>, status: &mut Status) {
         let stop = self.shared.stop.clone();
         // Registered once, and not in every round.
         let (mut stopped, mut alarm) = (pin!(stop.cancelled()), pin!(sleep_until(Instant::now())));
@@ -241,7 +248,7 @@ impl<P: Protocol> Endpoint<P> {
         if !self.stopping {
             self.stop();
         }
-        self.engine = mpsc::channel(1).0; // nobody tells the engine anything any more: it ends, told to stop or not
+        self.engine = queue(1).0; // nobody tells the engine anything any more: it ends, told to stop or not
         loop {
             tokio::select! {
                 news = status.next() => match news {

@@ -65,7 +65,7 @@ impl<P: Protocol> Endpoint<P> {
         let old = self.devices.get(&key).map(|driven| channel(&driven.device));
         match (self.devices.get_mut(&key), twin) {
             (Some(driven), _) => driven.renew(settings, writes, now),
-            (None, Some(twin)) => drop(self.devices.insert(key, Box::new(Driven::new(settings, *twin, writes, now)))),
+            (None, Some(twin)) => drop(self.devices.insert(key, Box::new(Driven::new(settings, twin, writes, now)))),
             (None, None) => tracing::error!(?key, "neither driven here nor elsewhere"), // the placement knows better
         }
         if let Some(driven) = self.devices.get_mut(&key) {

@@ -1,7 +1,7 @@
 //! What the driver of a link may know of its surroundings.
-use crate::{Command, Cx, Protocol, Secrets};
+use crate::{Command, Cx, Protocol, Secrets, WeakQueueSender};
 use std::{path::PathBuf, sync::Arc};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// What the driver of this link may know of its surroundings.
 pub(super) struct Vault {
@@ -20,7 +20,7 @@ impl Vault {
         Arc::new(self.secrets.borrow_and_update().cx(self.named.as_deref(), self.folder.as_deref()))
     }
     /// New contents go to the engine, for as long as there is one; what this link does not read is no news.
-    pub(super) async fn renew<P: Protocol>(mut self, mut last: Arc<Cx>, engine: mpsc::WeakSender<Box<Command<P>>>) {
+    pub(super) async fn renew<P: Protocol>(mut self, mut last: Arc<Cx>, engine: WeakQueueSender<Box<Command<P>>>) {
         while self.secrets.changed().await.is_ok() {
             let cx = self.newest();
             if cx.secrets == last.secrets {

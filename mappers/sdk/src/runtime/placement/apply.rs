@@ -6,7 +6,7 @@ use super::{
 use crate::{
     DeviceKey, NodeConfig, Origin, Protocol,
     runtime::{
-        compile::Compiled,
+        compile::{Compiled, Specs, compile_again},
         endpoint::{Order, Refused},
         saver::Saved,
     },
@@ -37,14 +37,15 @@ impl<P: Protocol> Placement<P> {
     }
     /// Says whether an engine refused a form that the driver had not.
     async fn strive(&mut self, config: &NodeConfig) -> bool {
-        let goals = self.goals(config);
+        let mut specs = Specs::default();
+        let goals = self.goals(config, &mut specs);
         self.remember_identities(&goals);
         self.let_go(&goals);
         self.close_unused();
         let mut refused = false;
         for Aim { device, goal, refused: why } in goals {
             let uid = device.uid.clone();
-            refused |= self.put(device, goal, config.writes).await;
+            refused |= self.put(device, goal, config.writes, &mut specs).await;
             self.tell(&uid, why).await;
         }
         refused
@@ -72,7 +73,7 @@ impl<P: Protocol> Placement<P> {
             let (key, device, writes) = (DeviceKey(self.keys), device.clone(), config.writes);
             self.keys += 1;
             let (uid, valid, refused, told) = (device.uid.clone(), None, None, None);
-            self.known.insert(uid, Known { key, device, writes, place, valid, refused, told });
+            self.known.insert(uid, Box::new(Known { key, device, writes, place, valid, refused, told }));
         }
     }
     /// What a refused name turned out to be is remembered while it is refused, or two names would take turns.
@@ -110,35 +111,43 @@ impl<P: Protocol> Placement<P> {
             Place::At(endpoint) | Place::Leaving(endpoint) => Some(endpoint.clone()),
             Place::Parked(..) => None,
         };
-        let used: HashSet<P::Endpoint> = self.known.values().filter_map(place).collect();
+        let used: HashSet<P::Endpoint> = self.known.values().filter_map(|known| place(known)).collect();
         for (_, running) in self.endpoints.iter_mut().filter(|(endpoint, _)| !used.contains(*endpoint)) {
             running.orders = None;
         }
     }
     /// Somebody else has not yet left the resource, or it is just being closed.
     fn is_taken(&self, endpoint: &P::Endpoint) -> bool {
-        let identities = self.shared.links.all();
         let resource = endpoint.to_string();
+        let twins = self.shared.links.of_one_identity(&resource);
         self.endpoints.iter().any(|(other, running)| {
-            if other == endpoint {
-                return running.orders.is_none();
-            }
-            let name = other.to_string();
-            let known = identities.get(&name);
-            name == resource || (known.is_some() && known == identities.get(&resource))
+            if other == endpoint { running.orders.is_none() } else { twins.contains(&*running.resource) }
         })
     }
 
     /// Says whether an engine refused the form.
-    async fn put(&mut self, device: Arc<EffectiveDevice>, goal: Goal<P>, writes: Writes) -> bool {
+    async fn put(
+        &mut self,
+        device: Arc<EffectiveDevice>,
+        goal: Goal<P>,
+        writes: Writes,
+        specs: &mut Specs<P::Address>,
+    ) -> bool {
         let Some(mut known) = self.known.remove(&device.uid) else { return false };
         let uid = device.uid.clone();
-        match (goal, known.place) {
-            (Goal::Drive(compiled), Place::At(at)) => {
+        let form = match goal {
+            Goal::Drive(_) => compile_again(&*self.shared.protocol, known.key, &device, specs)
+                .map(Box::new)
+                .map_err(|errors| Why::Refused { reason: "ConfigError", message: errors.join("; ") }),
+            Goal::Park(why) => Err(why),
+            Goal::Stay(_) => Err(Why::Waiting),
+        };
+        match (form, known.place) {
+            (Ok(compiled), Place::At(at)) => {
                 known.place = Place::At(at);
                 return self.drive(known, device, writes, compiled, None).await;
             }
-            (Goal::Drive(compiled), Place::Parked(mut twin, said)) if !self.is_taken(&compiled.endpoint) => {
+            (Ok(compiled), Place::Parked(mut twin, said)) if !self.is_taken(&compiled.endpoint) => {
                 if said.is_some() {
                     let now = self.shared.clock.now();
                     twin.configure(device.clone(), writes, now);
@@ -147,8 +156,8 @@ impl<P: Protocol> Placement<P> {
                 known.place = Place::At(compiled.endpoint.clone());
                 return self.drive(known, device, writes, compiled, Some(twin)).await;
             }
-            (goal, Place::Parked(twin, said)) => {
-                let why = if let Goal::Park(why) = goal { why } else { Why::Waiting };
+            (form, Place::Parked(twin, said)) => {
+                let why = form.err().unwrap_or(Why::Waiting);
                 known.place = Place::Parked(twin, said);
                 self.park(&mut known, device, writes, why);
             }
@@ -195,7 +204,7 @@ impl<P: Protocol> Placement<P> {
     /// Says whether the engine refused the form.
     async fn drive(
         &mut self,
-        mut known: Known<P>,
+        mut known: Box<Known<P>>,
         device: Arc<EffectiveDevice>,
         writes: Writes,
         compiled: Box<Compiled<P>>,
@@ -239,10 +248,10 @@ impl<P: Protocol> Placement<P> {
             Origin::Files | Origin::Disk => config.tombstones.contains(uid),
         };
         let (hub, released) = (self.shared.hub.clone(), self.shared.hub.released());
-        let gone = |(uid, known): &(&String, &Known<P>)| {
-            !wanted.contains(uid.as_str()) && matches!(known.place, Place::Parked(..))
-        };
-        let gone: Vec<String> = self.known.iter().filter(gone).map(|(uid, _)| uid.clone()).collect();
+        let gone =
+            |uid: &String, known: &Known<P>| !wanted.contains(uid.as_str()) && matches!(known.place, Place::Parked(..));
+        let gone: Vec<String> =
+            self.known.iter().filter(|(uid, known)| gone(uid, known)).map(|(uid, _)| uid.clone()).collect();
         for uid in gone {
             self.known.remove(&uid);
             if for_good(&uid) {

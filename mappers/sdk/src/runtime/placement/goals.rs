@@ -2,7 +2,7 @@
 use super::{Known, Place, Placement};
 use crate::{
     NodeConfig, Protocol,
-    runtime::compile::{Compiled, Specs, compile},
+    runtime::compile::{Specs, compile},
 };
 use pollux_crds::{EffectiveDevice, Mode, Writes};
 use std::{
@@ -24,8 +24,8 @@ pub(super) struct Aim<P: Protocol> {
 pub(super) enum Goal<P: Protocol> {
     /// It is driven as it shall be.
     Stay(P::Endpoint),
-    /// It shall be driven so.
-    Drive(Box<Compiled<P>>),
+    /// It shall be driven so, there. What the engine takes is made again when its turn comes: of many devices it would take much room.
+    Drive(P::Endpoint),
     /// It shall not be driven.
     Park(Why),
 }
@@ -34,8 +34,7 @@ impl<P: Protocol> Goal<P> {
     /// Where it shall be driven.
     pub(super) fn endpoint(&self) -> Option<&P::Endpoint> {
         match self {
-            Self::Stay(endpoint) => Some(endpoint),
-            Self::Drive(compiled) => Some(&compiled.endpoint),
+            Self::Stay(endpoint) | Self::Drive(endpoint) => Some(endpoint),
             Self::Park(_) => None,
         }
     }
@@ -86,9 +85,9 @@ impl<E: Clone + Eq + Display> Claims<E> {
 
 impl<P: Protocol> Placement<P> {
     /// What is to become of each device, in the order of the configuration.
-    pub(super) fn goals(&mut self, config: &NodeConfig) -> Vec<Aim<P>> {
-        let (mut claims, mut specs) = (Claims::new(self.shared.links.all()), Specs::default());
-        config.devices.iter().map(|device| self.aim(device, config, &mut claims, &mut specs)).collect()
+    pub(super) fn goals(&mut self, config: &NodeConfig, specs: &mut Specs<P::Address>) -> Vec<Aim<P>> {
+        let mut claims = Claims::new(self.shared.links.all());
+        config.devices.iter().map(|device| self.aim(device, config, &mut claims, specs)).collect()
     }
     fn aim(
         &mut self,
@@ -161,7 +160,7 @@ fn goal<P: Protocol>(
 ) -> Result<Goal<P>, Vec<String>> {
     match &known.place {
         Place::At(endpoint) if known.is(form, writes) => Ok(Goal::Stay(endpoint.clone())),
-        _ => compile(protocol, known.key, form, specs).map(|compiled| Goal::Drive(Box::new(compiled))),
+        _ => compile(protocol, known.key, form, specs).map(|compiled| Goal::Drive(compiled.endpoint)),
     }
 }
 /// What is said of an edit that is not in force.

@@ -12,7 +12,7 @@ use super::{
     saver::{Saved, Saver},
 };
 use crate::{
-    ControlError, DeviceKey, Knowledge, NodeConfig, Origin, Protocol, Request,
+    ControlError, DeviceKey, Knowledge, NodeConfig, NotSent, Origin, Protocol, QueueSender, Request, queue,
     twin::{Record, Twin},
 };
 use futures_util::{
@@ -38,7 +38,9 @@ const DISK_RETRY: Duration = Duration::from_secs(10);
 
 /// An endpoint that runs. Without a way to give orders it is closing.
 struct Running<P: Protocol> {
-    orders: Option<mpsc::Sender<Box<Order<P>>>>,
+    orders: Option<QueueSender<Box<Order<P>>>>,
+    /// Its name.
+    resource: Box<str>,
 }
 
 /// Where a device is.
@@ -102,7 +104,7 @@ pub(super) struct Placement<P: Protocol> {
     config: Arc<NodeConfig>,
     endpoints: HashMap<P::Endpoint, Running<P>>,
     failed: HashSet<P::Endpoint>,
-    known: BTreeMap<String, Known<P>>,
+    known: BTreeMap<String, Box<Known<P>>>,
     /// Devices that have left for good, and whose records are being removed. Come back, they start from nothing.
     forgetting: BTreeSet<String>,
     /// Records of another time were removed.
@@ -192,8 +194,9 @@ impl<P: Protocol> Placement<P> {
         self.shared.engines.remove(&endpoint.to_string());
         let Some(fault) = fault else { return };
         tracing::error!(%endpoint, fault, "a driver ended abnormally: its endpoint rests");
-        let here = |known: &&Known<P>| matches!(&known.place, Place::At(at) if *at == endpoint);
-        let devices: Vec<_> = self.known.values().filter(here).map(|known| known.device.clone()).collect();
+        let here = |known: &Known<P>| matches!(&known.place, Place::At(at) if *at == endpoint);
+        let devices: Vec<_> =
+            self.known.values().filter(|known| here(known)).map(|known| known.device.clone()).collect();
         self.shared.channels.forget(devices.iter().filter_map(|device| channel(device)).collect::<Vec<_>>().iter());
         for device in devices {
             let twin = self.twin(&device);
@@ -207,14 +210,17 @@ impl<P: Protocol> Placement<P> {
     }
     fn request(&mut self, request: Request) {
         let (Request::Read { uid, .. } | Request::Forget { uid, .. } | Request::Call { uid, .. }) = &request;
-        let refused = match self.known.get_mut(uid) {
+        let refused = match self.known.get_mut(uid).map(Box::as_mut) {
             None => ControlError::NoSuchDevice,
             Some(Known { key, place: Place::At(endpoint), .. }) => {
                 let (key, orders) = (*key, self.endpoints.get(endpoint).and_then(|running| running.orders.as_ref()));
-                match orders.and_then(|orders| orders.try_reserve().ok()) {
-                    Some(place) => return place.send(Box::new(Order::of(key, request))),
-                    None => ControlError::Busy,
+                let Some(orders) = orders else { return request.refuse(ControlError::Busy) };
+                if let Err(NotSent::Full(order) | NotSent::Closed(order)) =
+                    orders.try_send(Box::new(Order::of(key, request)))
+                {
+                    order.refuse(ControlError::Busy);
                 }
+                return;
             }
             Some(known) if matches!(request, Request::Forget { .. }) => {
                 forget_parked(&self.shared, &self.saver, known);
@@ -235,14 +241,15 @@ impl<P: Protocol> Placement<P> {
         Twin::new(device.clone(), record, self.config.writes, self.shared.clock.now())
     }
     /// The way to an endpoint, which is opened for it.
-    fn endpoint(&mut self, endpoint: &P::Endpoint) -> Option<mpsc::Sender<Box<Order<P>>>> {
+    fn endpoint(&mut self, endpoint: &P::Endpoint) -> Option<QueueSender<Box<Order<P>>>> {
         if let Some(running) = self.endpoints.get(endpoint) {
             return running.orders.clone();
         }
-        let (orders, receiver) = mpsc::channel(ORDERS);
+        let (orders, receiver) = queue(ORDERS);
         let running = endpoint::run(self.shared.clone(), endpoint.clone(), self.saver.clone(), receiver);
         let (task, endpoint) = (tokio::spawn(running), endpoint.clone());
-        self.endpoints.insert(endpoint.clone(), Running { orders: Some(orders.clone()) });
+        let resource = endpoint.to_string().into();
+        self.endpoints.insert(endpoint.clone(), Running { orders: Some(orders.clone()), resource });
         let ended = task.map(|ended| {
             let fault = ended.and_then(|ended| ended).err().map(|error| error.to_string());
             Event::Ended { endpoint, fault }

@@ -128,6 +128,7 @@ impl World {
         }
         self.objects.extend(old.into_iter().filter(|(_, kept)| unread.contains(&kept.file)));
         self.secrets.extend(old_secrets.into_iter().filter(|(_, secret)| unread.contains(&secret.file)));
+        self.objects = std::mem::take(&mut self.objects).into_iter().collect(); // built at once its nodes are full, and not by half
         report
     }
     fn take_secret(&mut self, document: &Found<'_>, old: Option<(Key, Secret)>, report: &mut Report) {

@@ -30,7 +30,7 @@ impl Placed {
     }
     pub(crate) fn update(&mut self, world: &World, report: &mut Report) -> NodeConfig {
         let mut last = std::mem::take(&mut self.last);
-        let mut devices = vec![];
+        let (mut devices, mut kept) = (vec![], vec![]);
         for Judged { key, accepted, outcome } in self.judged(world, report) {
             let before = last.remove(key);
             let entry = match outcome {
@@ -42,9 +42,10 @@ impl Placed {
             };
             if let Some(entry) = entry {
                 devices.push((accepted.order, entry.clone()));
-                self.last.insert(key.clone(), entry);
+                kept.push((key.clone(), entry));
             }
         }
+        self.last = kept.into_iter().collect();
         self.properties.sweep();
         devices.sort_by_key(|(order, _)| *order);
         let devices: Vec<_> = devices.into_iter().map(|(_, device)| device).collect();
