@@ -12,11 +12,13 @@ use std::{
 use tokio::sync::Notify;
 
 /// What is not sent comes back.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent<T> {
     /// As many wait as may.
+    #[error("the queue is full")]
     Full(T),
     /// Nobody receives any more.
+    #[error("nobody receives any more")]
     Closed(T),
 }
 
@@ -55,7 +57,8 @@ pub fn queue<T>(room: usize) -> (QueueSender<T>, QueueReceiver<T>) {
 pub struct QueueSender<T>(Arc<Queue<T>>);
 
 impl<T> QueueSender<T> {
-    /// Sends when there is room. Cancel-safe, but for the item. Err: nobody receives any more; the item.
+    /// Sends when there is room: what one sender sends one after the other, in that order; of those that wait, in none. Cancel-safe, but
+    /// for the item. Err: nobody receives any more; the item.
     pub async fn send(&self, mut item: T) -> Result<(), T> {
         loop {
             let mut emptied = pin!(self.0.emptied.notified());
@@ -151,7 +154,7 @@ impl<T> QueueReceiver<T> {
             state.items = VecDeque::new();
         }
         drop(state);
-        self.0.emptied.notify_one();
+        self.0.emptied.notify_waiters(); // all: the first of them may be one that nobody polls just now
         Poll::Ready(Some(item))
     }
 }
@@ -223,6 +226,18 @@ mod tests {
         drop(gone);
         timeout(Duration::from_secs(1), stays).await.expect("told in its place").expect("open");
         assert_eq!(receive.recv().await, Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_told_of_room_and_not_polled_holds_up_nobody() {
+        let (send, mut receive) = queue(1);
+        send.try_send(0).expect("room");
+        let (mut rests, mut stays) = (Box::pin(send.send(1)), Box::pin(send.send(2)));
+        assert!((&mut rests).now_or_never().is_none() && (&mut stays).now_or_never().is_none());
+        assert_eq!(receive.recv().await, Some(0));
+        timeout(Duration::from_secs(1), stays).await.expect("told too").expect("open");
+        assert_eq!(receive.recv().await, Some(2));
+        assert_eq!((rests.await, receive.recv().await), (Ok(()), Some(1)));
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl<P: Protocol> Engine<P> {
         (engine, reader)
     }
     /// Cycles of its devices are counted from that moment, as those of all engines of a process.
-    pub(crate) fn in_step(mut self, moment: Instant) -> Self {
+    pub(crate) fn count_from(mut self, moment: Instant) -> Self {
         self.arbiter.count_from(moment);
         self
     }

@@ -64,7 +64,7 @@ pub(crate) fn compile<P: Protocol>(
         Ok(compiled)
     })
 }
-/// What was judged before.
+/// As [`compile`], of what that has judged: it is not prepared for a try again.
 pub(super) fn compile_again<P: Protocol>(
     protocol: &P,
     key: DeviceKey,

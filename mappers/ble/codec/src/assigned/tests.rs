@@ -13,6 +13,7 @@ fn the_tables_are_as_long_as_the_published_lists_and_sorted() {
         assert!(kind.table().is_sorted_by(|a, b| a.number < b.number), "{kind}");
     }
     assert!(COMPANIES.iter().is_sorted_by(|a, b| a.0 < b.0) && MEMBERS.iter().is_sorted_by(|a, b| a.0 < b.0));
+    assert_eq!((COMPANIES.get(0x001D), COMPANIES.get(0x109C)), (Some("Qualcomm"), Some("KIBLE")));
     let (first, last) = (COMPANIES.get(0), COMPANIES.iter().last());
     assert_eq!(
         (first, last.and_then(|(number, _)| COMPANIES.get(number))),

