@@ -144,7 +144,7 @@ impl<P: Protocol> Placement<P> {
             let compiled = match compile_again(&*self.shared.protocol, known.key, &device, specs) {
                 Ok(compiled) if compiled.endpoint == *endpoint => Box::new(compiled),
                 other => {
-                    let twice = || format!("the driver judges it another way each time: first it was {endpoint}");
+                    let twice = || format!("the driver names another endpoint for it each time, first {endpoint}");
                     known.refused = Some((device, other.err().map_or_else(twice, |errors| errors.join("; "))));
                     self.known.insert(uid, known);
                     return true;
