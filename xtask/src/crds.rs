@@ -1,7 +1,7 @@
-//! The kinds' manifests, for `kubectl apply -f crds/manifests` and for the chart.
+//! The kinds' manifests, for `kubectl apply -f crds/manifests` and for the chart; their schemas, for mappers that have no API server.
 use crate::files::Files;
 use anyhow::{Context, Result, ensure};
-use pollux_crds::offline::yaml;
+use pollux_crds::offline::{schemas_text, yaml};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
@@ -9,8 +9,10 @@ const HEADER: &str = "# Generated from the types in crds/src by `cargo xtask crd
 /// The second is read by the subchart, which adds what belongs to Helm.
 const FOLDERS: [&str; 2] = ["crds/manifests", "charts/pollux/charts/pollux-crds/files"];
 
+const SCHEMAS: &str = "crds/src/offline/schemas.json";
+
 pub(crate) fn files() -> Result<Files> {
-    let mut files = BTreeMap::new();
+    let mut files = BTreeMap::from([(SCHEMAS.to_owned(), schemas_text())]);
     for (plural, crd) in pollux_crds::manifests() {
         let text = format!("{HEADER}{}", text(&crd).context(plural)?);
         for folder in FOLDERS {
@@ -47,9 +49,9 @@ mod tests {
     #[test]
     fn every_kind_is_there_twice_and_the_same_each_time() {
         let files = files().unwrap();
-        assert_eq!(files.0.len(), 12);
+        assert_eq!(files.0.len(), 13);
         assert_eq!(files, super::files().unwrap());
-        for (name, text) in &files.0 {
+        for (name, text) in files.0.iter().filter(|(name, _)| *name != SCHEMAS) {
             assert!(text.starts_with(HEADER) && text.contains("kind: CustomResourceDefinition"), "{name}");
         }
     }

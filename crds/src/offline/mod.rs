@@ -1,18 +1,19 @@
 //! One object as the API server would take it, without an API server: schema defaults, structural schema, CEL rules, and the
 //! logic of the admission policy on property names. What `--file` and `check` run, so that laptop and cluster say the same.
 mod policy;
+mod schemas;
 mod structural;
 pub mod yaml;
 
-use crate::{Channel, Device, DeviceModel, FieldError, GROUP, MapperClass, VERSION, manifests, parameters::list};
+pub use schemas::schemas_text;
+
+use crate::{Channel, Device, DeviceModel, FieldError, GROUP, MapperClass, VERSION, parameters::list};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube_cel::{CompiledSchema, apply_defaults, compile_schema};
+use kube_cel::{CompiledSchema, apply_defaults};
+use schemas::Kind;
 use serde::de::DeserializeOwned;
-use serde_json::{Value as Json, json};
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-};
+use serde_json::Value as Json;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// An object that the API server would take.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,44 +33,11 @@ pub const KINDS: [&str; 4] = ["Channel", "Device", "DeviceModel", "MapperClass"]
 const MAX_NAME: usize = 253;
 const MAX_NAMESPACE: usize = 63;
 
-/// One kind's schema, as objects are judged by it.
-struct Kind {
-    name: String,
-    namespaced: bool,
-    /// Without `status`; with what every object has beside, which is judged apart and not part of a CRD's schema.
-    schema: Json,
-    rules: CompiledSchema,
-}
-
-/// There while objects are judged: they take more memory than a small plant.
-static SCHEMAS: Mutex<Option<Arc<[Kind]>>> = Mutex::new(None);
-
-fn schemas() -> Arc<[Kind]> {
-    let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
-    schemas.get_or_insert_with(|| manifests().into_iter().filter_map(|(_, crd)| kind(crd)).collect()).clone()
-}
-
 /// Gives back what [`load`] keeps from one object for the next. For after the last one: what comes later is judged as well, but
 /// the schemas are read again for it.
 pub fn forget() {
-    SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner).take();
+    schemas::forget();
     structural::forget();
-}
-
-fn kind(mut crd: Json) -> Option<Kind> {
-    let name = crd.pointer("/spec/names/kind")?.as_str()?.to_owned();
-    if !KINDS.contains(&name.as_str()) {
-        return None;
-    }
-    let namespaced = crd.pointer("/spec/scope")? == "Namespaced";
-    let mut schema = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema")?.take();
-    schema.get_mut("properties")?.as_object_mut()?.remove("status");
-    let rules = compile_schema(&schema);
-    let properties = schema.get_mut("properties")?.as_object_mut()?;
-    for (name, type_) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
-        properties.insert(name.into(), json!({"type": type_, "x-kubernetes-preserve-unknown-fields": true}));
-    }
-    Some(Kind { name, namespaced, schema, rules })
 }
 
 /// Whether an object is one of ours: others (a Secret, a Pod) are not judged here.
@@ -81,7 +49,7 @@ pub fn is_ours(object: &Json) -> bool {
 /// The object with its defaults, or all that is wrong with it at once. `status` is not looked at: who writes a spec cannot
 /// write it.
 pub fn load(object: &Json) -> Result<Object, Vec<FieldError>> {
-    let schemas = schemas();
+    let schemas = schemas::all();
     let kind = find(&schemas, object).map_err(|error| vec![error])?;
     let mut object = object.clone();
     if let Some(map) = object.as_object_mut() {
