@@ -7,7 +7,7 @@ use std::{
 
 /// The engines that run now, for metrics: by resource, with the names of their devices.
 #[derive(Debug, Default)]
-pub struct Engines(Mutex<BTreeMap<String, Running>>);
+pub struct Engines(Mutex<BTreeMap<Arc<str>, Running>>);
 
 /// One engine, in as little room as can be.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ impl Engines {
             stats: running.stats.clone(),
             devices: running.devices.iter().map(|(key, name)| (*key, name.clone())).collect(),
         };
-        self.lock().iter().map(|(resource, running)| (resource.clone(), of(running))).collect()
+        self.lock().iter().map(|(resource, running)| (resource.to_string(), of(running))).collect()
     }
-    pub(crate) fn add(&self, resource: &str, stats: Arc<Stats>) {
-        self.lock().insert(resource.to_owned(), Running { stats, devices: Few::default() });
+    pub(crate) fn add(&self, resource: Arc<str>, stats: Arc<Stats>) {
+        self.lock().insert(resource, Running { stats, devices: Few::default() });
     }
     pub(super) fn came(&self, resource: &str, key: DeviceKey, name: String) {
         if let Some(engine) = self.lock().get_mut(resource) {
@@ -50,7 +50,7 @@ impl Engines {
     pub(crate) fn remove(&self, resource: &str) {
         self.lock().remove(resource);
     }
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Running>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -85,6 +85,8 @@ pub struct Script {
     pub recalled: Mutex<Vec<(String, serde_json::Value)>>,
     /// What [`Protocol::secrets`] answers.
     pub secrets: Mutex<Option<Vec<String>>>,
+    /// Endpoints that it names next, whatever the configuration says.
+    pub named: Mutex<VecDeque<String>>,
     /// What happened, and when.
     pub log: Mutex<Vec<(Instant, Seen)>>,
     /// Ports of the devices attached.
@@ -208,7 +210,7 @@ impl Protocol for Scripted {
     type Link = Line;
 
     fn endpoint(&self, device: &Device) -> Result<Bus, ConfigError> {
-        Ok(Bus(device.bus.clone()))
+        Ok(Bus(lock(&self.0.named).pop_front().unwrap_or_else(|| device.bus.clone())))
     }
     fn prepare(&self, device: &Device, points: &[Point<'_, String>]) -> Result<Unit, Vec<ConfigError>> {
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

@@ -55,10 +55,10 @@ impl<P: Protocol> Endpoint<P> {
             }
         }
     }
-    pub(super) fn save(&self, key: DeviceKey, uid: &str, record: Record) {
+    pub(super) fn save(&mut self, key: DeviceKey, uid: &str, record: Record) {
         self.saving(key, self.saver.keep(uid, record));
     }
-    fn saving(&self, key: DeviceKey, mut attempts: Attempts) {
+    fn saving(&mut self, key: DeviceKey, mut attempts: Attempts) {
         let attempt = async move {
             match attempts.recv().await {
                 Some(saved) => Ended::Saved { key, saved, again: attempts },
@@ -67,7 +67,7 @@ impl<P: Protocol> Endpoint<P> {
         };
         self.waiting.push(attempt.boxed());
     }
-    pub(super) fn read(&self, key: DeviceKey, points: Vec<usize>, answer: Option<ReadReply>) {
+    pub(super) fn read(&mut self, key: DeviceKey, points: Vec<usize>, answer: Option<ReadReply>) {
         let asked = self.shared.clock.now().mono;
         let (reply, result) = oneshot::channel();
         // Handed over now, for positions mean the layout of now; what does not fit is dropped, and says so.

@@ -24,7 +24,7 @@ impl<P: Protocol> Endpoint<P> {
             self.keep_learned(&uid, kept);
         }
     }
-    pub(super) fn keep_learned(&self, uid: &str, learned: Kept) {
+    pub(super) fn keep_learned(&mut self, uid: &str, learned: Kept) {
         self.waiting.push(self.saver.learn(uid, learned).map(|()| Ended::Kept).boxed());
     }
     pub(super) fn forget(&mut self, key: DeviceKey, reply: ReadReply) {

@@ -6,6 +6,7 @@ mod known;
 mod leave;
 mod take;
 mod vault;
+mod waiting;
 
 use super::{
     Shared,
@@ -23,11 +24,7 @@ use crate::{
     twin::{Now, Twin},
 };
 use alarms::Alarms;
-use futures_util::{
-    FutureExt,
-    future::BoxFuture,
-    stream::{FuturesUnordered, StreamExt},
-};
+use futures_util::FutureExt;
 use leave::Leaving;
 use pollux_crds::{EffectiveDevice, Values, Writes};
 use std::{collections::BTreeSet, path::Path, pin::pin, sync::Arc, time::Duration};
@@ -38,6 +35,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 use vault::Vault;
+use waiting::Waiting;
 
 /// Commands that may wait for the engine, which takes them as they come.
 const COMMANDS: usize = 256;
@@ -130,7 +128,7 @@ enum Ended {
 /// One endpoint: its engine, and the twins of its devices.
 struct Endpoint<P: Protocol> {
     shared: Arc<Shared<P>>,
-    resource: String,
+    resource: Arc<str>,
     saver: Saver,
     engine: QueueSender<Box<Command<P>>>,
     counted: Arc<Stats>,
@@ -138,7 +136,7 @@ struct Endpoint<P: Protocol> {
     /// Of the devices: set whenever one was [settled](Self::settle).
     alarms: Alarms,
     leaving: Few<DeviceKey, Leaving<P>>,
-    waiting: FuturesUnordered<BoxFuture<'static, Ended>>,
+    waiting: Waiting,
     link: Option<LinkState>,
     load: Load,
     /// Channels of its devices, and how many have each.
@@ -147,14 +145,13 @@ struct Endpoint<P: Protocol> {
     stopping: bool,
 }
 
-/// Runs an endpoint until its orders end or the process stops. Err: a driver ended abnormally.
+/// Runs an endpoint, which has this name, until its orders end or the process stops. Err: a driver ended abnormally.
 pub(super) async fn run<P: Protocol>(
     shared: Arc<Shared<P>>,
-    endpoint: P::Endpoint,
+    (endpoint, resource): (P::Endpoint, Arc<str>),
     saver: Saver,
     mut orders: QueueReceiver<Box<Order<P>>>,
 ) -> Result<(), JoinError> {
-    let resource = endpoint.to_string();
     let (commands, engine, mut status, _renews, counted) = start(&shared, endpoint, &resource);
     let mut this = Endpoint {
         shared,
@@ -165,7 +162,7 @@ pub(super) async fn run<P: Protocol>(
         devices: Few::default(),
         alarms: Alarms::default(),
         leaving: Few::default(),
-        waiting: FuturesUnordered::new(),
+        waiting: Waiting::default(),
         link: None,
         load: Load::default(),
         channels: Few::default(),
@@ -180,12 +177,12 @@ pub(super) async fn run<P: Protocol>(
 type Running<P> = (QueueSender<Box<Command<P>>>, JoinHandle<()>, Status, Option<AbortOnDropHandle<()>>, Arc<Stats>);
 
 /// Not in `run`: an async function keeps room, as long as it lives, for all that it ever held, an engine too.
-fn start<P: Protocol>(shared: &Arc<Shared<P>>, endpoint: P::Endpoint, resource: &str) -> Running<P> {
+fn start<P: Protocol>(shared: &Arc<Shared<P>>, endpoint: P::Endpoint, resource: &Arc<str>) -> Running<P> {
     let named = shared.protocol.secrets(&endpoint);
     let (engine, status) = Engine::new(shared.protocol.clone(), endpoint, TelemetryOut::unread());
     let engine = engine.count_from(shared.clock.instant(Duration::ZERO));
     let counted = engine.stats();
-    shared.engines.add(resource, counted.clone());
+    shared.engines.add(resource.clone(), counted.clone());
     let (commands, receiver) = queue(COMMANDS);
     let mut vault =
         Vault { named, secrets: shared.secrets.clone(), folder: shared.store.drivers().map(Path::to_owned) };
@@ -262,7 +259,7 @@ impl<P: Protocol> Endpoint<P> {
             }
         };
         if timeout(LAST_RECORDS, rest).await.is_err() {
-            tracing::error!(resource = self.resource, "the disk takes too long: the last records may be lost");
+            tracing::error!(resource = &*self.resource, "the disk takes too long: the last records may be lost");
         }
     }
     fn wake(&self) -> Instant {

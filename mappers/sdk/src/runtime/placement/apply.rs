@@ -15,7 +15,7 @@ use crate::{
 use futures_util::FutureExt;
 use pollux_crds::{EffectiveDevice, Writes};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 use tokio::{
@@ -83,7 +83,7 @@ impl<P: Protocol> Placement<P> {
             return;
         }
         let wanted = goals.iter().filter_map(|aim| aim.goal.endpoint());
-        let names: BTreeSet<String> = wanted.chain(self.endpoints.keys()).map(ToString::to_string).collect();
+        let names = wanted.chain(self.endpoints.keys()).map(|endpoint| endpoint.to_string().into()).collect();
         self.shared.links.keep(&names);
     }
     /// Devices that are gone, or go elsewhere, come to rest. Nobody waits for them here.
@@ -111,17 +111,17 @@ impl<P: Protocol> Placement<P> {
             Place::At(endpoint) | Place::Leaving(endpoint) => Some(endpoint.clone()),
             Place::Parked(..) => None,
         };
-        let used: HashSet<P::Endpoint> = self.known.values().filter_map(|known| place(known)).collect();
+        let used: HashSet<Arc<P::Endpoint>> = self.known.values().filter_map(|known| place(known)).collect();
         for (_, running) in self.endpoints.iter_mut().filter(|(endpoint, _)| !used.contains(*endpoint)) {
             running.orders = None;
         }
     }
     /// Somebody else has not yet left the resource, or it is just being closed.
-    fn is_taken(&self, endpoint: &P::Endpoint) -> bool {
-        let resource = endpoint.to_string();
+    fn is_taken(&self, endpoint: &Arc<P::Endpoint>) -> bool {
+        let resource = endpoint.to_string().into();
         let twins = self.shared.links.of_one_identity(&resource);
         self.endpoints.iter().any(|(other, running)| {
-            if other == endpoint { running.orders.is_none() } else { twins.contains(&*running.resource) }
+            if other == endpoint { running.orders.is_none() } else { twins.contains(&running.resource) }
         })
     }
 
@@ -142,7 +142,7 @@ impl<P: Protocol> Placement<P> {
         };
         if let Some(endpoint) = there {
             let compiled = match compile_again(&*self.shared.protocol, known.key, &device, specs) {
-                Ok(compiled) if compiled.endpoint == *endpoint => Box::new(compiled),
+                Ok(compiled) if compiled.endpoint == **endpoint => Box::new(compiled),
                 other => {
                     let twice = || format!("the driver names another endpoint for it each time, first {endpoint}");
                     known.refused = Some((device, other.err().map_or_else(twice, |errors| errors.join("; "))));
@@ -157,7 +157,8 @@ impl<P: Protocol> Placement<P> {
                         twin.configure(device.clone(), writes, now);
                         self.shared.hub.publish(&device, twin.snapshot()); // what was said of it holds no more
                     }
-                    known.place = Place::At(endpoint.clone());
+                    let open = self.endpoints.get_key_value(endpoint).map(|(open, _)| open);
+                    known.place = Place::At(open.unwrap_or(endpoint).clone());
                     Some(twin)
                 }
                 place => {
@@ -165,7 +166,7 @@ impl<P: Protocol> Placement<P> {
                     None
                 }
             };
-            return self.drive(known, device, writes, compiled, twin).await;
+            return self.drive(known, endpoint, device, writes, compiled, twin).await;
         }
         match known.place {
             Place::Parked(twin, said) => {
@@ -217,15 +218,16 @@ impl<P: Protocol> Placement<P> {
     async fn drive(
         &mut self,
         mut known: Box<Known<P>>,
+        endpoint: &Arc<P::Endpoint>,
         device: Arc<EffectiveDevice>,
         writes: Writes,
         compiled: Box<Compiled<P>>,
         twin: Option<Box<Twin>>,
     ) -> bool {
         let uid = device.uid.clone();
-        let (endpoint, (reply, answer)) = (compiled.endpoint.clone(), oneshot::channel());
+        let (reply, answer) = oneshot::channel();
         let order = Order::Apply { device: device.clone(), compiled, twin, writes, reply };
-        let sent = match self.endpoint(&endpoint) {
+        let sent = match self.endpoint(endpoint) {
             Some(orders) => orders.send(Box::new(order)).await.is_ok(),
             None => false,
         };

@@ -2,14 +2,13 @@
 use super::{Known, Place, Placement};
 use crate::{
     NodeConfig, Protocol,
-    runtime::compile::{Specs, compile},
+    runtime::{
+        compile::{Specs, compile},
+        links::Identities,
+    },
 };
 use pollux_crds::{EffectiveDevice, Mode, Writes};
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Display,
-    sync::Arc,
-};
+use std::{collections::HashMap, fmt::Display, sync::Arc};
 
 /// What is to become of a device, and in which form.
 pub(super) struct Aim<P: Protocol> {
@@ -23,16 +22,16 @@ pub(super) struct Aim<P: Protocol> {
 /// What is to become of a device.
 pub(super) enum Goal<P: Protocol> {
     /// It is driven as it shall be.
-    Stay(P::Endpoint),
+    Stay(Arc<P::Endpoint>),
     /// It shall be driven so, there. What the engine takes is made again when its turn comes: of many devices it would take much room.
-    Drive(P::Endpoint),
+    Drive(Arc<P::Endpoint>),
     /// It shall not be driven.
     Park(Why),
 }
 
 impl<P: Protocol> Goal<P> {
     /// Where it shall be driven.
-    pub(super) fn endpoint(&self) -> Option<&P::Endpoint> {
+    pub(super) fn endpoint(&self) -> Option<&Arc<P::Endpoint>> {
         match self {
             Self::Stay(endpoint) | Self::Drive(endpoint) => Some(endpoint),
             Self::Park(_) => None,
@@ -53,17 +52,17 @@ pub(super) enum Why {
 
 /// Who opens what: of two that want one resource with different settings, or by two names, the first gets it.
 struct Claims<E> {
-    identities: BTreeMap<String, String>,
+    identities: Identities,
     /// By resource: its settings, and who holds it.
-    open: HashMap<String, (E, String)>,
+    open: HashMap<String, (Arc<E>, String)>,
     /// By identity: resource and holder.
-    real: HashMap<String, (String, String)>,
+    real: HashMap<Arc<str>, (String, String)>,
 }
-impl<E: Clone + Eq + Display> Claims<E> {
-    fn new(identities: BTreeMap<String, String>) -> Self {
+impl<E: Eq + Display> Claims<E> {
+    fn new(identities: Identities) -> Self {
         Self { identities, open: HashMap::new(), real: HashMap::new() }
     }
-    fn claim(&mut self, endpoint: &E, device: &EffectiveDevice) -> Result<(), Why> {
+    fn claim(&mut self, endpoint: &Arc<E>, device: &EffectiveDevice) -> Result<(), Why> {
         let conflict = |message: String| Err(Why::Refused { reason: "EndpointConflict", message });
         let resource = endpoint.to_string();
         if let Some((first, holder)) = self.open.get(&resource) {
@@ -72,7 +71,7 @@ impl<E: Clone + Eq + Display> Claims<E> {
             }
             return conflict(format!("{resource} is open for {holder} with other settings; give both the same"));
         }
-        if let Some(identity) = self.identities.get(&resource) {
+        if let Some(identity) = self.identities.get(&*resource) {
             if let Some((other, holder)) = self.real.get(identity) {
                 return conflict(format!("{resource} is {other}, which is open for {holder}; give both the same name"));
             }
@@ -160,7 +159,7 @@ fn goal<P: Protocol>(
 ) -> Result<Goal<P>, Vec<String>> {
     match &known.place {
         Place::At(endpoint) if known.is(form, writes) => Ok(Goal::Stay(endpoint.clone())),
-        _ => compile(protocol, known.key, form, specs).map(|compiled| Goal::Drive(compiled.endpoint)),
+        _ => compile(protocol, known.key, form, specs).map(|compiled| Goal::Drive(Arc::new(compiled.endpoint))),
     }
 }
 /// What is said of an edit that is not in force.
@@ -189,21 +188,21 @@ mod tests {
 
     #[test]
     fn the_first_decides_on_the_settings_of_a_resource() {
-        let mut claims = Claims::new(BTreeMap::new());
-        assert_eq!(claims.claim(&Port("usb0", 9600), &device("a")), Ok(()));
-        assert_eq!(claims.claim(&Port("usb0", 9600), &device("b")), Ok(()));
-        assert_eq!(claims.claim(&Port("usb1", 19200), &device("c")), Ok(()));
-        let refused = message(claims.claim(&Port("usb0", 19200), &device("d")));
+        let mut claims = Claims::new(Identities::new());
+        assert_eq!(claims.claim(&Arc::new(Port("usb0", 9600)), &device("a")), Ok(()));
+        assert_eq!(claims.claim(&Arc::new(Port("usb0", 9600)), &device("b")), Ok(()));
+        assert_eq!(claims.claim(&Arc::new(Port("usb1", 19200)), &device("c")), Ok(()));
+        let refused = message(claims.claim(&Arc::new(Port("usb0", 19200)), &device("d")));
         assert_eq!(refused, "usb0 is open for plant/a with other settings; give both the same");
     }
     #[test]
     fn two_names_of_one_resource_meet_by_what_it_really_is() {
         let real = [("usb0", "4:1"), ("by-id", "4:1"), ("usb1", "4:2")];
-        let mut claims = Claims::new(real.map(|(name, id)| (name.to_owned(), id.to_owned())).into());
-        assert_eq!(claims.claim(&Port("usb0", 1), &device("a")), Ok(()));
-        assert_eq!(claims.claim(&Port("usb0", 1), &device("b")), Ok(()));
-        assert_eq!(claims.claim(&Port("usb1", 1), &device("c")), Ok(()));
-        let refused = message(claims.claim(&Port("by-id", 1), &device("d")));
+        let mut claims = Claims::new(real.map(|(name, id)| (name.into(), id.into())).into());
+        assert_eq!(claims.claim(&Arc::new(Port("usb0", 1)), &device("a")), Ok(()));
+        assert_eq!(claims.claim(&Arc::new(Port("usb0", 1)), &device("b")), Ok(()));
+        assert_eq!(claims.claim(&Arc::new(Port("usb1", 1)), &device("c")), Ok(()));
+        let refused = message(claims.claim(&Arc::new(Port("by-id", 1)), &device("d")));
         assert_eq!(refused, "by-id is usb0, which is open for plant/a; give both the same name");
     }
 }

@@ -24,15 +24,22 @@ use goals::Why;
 use pollux_crds::{EffectiveDevice, Writes};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
 
 /// Orders that may wait for an endpoint.
 const ORDERS: usize = 64;
 /// An endpoint whose driver ended abnormally rests so long, and up to as long again.
 const REST: Duration = Duration::from_secs(10);
+/// What links turned out to be is looked at once in this time, and the first at once: at a start they are many, and each look is
+/// at all devices.
+const MEET: Duration = Duration::from_millis(50);
 /// A record that could not be removed is tried again after this.
 const DISK_RETRY: Duration = Duration::from_secs(10);
 
@@ -40,15 +47,15 @@ const DISK_RETRY: Duration = Duration::from_secs(10);
 struct Running<P: Protocol> {
     orders: Option<QueueSender<Box<Order<P>>>>,
     /// Its name.
-    resource: Box<str>,
+    resource: Arc<str>,
 }
 
 /// Where a device is.
 enum Place<P: Protocol> {
     /// Driven.
-    At(P::Endpoint),
+    At(Arc<P::Endpoint>),
     /// Nothing new is asked of it; where it goes is decided when it has left.
-    Leaving(P::Endpoint),
+    Leaving(Arc<P::Endpoint>),
     /// Not driven: its twin goes on saying so. None: to be said anew.
     Parked(Box<Twin>, Option<Why>),
 }
@@ -80,9 +87,9 @@ enum Event<P: Protocol> {
     /// A device left its endpoint.
     Left { uid: String, twin: Option<Box<Twin>> },
     /// An endpoint ended; in order, or not.
-    Ended { endpoint: P::Endpoint, fault: Option<String> },
+    Ended { endpoint: Arc<P::Endpoint>, fault: Option<String> },
     /// One that failed has rested.
-    Rested(P::Endpoint),
+    Rested(Arc<P::Endpoint>),
     /// The record of a device is gone, or cannot be removed.
     Forgot { uid: String, saved: Saved },
 }
@@ -102,8 +109,8 @@ pub(super) struct Placement<P: Protocol> {
     shared: Arc<Shared<P>>,
     saver: Saver,
     config: Arc<NodeConfig>,
-    endpoints: HashMap<P::Endpoint, Running<P>>,
-    failed: HashSet<P::Endpoint>,
+    endpoints: HashMap<Arc<P::Endpoint>, Running<P>>,
+    failed: HashSet<Arc<P::Endpoint>>,
     known: BTreeMap<String, Box<Known<P>>>,
     /// Devices that have left for good, and whose records are being removed. Come back, they start from nothing.
     forgetting: BTreeSet<String>,
@@ -137,6 +144,7 @@ impl<P: Protocol> Placement<P> {
     ) {
         let shared = self.shared.clone();
         let mut source = true; // once it has ended, what it last said stays in force
+        let (mut opened, mut next_look) = (false, pin!(sleep_until(Instant::now())));
         config.mark_changed();
         loop {
             tokio::select! {
@@ -145,8 +153,20 @@ impl<P: Protocol> Placement<P> {
                     Ok(()) => self.config = config.borrow_and_update().clone(),
                     Err(_) => source = false,
                 },
-                () = shared.links.changed() => {}
-                Some(event) = self.events.next() => self.event(event),
+                () = shared.links.changed(), if !opened => {
+                    opened = true;
+                    continue;
+                }
+                () = &mut next_look, if opened => {
+                    opened = false;
+                    next_look.as_mut().reset(Instant::now() + MEET);
+                }
+                Some(event) = self.events.next() => {
+                    self.event(event);
+                    while let Some(Some(event)) = self.events.next().now_or_never() {
+                        self.event(event);
+                    }
+                }
                 Some(request) = requests.recv() => {
                     self.request(request);
                     continue;
@@ -189,7 +209,7 @@ impl<P: Protocol> Placement<P> {
         }
     }
     /// One whose driver ended abnormally takes its twins with it: what they must not forget is on the disk.
-    fn ended(&mut self, endpoint: P::Endpoint, fault: Option<String>) {
+    fn ended(&mut self, endpoint: Arc<P::Endpoint>, fault: Option<String>) {
         self.endpoints.remove(&endpoint);
         self.shared.engines.remove(&endpoint.to_string());
         let Some(fault) = fault else { return };
@@ -241,14 +261,15 @@ impl<P: Protocol> Placement<P> {
         Twin::new(device.clone(), record, self.config.writes, self.shared.clock.now())
     }
     /// The way to an endpoint, which is opened for it.
-    fn endpoint(&mut self, endpoint: &P::Endpoint) -> Option<QueueSender<Box<Order<P>>>> {
+    fn endpoint(&mut self, endpoint: &Arc<P::Endpoint>) -> Option<QueueSender<Box<Order<P>>>> {
         if let Some(running) = self.endpoints.get(endpoint) {
             return running.orders.clone();
         }
         let (orders, receiver) = queue(ORDERS);
-        let running = endpoint::run(self.shared.clone(), endpoint.clone(), self.saver.clone(), receiver);
+        let resource: Arc<str> = endpoint.to_string().into();
+        let names = (P::Endpoint::clone(endpoint), resource.clone());
+        let running = endpoint::run(self.shared.clone(), names, self.saver.clone(), receiver);
         let (task, endpoint) = (tokio::spawn(running), endpoint.clone());
-        let resource = endpoint.to_string().into();
         self.endpoints.insert(endpoint.clone(), Running { orders: Some(orders.clone()), resource });
         let ended = task.map(|ended| {
             let fault = ended.and_then(|ended| ended).err().map(|error| error.to_string());

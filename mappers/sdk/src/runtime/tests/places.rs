@@ -63,7 +63,7 @@ async fn two_names_that_turn_out_to_be_one_resource_are_not_both_kept_open() {
     assert_eq!(*script.connects.lock().unwrap(), connects, "they do not take turns");
     plant.set(config([b.clone()]));
     plant.until("b", reports("temperature", 20.0)).await;
-    assert!(plant.engines.all().keys().eq(["127.0.0.1"]));
+    plant.poll("opened", |plant| plant.engines.all().keys().eq(["127.0.0.1"])).await;
     plant.end().await;
 }
 
@@ -266,6 +266,35 @@ async fn a_driver_that_panics_costs_its_own_endpoint_a_rest_and_nothing_else() {
     script.set(fell, "temperature", 44.0);
     plant.until(fell, reports("temperature", 44.0)).await;
     assert_eq!(plant.setpoints(), [22.0], "nothing is written because something restarted");
+    plant.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_names_two_endpoints_for_one_configuration_has_it_refused() {
+    let script = script(&["a", "b"]);
+    script.named.lock().unwrap().extend(["one".into(), "bus".into(), "two".into()]);
+    let plant = Plant::new(&script, config([device("a"), device("b")]));
+    plant.until("a", refused_with("ConfigError", "names another endpoint for it each time, first one")).await;
+    plant.until("b", reports("temperature", 20.0)).await;
+    assert!(!script.seen().contains(&Seen::Attach("a".into())));
+    plant.set(config([edited(device("a")), device("b")]));
+    plant.until("a", reports("temperature", 20.0)).await;
+    plant.end().await;
+}
+
+/// Who has left is waited for by futures that the placement does not poll while it hands over an edit.
+#[tokio::test(start_paused = true)]
+async fn an_edit_is_in_force_while_more_devices_leave_than_orders_may_wait() {
+    const MANY: usize = 300;
+    let names: Vec<String> = (0..MANY).map(|n| format!("d{n}")).chain(["stays".into()]).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let script = script(&names);
+    let plant = Plant::new(&script, config(names.iter().map(|name| device(name))));
+    plant.until("stays", reports("setpoint", 20.0)).await;
+    plant.set(config([wants(22.0, device("stays"))]));
+    plant.until("stays", reports("setpoint", 22.0)).await;
+    plant.poll("all have left", |plant| plant.view("d0").is_none() && plant.view("d299").is_none()).await;
+    assert_eq!(plant.setpoints(), [22.0]);
     plant.end().await;
 }
 
