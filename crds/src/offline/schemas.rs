@@ -1,5 +1,5 @@
-//! The kinds' schemas as objects are judged by them. They are made of the types when the sources are, not when a mapper starts: what
-//! makes them is half a megabyte of code, which stays in a process's memory.
+//! The kinds' schemas as objects are judged by them. They are made of the types when the sources are, not when a mapper starts: the
+//! code that makes them, once run, stays in a process's memory.
 use super::KINDS;
 use crate::manifests;
 use kube_cel::{CompiledSchema, compile_schema};
