@@ -282,7 +282,6 @@ async fn a_driver_that_names_two_endpoints_for_one_configuration_has_it_refused(
     plant.end().await;
 }
 
-/// Who has left is waited for by futures that the placement does not poll while it hands over an edit.
 #[tokio::test(start_paused = true)]
 async fn an_edit_is_in_force_while_more_devices_leave_than_orders_may_wait() {
     const MANY: usize = 300;
