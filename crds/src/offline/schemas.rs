@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What [`schemas_text`] said when the sources were made.
 const TEXT: &str = include_str!("schemas.json");
 
+/// One line of [`TEXT`].
 #[derive(Debug, Deserialize)]
-struct Schema {
+struct Written {
     name: String,
     namespaced: bool,
     schema: Json,
@@ -32,7 +33,7 @@ static SCHEMAS: Mutex<Option<Arc<[Kind]>>> = Mutex::new(None);
 
 pub(super) fn all() -> Arc<[Kind]> {
     let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
-    let read = || serde_json::from_str::<Vec<Schema>>(TEXT).expect("a test reads it").into_iter().map(kind).collect();
+    let read = || serde_json::from_str::<Vec<Written>>(TEXT).expect("a test reads it").into_iter().map(kind).collect();
     schemas.get_or_insert_with(read).clone()
 }
 
@@ -40,7 +41,7 @@ pub(super) fn forget() {
     SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner).take();
 }
 
-fn kind(Schema { name, namespaced, mut schema }: Schema) -> Kind {
+fn kind(Written { name, namespaced, mut schema }: Written) -> Kind {
     let rules = compile_schema(&schema);
     if let Some(properties) = schema.get_mut("properties").and_then(Json::as_object_mut) {
         for (name, type_) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
