@@ -5,7 +5,6 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     mem,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
@@ -61,8 +60,7 @@ impl<T> QueueSender<T> {
     /// for the item. Err: nobody receives any more; the item.
     pub async fn send(&self, mut item: T) -> Result<(), T> {
         loop {
-            let mut emptied = pin!(self.0.emptied.notified());
-            emptied.as_mut().enable(); // or room that comes between the two next lines would not be heard of
+            let emptied = self.0.emptied.notified(); // made before the look: it hears of all room from here on
             item = match self.try_send(item) {
                 Ok(()) => return Ok(()),
                 Err(NotSent::Closed(item)) => return Err(item),

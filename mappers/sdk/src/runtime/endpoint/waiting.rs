@@ -5,7 +5,7 @@ use futures_util::{
     stream::{FuturesUnordered, StreamExt},
 };
 
-/// Most endpoints wait for nothing most of the time: then it takes no room.
+/// Most endpoints wait for nothing most of the time: then there is no set.
 #[derive(Debug, Default)]
 pub(super) struct Waiting(Option<FuturesUnordered<BoxFuture<'static, Ended>>>);
 
@@ -18,5 +18,26 @@ impl Waiting {
         let ended = self.0.as_mut()?.next().await;
         self.0.take_if(|waiting| waiting.is_empty());
         ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::future::{pending, ready};
+
+    #[test]
+    fn the_set_is_there_while_something_is_waited_for() {
+        let mut waiting = Waiting::default();
+        assert!(waiting.next().now_or_never().is_some_and(|ended| ended.is_none()), "nothing is waited for");
+        waiting.push(ready(Ended::Kept).boxed());
+        waiting.push(pending().boxed());
+        assert!(matches!(waiting.next().now_or_never(), Some(Some(Ended::Kept))));
+        assert!(waiting.next().now_or_never().is_none() && waiting.0.is_some(), "the other is");
+        let mut waiting = Waiting::default();
+        waiting.push(ready(Ended::Kept).boxed());
+        assert!(matches!(waiting.next().now_or_never(), Some(Some(Ended::Kept))));
+        assert!(waiting.0.is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! Which device goes to which endpoint. Level-triggered: whatever happens, the newest configuration is looked at anew, and what
 //! can be done towards it now is done. Nothing here waits for a device: one that takes its time to leave holds up only itself
-//! and what waits for its resource.
+//! and what waits for its resource. An edit waits for its engine's word on it, which an engine that gives up its link says when it has:
+//! within its eight seconds for that ([`DRAIN`](crate::engine::DRAIN), [`FAREWELL`](crate::engine::FAREWELL)).
 mod apply;
 mod goals;
 
@@ -24,22 +25,15 @@ use goals::Why;
 use pollux_crds::{EffectiveDevice, Writes};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    pin::pin,
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    sync::{mpsc, watch},
-    time::{Instant, sleep_until},
-};
+use tokio::sync::{mpsc, watch};
 
 /// Orders that may wait for an endpoint.
 const ORDERS: usize = 64;
 /// An endpoint whose driver ended abnormally rests so long, and up to as long again.
 const REST: Duration = Duration::from_secs(10);
-/// What links turned out to be is looked at once in this time, and the first at once: at a start they are many, and each look is
-/// at all devices.
-const MEET: Duration = Duration::from_millis(50);
 /// A record that could not be removed is tried again after this.
 const DISK_RETRY: Duration = Duration::from_secs(10);
 
@@ -144,7 +138,6 @@ impl<P: Protocol> Placement<P> {
     ) {
         let shared = self.shared.clone();
         let mut source = true; // once it has ended, what it last said stays in force
-        let (mut opened, mut next_look) = (false, pin!(sleep_until(Instant::now())));
         config.mark_changed();
         loop {
             tokio::select! {
@@ -153,16 +146,9 @@ impl<P: Protocol> Placement<P> {
                     Ok(()) => self.config = config.borrow_and_update().clone(),
                     Err(_) => source = false,
                 },
-                () = shared.links.changed(), if !opened => {
-                    opened = true;
-                    continue;
-                }
-                () = &mut next_look, if opened => {
-                    opened = false;
-                    next_look.as_mut().reset(Instant::now() + MEET);
-                }
+                () = shared.links.changed() => {}
                 Some(event) = self.events.next() => {
-                    self.event(event);
+                    self.event(event); // and all others that are there, with one look
                     while let Some(Some(event)) = self.events.next().now_or_never() {
                         self.event(event);
                     }
