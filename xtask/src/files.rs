@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 /// Lines of a difference that are shown.
 const SHOWN: usize = 10;
+const WIDTH: usize = 200; // characters of a line: a schema is one
 
 /// Text by path below the root.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -50,12 +51,25 @@ fn difference(found: &str, wanted: &str) -> Option<String> {
     let (old, new): (Vec<&str>, Vec<&str>) = (found.lines().collect(), wanted.lines().collect());
     let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let ending = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
+    let alike = |(a, b): (&&str, &&str)| a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+    let column = old.get(same).zip(new.get(same)).map_or(0, alike);
     let part = |lines: &[&str], sign: char| {
         let end = lines.len().saturating_sub(ending).max(same);
         let part = lines.get(same..end).unwrap_or_default();
-        part.iter().take(SHOWN).fold(String::new(), |text, line| text + &format!("  {sign} {line}\n"))
+        part.iter().take(SHOWN).fold(String::new(), |text, line| text + &format!("  {sign} {}\n", around(line, column)))
     };
     Some(format!("  line {}:\n{}{}", same + 1, part(&old, '-'), part(&new, '+')))
+}
+
+/// A long line from a little before that character.
+fn around(line: &str, column: usize) -> String {
+    let length = line.chars().count();
+    if length <= WIDTH {
+        return line.to_owned();
+    }
+    let from = column.saturating_sub(WIDTH / 4).min(length - WIDTH);
+    let [before, after] = [from > 0, from + WIDTH < length].map(|cut| if cut { "…" } else { "" });
+    format!("{before}{}{after}", line.chars().skip(from).take(WIDTH).collect::<String>())
 }
 
 #[cfg(test)]
@@ -77,5 +91,15 @@ mod tests {
         fs::write(root.path().join("a/b.yaml"), "x: 1\ny: 5\nz: 3\n").unwrap();
         let error = files.check(root.path()).unwrap_err().to_string();
         assert!(error.contains("a/b.yaml\n  line 2:\n  - y: 5\n  + y: 2\n") && !error.contains("z: 3"), "{error}");
+    }
+
+    #[test]
+    fn of_long_lines_that_part_is_shown_which_differs() {
+        let line = |differs: char| format!("{}{differs}{}\n", "é".repeat(400), "z".repeat(400));
+        let shown = difference(&line('1'), &line('2')).unwrap();
+        assert!(shown.contains("é1z") && shown.contains("é2z"), "{shown}");
+        assert!(shown.lines().skip(1).all(|line| line.chars().count() <= WIDTH + 6), "{shown}");
+        assert_eq!(difference(&line('1'), &line('1')), None);
+        assert_eq!(difference("a\n", "b\n").unwrap(), "  line 1:\n  - a\n  + b\n");
     }
 }

@@ -17,7 +17,7 @@ use std::{io::Write, path::Path, process::ExitCode};
 const USAGE: &str = "\
 cargo xtask generate           manifests and reference pages from the types
 cargo xtask check-generated    fails where they are not what the types say
-cargo xtask crds [--check]     the manifests only: crds/manifests, the chart's files, the schemas that `--file` judges by
+cargo xtask crds [--check]     no reference: crds/manifests, the chart's files, the schemas that `--file` judges by
 cargo xtask docs [--check]     the reference only: docs/reference
 cargo xtask assigned-numbers [--check]   tables of Bluetooth LE only: mappers/ble/codec
 cargo xtask check-docs         headings and commands alike in both languages, no command that nothing runs, YAML

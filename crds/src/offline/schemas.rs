@@ -33,7 +33,13 @@ static SCHEMAS: Mutex<Option<Arc<[Kind]>>> = Mutex::new(None);
 
 pub(super) fn all() -> Arc<[Kind]> {
     let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
-    let read = || serde_json::from_str::<Vec<Written>>(TEXT).expect("a test reads it").into_iter().map(kind).collect();
+    let read = || {
+        serde_json::from_str::<Vec<Written>>(TEXT)
+            .expect("generated, and read by a test")
+            .into_iter()
+            .map(kind)
+            .collect()
+    };
     schemas.get_or_insert_with(read).clone()
 }
 
