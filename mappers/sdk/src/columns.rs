@@ -201,34 +201,40 @@ impl Columns {
     }
 
     /// Numbers of one device, as they came: those that are where such a number was have the short way.
-    pub(crate) fn ingest_all(&mut self, numbers: impl Iterator<Item = Number>, now: Now, out: &mut Vec<Change>) {
-        let mut unchanged = None;
-        for n in numbers {
-            match self.renew(n, now) {
-                None => self.ingest(n, now, out),
-                Some((_, true)) if self.tells => self.report(n.slot, join(n.kind, n.bits).map(Ok), out),
-                Some((_, true)) => self.mark(n.slot),
-                Some((block, false)) => unchanged = Some(block),
-            }
-        }
-        if let Some(Some(block)) = unchanged.and_then(|block| self.blocks.get(block as usize)) {
-            block.fresh.tell_unchanged();
+    pub(crate) fn ingest_all(&mut self, mut numbers: impl Iterator<Item = Number>, now: Now, out: &mut Vec<Change>) {
+        while let Some(other) = self.renew(&mut numbers, now) {
+            self.ingest(other, now, out);
         }
     }
-    /// None: it is not where a good number of its kind was. Some: whose it is, and whether it moved.
-    #[inline]
-    fn renew(&mut self, n: Number, now: Now) -> Option<(u32, bool)> {
-        let row = self.rows.get_mut(n.slot.0 as usize)?;
-        let alike = row.kind == n.kind && row.quality == n.quality && row.flags & (EVENT | FAULTED | WORDED) == 0;
-        let sound = n.kind != Kind::Float || f64::from_bits(n.bits).is_finite();
-        if !(alike && sound && n.quality != Quality::Bad) {
-            return None;
+    /// Takes them in up to the first that is not where a good number of its kind was, or whose change is to be told.
+    fn renew(&mut self, numbers: &mut impl Iterator<Item = Number>, now: Now) -> Option<Number> {
+        let Self { rows, blocks, dirty, tells, .. } = self;
+        let (mut last, mut owner, mut unchanged) = (u32::MAX, None::<&Block>, false);
+        let other = numbers.find(|n| {
+            let Some(row) = rows.get_mut(n.slot.0 as usize) else { return true };
+            if row.block != last {
+                (last, owner) = (row.block, blocks.get(row.block as usize).and_then(Option::as_ref));
+            }
+            let alike = row.kind == n.kind && row.quality == n.quality && row.flags & (EVENT | FAULTED | WORDED) == 0;
+            let sound = n.kind != Kind::Float || f64::from_bits(n.bits).is_finite();
+            let moved = differ(n.kind, n.bits, row.bits);
+            let (true, Some(block)) = (alike && sound && n.quality != Quality::Bad && !(moved && *tells), owner) else {
+                return true;
+            };
+            (row.bits, row.time) = (n.bits, if n.time == 0 { now.unix } else { n.time });
+            if !moved {
+                unchanged = true;
+            } else if row.flags & DIRTY == 0 {
+                row.flags |= DIRTY;
+                dirty.push(n.slot);
+            }
+            block.fresh.mark(n.slot.0.wrapping_sub(block.base), now.tick, row.flags & DIRTY != 0);
+            false
+        });
+        if let Some(block) = owner.filter(|_| unchanged) {
+            block.fresh.tell_unchanged();
         }
-        let moved = differ(n.kind, n.bits, row.bits);
-        (row.bits, row.time) = (n.bits, if n.time == 0 { now.unix } else { n.time });
-        let block = self.blocks.get(row.block as usize)?.as_ref()?;
-        block.fresh.mark(n.slot.0.wrapping_sub(block.base), now.tick);
-        Some((row.block, moved))
+        other
     }
     #[inline]
     pub(crate) fn ingest(&mut self, n: Number, now: Now, out: &mut Vec<Change>) {
@@ -263,7 +269,8 @@ impl Columns {
         if quality != Quality::Bad
             && let Some(Some(block)) = self.blocks.get(row.block as usize)
         {
-            block.fresh.mark(slot.0.wrapping_sub(block.base), now.tick);
+            let untold = row.flags & EVENT == 0 && (news || row.flags & DIRTY != 0);
+            block.fresh.mark(slot.0.wrapping_sub(block.base), now.tick, untold);
             if !news {
                 block.fresh.tell_unchanged();
             }
@@ -334,6 +341,17 @@ impl Columns {
         };
         self.change(slot, row, value)
     }
+    /// Something of the points is to be taken.
+    pub(crate) fn has_news(&self) -> bool {
+        !(self.dirty.is_empty() && self.is_quiet())
+    }
+    /// Points changed, and nothing happened.
+    pub(crate) fn only_dirty(&self) -> bool {
+        !self.dirty.is_empty() && self.is_quiet()
+    }
+    fn is_quiet(&self) -> bool {
+        !self.has_happened() && self.unsettled.is_empty()
+    }
     /// How many points changed since they were last taken.
     pub(crate) fn dirty(&self) -> usize {
         self.dirty.len()
@@ -343,22 +361,29 @@ impl Columns {
         let count = most.min(self.dirty.len());
         let mut dirty = std::mem::take(&mut self.dirty);
         numbers.reserve(count);
-        let mut last = u32::MAX;
+        let Self { rows, blocks, .. } = self;
+        let (mut last, mut owner, mut begun, mut rest) = (u32::MAX, None::<&Block>, u32::MAX, vec![]);
         for slot in dirty.drain(..count) {
-            let Some(row) = self.rows.get_mut(slot.0 as usize) else { continue };
+            let Some(row) = rows.get_mut(slot.0 as usize) else { continue };
             row.flags &= !DIRTY;
             let Row { bits, time, kind, quality, flags, block } = *row;
+            if block != last {
+                (last, owner) = (block, blocks.get(block as usize).and_then(Option::as_ref));
+            }
+            let Some(owner) = owner else { continue };
+            let point = slot.0.wrapping_sub(owner.base);
+            owner.fresh.told(point);
             if flags & (FAULTED | WORDED) != 0 || matches!(kind, Kind::None | Kind::Other) {
-                others.extend(self.reading(slot));
+                rest.push(slot);
                 continue;
             }
-            let Some(Some(owner)) = self.blocks.get(block as usize) else { continue };
-            if block != last {
+            if block != begun {
                 numbers.begin(owner.device, owner.generation);
-                last = block;
+                begun = block;
             }
-            numbers.push(Number { bits, time, slot: Slot(slot.0.wrapping_sub(owner.base)), kind, quality });
+            numbers.push(Number { bits, time, slot: Slot(point), kind, quality });
         }
+        others.extend(rest.into_iter().filter_map(|slot| self.reading(slot)));
         if dirty.is_empty() {
             dirty.shrink_to(DIRTY_KEPT); // the first round touches every point; later ones few
         }

@@ -4,7 +4,7 @@ use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{
         AtomicBool,
-        Ordering::{Acquire, Release},
+        Ordering::{Acquire, Release, SeqCst},
     },
 };
 use tokio::sync::Notify;
@@ -88,6 +88,8 @@ impl News {
 struct Place {
     news: Mutex<News>,
     full: AtomicBool,
+    /// The engine has news for which there was no room.
+    wanted: AtomicBool,
     closed: AtomicBool,
     filled: Notify,
     emptied: Notify,
@@ -123,22 +125,34 @@ impl Status {
             return None;
         }
         let news = std::mem::take(&mut *lock(&self.0.news));
-        self.0.full.store(false, Release);
-        self.0.emptied.notify_one();
+        self.0.full.store(false, SeqCst);
+        if self.0.wanted.swap(false, SeqCst) {
+            self.0.emptied.notify_one();
+        }
         Some(news)
     }
 }
 
 impl StatusOut {
+    /// Room for news that there are. If there is none, [`emptied`](Self::emptied) hears of it when there is: an engine that has said
+    /// all it has to say is not woken for it.
     pub(crate) fn has_room(&self) -> bool {
-        !self.0.full.load(Acquire)
+        if !self.0.full.load(Acquire) {
+            return true;
+        }
+        self.0.wanted.store(true, SeqCst);
+        !self.0.full.load(SeqCst) // it may have been emptied before anybody saw that room is wanted
     }
-    pub(crate) fn fill(&self, news: News) {
+    /// `more`: there was more than news may hold, and so room is wanted again.
+    pub(crate) fn fill(&self, news: News, more: bool) {
         if news.is_empty() {
             return;
         }
         *lock(&self.0.news) = news;
-        self.0.full.store(true, Release);
+        if more {
+            self.0.wanted.store(true, SeqCst);
+        }
+        self.0.full.store(true, SeqCst);
         self.0.filled.notify_one();
     }
     pub(crate) fn emptied(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -225,4 +239,58 @@ impl Telemetry {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    fn said(n: usize) -> News {
+        let link = LinkState { up: true, identity: None, kind: None, reason: n.to_string() };
+        News { link: Some(link), ..News::default() }
+    }
+
+    #[test]
+    fn only_who_has_more_to_say_is_told_of_room() {
+        let (out, mut status) = status();
+        assert!(out.has_room());
+        out.fill(said(1), false);
+        assert_eq!(status.try_next(), Some(said(1)));
+        assert!(out.emptied().now_or_never().is_none(), "it had nothing more to say");
+        out.fill(said(2), false);
+        assert!(!out.has_room());
+        assert_eq!(status.try_next(), Some(said(2)));
+        assert!(out.emptied().now_or_never().is_some());
+        out.fill(said(3), true);
+        assert_eq!(status.try_next(), Some(said(3)));
+        assert!(out.emptied().now_or_never().is_some(), "it has more to say");
+    }
+
+    #[test]
+    fn who_waits_for_room_hears_of_it_whenever_it_is_made() {
+        const MANY: usize = 20_000;
+        fn run(future: impl Future<Output = ()>) {
+            tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future);
+        }
+        let (out, mut status) = status();
+        let fills = async move {
+            for n in 0..MANY {
+                while !out.has_room() {
+                    timeout(Duration::from_secs(10), out.emptied()).await.expect("told of room");
+                }
+                out.fill(said(n), false);
+            }
+        };
+        let fills = std::thread::spawn(|| run(fills));
+        run(async {
+            for n in 0..MANY {
+                assert_eq!(status.next().await, Some(said(n)));
+            }
+            assert_eq!(status.next().await, None);
+        });
+        fills.join().unwrap();
+    }
 }

@@ -96,12 +96,13 @@ impl Inbox {
     fn lock(&self) -> MutexGuard<'_, Mail> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    /// Swaps with an empty one, so that both keep their memory.
-    pub(crate) fn take(&self, into: &mut Mail) {
+    /// Swaps with an empty one, so that both keep their memory. False: there was nothing.
+    pub(crate) fn take(&self, into: &mut Mail) -> bool {
         std::mem::swap(&mut *self.lock(), into);
         if into.len() > 0 {
             self.room.notify_waiters();
         }
+        into.len() > 0 || !(into.parts.is_empty() && into.cells.is_empty() && into.lost == 0)
     }
 }
 

@@ -48,12 +48,33 @@ impl Number {
         Ok(match self {
             Self::Int16 | Self::Int32 | Self::Int64 => Value::Int(self.signed(bits)),
             Self::Uint16 | Self::Uint32 | Self::Uint64 => Value::Uint(bits),
-            Self::Float16 => Value::Float(from_half(u16::try_from(bits).unwrap_or(u16::MAX))),
             Self::Float32 => Value::Float(f32::from_bits(u32::try_from(bits).unwrap_or(u32::MAX)).into()),
             Self::Float64 => Value::Float(f64::from_bits(bits)),
+            Self::Float16
+            | Self::Bcd16
+            | Self::Bcd32
+            | Self::Bcd64
+            | Self::M10k32
+            | Self::M10k48
+            | Self::M10k64
+            | Self::SignMagnitude16
+            | Self::SignMagnitude32 => return self.decode_rare(bits),
+        })
+    }
+    fn decode_rare(self, bits: u64) -> Result<Value, PointFault> {
+        Ok(match self {
+            Self::Float16 => Value::Float(from_half(u16::try_from(bits).unwrap_or(u16::MAX))),
             Self::Bcd16 | Self::Bcd32 | Self::Bcd64 => Value::Uint(digits::of_bcd(bits, self.registers())?),
             Self::M10k32 | Self::M10k48 | Self::M10k64 => Value::Int(digits::of_m10k(bits, self.registers())?),
             Self::SignMagnitude16 | Self::SignMagnitude32 => Value::Int(self.of_sign_magnitude(bits)),
+            Self::Int16
+            | Self::Int32
+            | Self::Int64
+            | Self::Uint16
+            | Self::Uint32
+            | Self::Uint64
+            | Self::Float32
+            | Self::Float64 => return self.decode(bits),
         })
     }
 

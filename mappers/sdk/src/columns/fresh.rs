@@ -11,12 +11,15 @@ use std::{
     time::Duration,
 };
 
+/// In a mark: of a value that is another one, which is not told of yet.
+const UNTOLD: u64 = 1 << 63;
+
 /// When each point of a device was last heard with a value, changed or not: what staleness is judged by. Shared with the
 /// engine, readable at any time without a lock.
 #[derive(Debug, Clone)]
 pub struct Fresh {
     start: Instant,
-    pub(super) heard: Arc<[AtomicU64]>, // ms since `start`, plus one; 0: never
+    pub(super) heard: Arc<[AtomicU64]>, // ms since `start`, plus one; 0: never; with UNTOLD
     quiet: Arc<Quiet>,
 }
 
@@ -44,7 +47,7 @@ impl Fresh {
         self.moment(self.quiet.still.get()?.get(point)?)
     }
     fn moment(&self, mark: &AtomicU64) -> Option<Instant> {
-        let ms = mark.load(Relaxed).checked_sub(1)?;
+        let ms = (mark.load(Relaxed) & !UNTOLD).checked_sub(1)?;
         self.start.checked_add(Duration::from_millis(ms))
     }
     /// Some points were said to be so still.
@@ -61,10 +64,22 @@ impl Fresh {
     pub(crate) fn unchanged(&self) -> u64 {
         self.quiet.unchanged.load(Acquire)
     }
+    /// It was heard with another value, which nobody is told of yet.
     #[inline]
-    pub(super) fn mark(&self, point: u32, tick: u64) {
+    pub(crate) fn is_untold(&self, point: usize) -> bool {
+        self.heard.get(point).is_some_and(|heard| heard.load(Relaxed) & UNTOLD != 0)
+    }
+    #[inline]
+    pub(super) fn mark(&self, point: u32, tick: u64, untold: bool) {
         if let Some(heard) = self.heard.get(point as usize) {
-            heard.store(tick, Relaxed);
+            heard.store(if untold { tick | UNTOLD } else { tick }, Relaxed);
+        }
+    }
+    /// What was heard of it last is being told.
+    #[inline]
+    pub(super) fn told(&self, point: u32) {
+        if let Some(heard) = self.heard.get(point as usize) {
+            heard.store(heard.load(Relaxed) & !UNTOLD, Relaxed); // one writer
         }
     }
     pub(super) fn mark_still(&self, point: u32, tick: u64) {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::port::{Other, Said};
+use std::time::Duration;
 
 fn add(columns: &mut Columns, device: u64, points: usize) -> (Slot, u16) {
     let (base, generation, _) = columns.add(DeviceKey(device), vec![false; points].into_iter()).expect("room");
@@ -98,4 +99,30 @@ fn what_stood_there_and_what_is_well_again_is_told_after_what_happened_and_is_no
     assert_eq!((standing.stood[0].value.clone(), standing.quiet), (Ok(Value::Uint(7)), vec![]));
     columns.remove(DeviceKey(1), generation);
     assert!(columns.take_standing(9).is_empty());
+}
+
+#[test]
+fn a_mark_says_whether_its_value_is_still_to_be_told() {
+    let mut columns = Columns::new(Instant::now(), false);
+    let (base, _, fresh) = columns.add(DeviceKey(1), vec![false; 2].into_iter()).expect("room");
+    let number =
+        |point, bits| Number { bits, time: 0, slot: Slot(base.0 + point), kind: Kind::Uint, quality: Quality::Good };
+    let untold = || [0, 1].map(|point| fresh.is_untold(point));
+    let (mut numbers, mut others) = (Figures::default(), vec![]);
+    // The first of each goes the long way, the others the short one.
+    for value in 1..4 {
+        let (now, all) = (columns.now(), [0, 1].map(|point| number(point, value)));
+        columns.ingest_all(all.into_iter(), now, &mut vec![]);
+        assert_eq!(untold(), [true, true]);
+        columns.ingest_all(all.into_iter(), now, &mut vec![]);
+        assert_eq!(untold(), [true, true], "read again, as it was");
+        columns.take_dirty(1, &mut numbers, &mut others);
+        assert_eq!(untold(), [false, true]);
+        assert!(
+            fresh.last(0).is_some() && fresh.last(1).is_some_and(|at| at < Instant::now() + Duration::from_hours(1))
+        );
+        columns.take_dirty(9, &mut numbers, &mut others);
+        columns.ingest_all(all.into_iter(), now, &mut vec![]);
+        assert_eq!(untold(), [false, false]);
+    }
 }

@@ -43,7 +43,7 @@ impl<P: Protocol> Engine<P> {
         samples.clear();
         self.pool.push(samples);
         answer(work, verdict);
-        self.flush();
+        self.pass_on();
         None
     }
     fn settle(
@@ -116,10 +116,11 @@ impl<P: Protocol> Engine<P> {
             held.was_read(&exchange.points, sequence);
         }
         // A driver's slip must not reach its neighbours.
-        let overtaken = |slot: Slot| !held.read.is_empty() && held.is_overtaken(slot, sequence);
+        let overtaken = |slot: Slot| held.is_overtaken(slot, sequence);
         let events = &held.events; // what a reading finds of them did not happen
-        let event = |slot: Slot| !events.is_empty() && events.contains_key(&slot.0.wrapping_sub(held.base.0));
-        let own = |slot: Slot| held.owns(slot) && !overtaken(slot) && !event(slot);
+        let event = |slot: Slot| events.contains_key(&slot.0.wrapping_sub(held.base.0));
+        let plain = held.read.is_empty() && events.is_empty(); // most devices
+        let own = |slot: Slot| held.owns(slot) && (plain || !overtaken(slot) && !event(slot));
         if let (Work::Read { exchange, .. }, Some(fault)) = (work, fault) {
             for slot in exchange.points.iter().filter_map(|p| held.slot(*p)).filter(|slot| own(*slot)) {
                 self.columns.fault(slot, fault.clone(), 0, now, &mut self.changes);

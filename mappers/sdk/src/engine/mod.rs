@@ -40,6 +40,7 @@ use std::{
 };
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
+pub(crate) use told::LINGER;
 
 /// Longest dial. A driver's own bound comes first (`connectTimeout` is a minute at most) and says what it waited for.
 const CONNECT: Duration = Duration::from_secs(65);
@@ -63,6 +64,8 @@ pub struct Engine<P: Protocol> {
     kept: HashMap<DeviceKey, serde_json::Value>,
     link: Option<LinkState>,
     link_untold: bool,
+    /// Points were told of a moment ago: until then more of them are waited for.
+    told_until: Option<Instant>,
     status: StatusOut,
     telemetry: TelemetryOut,
     inbox: Arc<Inbox>,
@@ -115,6 +118,7 @@ impl<P: Protocol> Engine<P> {
             kept: HashMap::new(),
             link: None,
             link_untold: false,
+            told_until: None,
             status,
             telemetry,
             inbox: Inbox::new(INBOX),
@@ -223,6 +227,7 @@ impl<P: Protocol> Engine<P> {
     /// No link: whatever waits is answered, every device is down.
     fn unlink(&mut self, fault: &PointFault) {
         self.drain(); // what came over it by now, came
+        self.tell();
         self.arbiter.relink(Instant::now());
         self.meter_stops();
         self.stats.slots_used.set(0);

@@ -80,7 +80,7 @@ impl<P: Protocol> Engine<P> {
             self.busy(!flying.is_empty());
             self.link_counts(link, &mut told);
             self.stands(flying.len());
-            self.tell();
+            let wake = wake.into_iter().chain(self.tell_soon()).min();
             if let Some(until) = wake
                 && alarm.deadline() != until
             {
@@ -107,6 +107,7 @@ impl<P: Protocol> Engine<P> {
             }
         }
         self.busy(false);
+        self.tell(); // the farewell takes its time
         closing.map_or(End::Stop, |(end, _)| end)
     }
     /// Nothing new starts, what is under way ends.
@@ -228,8 +229,13 @@ impl<P: Protocol> Engine<P> {
     }
     /// Takes what was pushed.
     pub(super) fn drain(&mut self) {
-        let mut mail: Mail = std::mem::take(&mut self.mail);
-        self.inbox.take(&mut mail);
+        let mut mail = std::mem::take(&mut self.mail);
+        if self.inbox.take(&mut mail) {
+            self.take_in(&mut mail);
+        }
+        self.mail = mail;
+    }
+    fn take_in(&mut self, mail: &mut Mail) {
         self.stats.lost_pushes.add(std::mem::take(&mut mail.lost));
         let now = self.columns.now();
         let (mut from, mut others, mut learned) = (0, mail.others.drain(..), vec![]);
@@ -282,11 +288,10 @@ impl<P: Protocol> Engine<P> {
         for (unit, cell) in std::mem::take(&mut mail.cells) {
             self.heed(unit as usize, cell);
         }
-        self.mail = mail;
         for device in learned {
             self.look_at_known(device, false);
         }
-        self.flush();
+        self.pass_on();
     }
     /// The newest word of an attachment.
     fn heed(&mut self, device: usize, cell: Cell) {

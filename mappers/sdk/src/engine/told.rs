@@ -4,6 +4,9 @@ use crate::{Connected, Instant, News, PointFault, Protocol, outbox::LinkState};
 use std::time::Duration;
 
 const MOST: usize = 1024; // changes handed over at once
+/// What points say is handed over at once, but not more often than this: a device whose answers come one upon the other wakes the reader
+/// twice, and not for each of them.
+pub(crate) const LINGER: Duration = Duration::from_millis(5);
 /// Other words for a failure of the same kind are told this seldom: what a device says may differ each time. Other numbers
 /// are no other words (a time that was measured, a count), or a device that stays away would cost a write of status each time.
 const REWORDED: Duration = Duration::from_secs(30);
@@ -42,10 +45,32 @@ impl<P: Protocol> Engine<P> {
         self.telemetry.push(&mut self.changes);
         self.tell();
     }
+    /// What an exchange said, or a push: its points may have to [wait](Self::tell_soon).
+    pub(super) fn pass_on(&mut self) {
+        self.telemetry.push(&mut self.changes);
+        self.tell_soon();
+    }
+    /// As [`tell`](Self::tell), but points that follow others closely wait for more of them. Some: until when.
+    pub(super) fn tell_soon(&mut self) -> Option<Instant> {
+        let waits = self.columns.only_dirty() && self.columns.dirty() < MOST && !self.is_news_of_devices();
+        let later = self.told_until.filter(|until| waits && Instant::now() < *until);
+        if later.is_none() {
+            self.tell();
+        }
+        later
+    }
     /// Hands the newest state over when the reader has taken the last; else it goes on collecting, one mark per point.
     pub(super) fn tell(&mut self) {
-        if !self.status.has_room() {
+        let missed = self.columns.take_missed();
+        if missed > 0 {
+            self.stats.lost_pushes.add(missed);
+        }
+        let points = self.columns.has_news();
+        if !(points || self.is_news_of_devices()) || !self.status.has_room() {
             return;
+        }
+        if points {
+            self.told_until = Some(Instant::now() + LINGER);
         }
         let mut news = News::default();
         if std::mem::take(&mut self.link_untold) {
@@ -69,8 +94,10 @@ impl<P: Protocol> Engine<P> {
             news.happened = self.columns.take_happened(MOST);
         }
         news.standing = self.columns.take_standing(MOST);
-        self.stats.lost_pushes.add(self.columns.take_missed());
-        self.status.fill(news);
+        self.status.fill(news, self.columns.has_news());
+    }
+    fn is_news_of_devices(&self) -> bool {
+        self.link_untold || self.meter.untold.is_some() || !self.untold.is_empty()
     }
 }
 

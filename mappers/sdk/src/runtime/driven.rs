@@ -30,6 +30,7 @@ pub(super) struct Driven<P: Protocol> {
     window: Option<(Duration, Duration)>,
     /// When the configuration changed last, while it was driven.
     configured: Option<Duration>,
+    /// At least so long after it was asked for, a reading may be told of.
     timeout: Duration,
     wiring: u64,
     /// What the disk has of what the driver learned.
@@ -198,13 +199,14 @@ impl<P: Protocol> Driven<P> {
         let asked_at = self.asked_at(now.mono);
         let moment = Moment::new(asked_at, now);
         let Self { twin, layout, points, told, .. } = self;
+        let mut settled = twin.is_settled();
         for n in numbers {
             let point = n.slot.0 as usize;
             let Some(property) = points.property(point) else { continue };
             if let Some(told) = told.get_mut(point) {
                 *told = layout.fresh.mark_of(point);
             }
-            if !twin.number(property, n, &moment)
+            if !twin.number(property, n, &moment, &mut settled)
                 && let Some(value) = join(n.kind, n.bits)
             {
                 let raw = Raw { value, quality: n.quality, reason: None, device_time_ms: n.time };
@@ -253,7 +255,8 @@ impl<P: Protocol> Driven<P> {
     pub(super) fn is_wired(&self, wiring: u64) -> bool {
         self.wiring == wiring
     }
-    /// Tells the twin which points were read again, unchanged, since it was last told.
+    /// Tells the twin which points were read again, unchanged, since it was last told. One that moved, and that it is not told of yet,
+    /// must not pass for what it was before.
     fn freshen(&mut self, clock: &Clock, now: Now) {
         let unchanged = self.layout.fresh.unchanged();
         if std::mem::replace(&mut self.unchanged, unchanged) == unchanged {
@@ -262,7 +265,7 @@ impl<P: Protocol> Driven<P> {
         let mut told = std::mem::take(&mut self.told);
         for (point, told) in told.iter_mut().enumerate() {
             let mark = self.layout.fresh.mark_of(point);
-            if *told == mark {
+            if *told == mark || self.layout.fresh.is_untold(point) {
                 continue;
             }
             *told = mark;

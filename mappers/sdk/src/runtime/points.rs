@@ -22,8 +22,10 @@ impl Points {
         let before = expressions.iter().enumerate().map(|(others, at)| at - others).collect();
         Self { properties, expressions, before }
     }
+    #[inline]
     pub(super) fn property(&self, point: usize) -> Option<usize> {
-        let property = point + self.before.partition_point(|before| *before <= point);
+        let others = if self.before.is_empty() { 0 } else { self.before.partition_point(|before| *before <= point) };
+        let property = point + others;
         (property < self.properties).then_some(property)
     }
     pub(super) fn point(&self, property: usize) -> Option<usize> {

@@ -184,19 +184,24 @@ impl Twin {
         self.grade(property, now.mono);
     }
     /// A number was read, in the usual case: true if it was that one, else it is a [`sample`](Self::sample).
-    /// [`look_for_stale`](Self::look_for_stale) follows.
+    /// [`look_for_stale`](Self::look_for_stale) follows. `settled`: [`is_settled`](Self::is_settled), as it was before the first of them.
     #[inline]
-    pub(crate) fn number(&mut self, property: usize, number: &Number, moment: &Moment) -> bool {
+    pub(crate) fn number(&mut self, property: usize, number: &Number, moment: &Moment, settled: &mut bool) -> bool {
         let Some(moved) = self.points.get_mut(property).and_then(|point| point.take_number(number, moment)) else {
             return false;
         };
         if moved
-            && !self.reporter.is_settled()
+            && !*settled
             && let (Some(point), Some(effective)) = (self.points.get(property), self.device.properties.get(property))
         {
             self.reporter.changed((property, effective), &point.value(effective));
+            *settled = self.reporter.is_settled();
         }
         true
+    }
+    /// The next report is made as soon as it may be, whatever number changes.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.reporter.is_settled()
     }
     /// Readings came that become stale some day: looked at no later than the first of them may be.
     pub(crate) fn look_for_stale(&mut self, now: Now) {

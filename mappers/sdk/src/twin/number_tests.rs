@@ -101,7 +101,8 @@ proptest! {
                     let (value, time) = (join(kind, bits).expect("a number"), at.unix_ms - 3);
                     let raw = Raw { value, quality, reason: None, device_time_ms: time };
                     let number = Number { bits, time, slot: Slot(0), kind, quality };
-                    if !short.number(property, &number, &Moment::new(at.mono, at)) {
+                    let mut settled = short.is_settled();
+                    if !short.number(property, &number, &Moment::new(at.mono, at), &mut settled) {
                         short.sample(property, Ok(raw.clone()), at.mono, &Wire, at);
                     }
                     short.look_for_stale(at);
@@ -132,10 +133,11 @@ fn the_usual_number_takes_the_short_way() {
     let mut twin = Twin::new(meter(5_000), None, Writes::Enabled, now(0));
     twin.connected(Ok(()), now(0));
     for at in 0..3 {
+        let mut settled = twin.is_settled();
         let takes = [0, 1, 2, 3, 4].map(|property| {
             let (kind, bits) = if property == 2 { (Kind::Uint, at) } else { (Kind::Float, (at as f64).to_bits()) };
             let number = Number { bits, time: 0, slot: Slot(0), kind, quality: Quality::Good };
-            let took = twin.number(property, &number, &Moment::new(now(at).mono, now(at)));
+            let took = twin.number(property, &number, &Moment::new(now(at).mono, now(at)), &mut settled);
             if !took {
                 let raw = Raw {
                     value: join(kind, bits).expect("a number"),

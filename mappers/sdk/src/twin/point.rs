@@ -365,12 +365,18 @@ impl Point {
         }
     }
     /// The last good value.
+    #[inline]
     pub(super) fn value(&self, property: &EffectiveProperty) -> Cell {
         match self.shown {
-            Where::Beside => self.rare.as_ref().map(|rare| rare.kept.clone()).unwrap_or_default(),
             Where::Reading(Precision::Single) if self.kind == Kind::Float && self.role.is_plain() => {
                 Cell::single(f64::from_bits(self.bits))
             }
+            shown => self.made_value(shown, property),
+        }
+    }
+    fn made_value(&self, shown: Where, property: &EffectiveProperty) -> Cell {
+        match shown {
+            Where::Beside => self.rare.as_ref().map(|rare| rare.kept.clone()).unwrap_or_default(),
             Where::Reading(precision) => {
                 let cell = |raw| convert::cell(property, &raw, precision, property.scale).ok();
                 self.raw().and_then(cell).unwrap_or_default()

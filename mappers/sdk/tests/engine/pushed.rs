@@ -4,7 +4,7 @@ use crate::common::*;
 use futures_util::FutureExt;
 use pollux_mapper::*;
 use std::sync::atomic::Ordering::SeqCst;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 #[tokio::test(start_paused = true)]
 async fn a_keep_alive_makes_values_fresh_and_is_neither_news_nor_a_reading() {
@@ -63,6 +63,74 @@ async fn what_is_pushed_no_longer_is_read_at_once_and_then_in_its_interval() {
     sleep(ms(60_000)).await;
     assert_eq!(script.reads.load(SeqCst), before + 7);
     assert_eq!(run.stop().await.stats().total.missed.get(), 0);
+}
+
+/// When what was told, in ms: of this point until that value.
+async fn told_of(run: &mut Run<impl Protocol>, began: Instant, point: u32, last: f64) -> Vec<(u128, f64)> {
+    let mut told = vec![];
+    while told.last().is_none_or(|(_, value)| *value < last) {
+        let news = run.status.next().await.expect("the engine runs");
+        let changes = news.numbers.changes().chain(news.changes).chain(news.happened);
+        let values = changes.filter(|change| change.point == point).filter_map(|change| change.value.ok()?.as_f64());
+        told.extend(values.map(|value| (began.elapsed().as_millis(), value)));
+    }
+    told
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_values_that_come_one_upon_the_other_the_first_is_told_at_once_and_the_newest_soon() {
+    let (script, mut run) =
+        scripted(vec![point("x", 0, 3_600_000), PointSpec { event: true, ..point("e", 1, 3_600_000) }]);
+    run.value(0, 0, Some(1.0)).await;
+    let port = script.ports.lock().unwrap()[0].clone();
+    (0..2).for_each(|point| port.pushes(Slot(point)));
+    sleep(ms(100)).await;
+    for (point, least, most) in [(0, 3, 6), (1, 20, 20)] {
+        while run.status.try_next().is_some() {}
+        sleep(ms(100)).await;
+        let began = Instant::now();
+        let pushes = async {
+            for n in 1..=20 {
+                port.put(Slot(point), 100.0 + f64::from(n));
+                sleep(ms(1)).await;
+            }
+        };
+        let ((), told) = tokio::join!(pushes, told_of(&mut run, began, point, 120.0));
+        assert!((least..=most).contains(&told.len()), "{told:?}");
+        assert_eq!(told[0], (0, 101.0), "{told:?}");
+        let far = |pair: &[(u128, f64)]| pair[1].0 - pair[0].0 >= 5;
+        assert_eq!(told.windows(2).all(far), point == 0, "each event counts, and is told at once: {told:?}");
+    }
+    run.stop().await;
+}
+
+/// A reader is told of so much at once; nothing else may be needed for the rest to follow.
+#[tokio::test(start_paused = true)]
+async fn what_is_too_much_for_one_piece_follows_piece_by_piece() {
+    const MANY: u32 = 3_000;
+    let points = |event| (0..MANY).map(|n| PointSpec { event, ..point(&format!("p{n}"), 0, 3_600_000) }).collect();
+    for event in [false, true] {
+        let (script, mut run) = scripted(points(event));
+        run.connected(0, true).await;
+        let port = script.ports.lock().unwrap()[0].clone();
+        (0..MANY).for_each(|point| port.pushes(Slot(point)));
+        sleep(ms(1_000)).await;
+        while run.status.try_next().is_some() {
+            sleep(ms(10)).await;
+        }
+        let mut samples = Samples::default();
+        (0..MANY).for_each(|point| samples.put(Slot(point), 7.5));
+        assert_eq!(port.put_all(&mut samples), 0);
+        let all = async {
+            let mut told = 0;
+            while told < MANY as usize {
+                let news = run.status.next().await.expect("the engine runs");
+                told += news.numbers.len() + news.changes.len() + news.happened.len();
+            }
+        };
+        assert!(timeout(ms(100), all).await.is_ok(), "event: {event}");
+        run.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 use super::{Endpoint, Order, Refused};
 use crate::{
     Command, DeviceKey, Protocol,
+    engine::LINGER,
     runtime::{
         channels::{ChannelName, channel},
         compile::{Compiled, named},
@@ -45,7 +46,7 @@ impl<P: Protocol> Endpoint<P> {
         writes: Writes,
     ) -> Option<Result<(), Refused>> {
         let Compiled { spec, points, .. } = *compiled;
-        let (key, timeout, wiring) = (spec.key, spec.timeout, spec.wiring);
+        let (key, timeout, wiring) = (spec.key, spec.timeout + LINGER, spec.wiring);
         let stale = self.recall(key, &device.uid, wiring).await;
         let (reply, answer) = oneshot::channel();
         self.engine.send(Box::new(Command::Apply { spec, reply })).await.ok()?;
