@@ -41,7 +41,7 @@ const MIB: f64 = 1_048_576.0;
 
 fn measure(context: &Context, table: &mut Table) -> Result<()> {
     for (load, plant, _) in loads(context.quick) {
-        for round in 1..=context.either(2, 1) {
+        for round in 1..=context.either(5, 1) {
             for (pair, who) in [ENGINE, MAPPER].into_iter().flat_map(|ours| [(ours, RAW), (ours, ours)]) {
                 let round = round.to_string();
                 if !table.has(&[load, &round, pair, who]) {
