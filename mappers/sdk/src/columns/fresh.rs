@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// In a mark: of a value that is another one, which is not told of yet.
+/// In a mark: of a value that is another one, which is not handed over yet. Of an event it is never there.
 const UNTOLD: u64 = 1 << 63;
 
 /// When each point of a device was last heard with a value, changed or not: what staleness is judged by. Shared with the
@@ -64,7 +64,7 @@ impl Fresh {
     pub(crate) fn unchanged(&self) -> u64 {
         self.quiet.unchanged.load(Acquire)
     }
-    /// It was heard with another value, which nobody is told of yet.
+    /// It was heard with another value, which is not handed over yet.
     #[inline]
     pub(crate) fn is_untold(&self, point: usize) -> bool {
         self.heard.get(point).is_some_and(|heard| heard.load(Relaxed) & UNTOLD != 0)

@@ -174,20 +174,24 @@ impl<P: Protocol> Engine<P> {
                     self.stats.connect_failures.add(1);
                     fault
                 }
-                Met::Done(Ok(link)) => match self.session(&link, io).await {
-                    End::Stop => {
-                        farewell::<P>(&link).await;
-                        break;
+                Met::Done(Ok(link)) => {
+                    let end = self.session(&link, io).await;
+                    self.tell(); // before the farewell, which takes its time
+                    match end {
+                        End::Stop => {
+                            farewell::<P>(&link).await;
+                            break;
+                        }
+                        End::Rotated => {
+                            farewell::<P>(&link).await;
+                            continue;
+                        }
+                        End::Dead(fault) => {
+                            self.stats.links_lost.add(1);
+                            fault
+                        }
                     }
-                    End::Rotated => {
-                        farewell::<P>(&link).await;
-                        continue;
-                    }
-                    End::Dead(fault) => {
-                        self.stats.links_lost.add(1);
-                        fault
-                    }
-                },
+                }
             };
             if began.elapsed() >= LINK_LASTED {
                 failures = 0;

@@ -107,7 +107,6 @@ impl<P: Protocol> Engine<P> {
             }
         }
         self.busy(false);
-        self.tell(); // the farewell takes its time
         closing.map_or(End::Stop, |(end, _)| end)
     }
     /// Nothing new starts, what is under way ends.

@@ -4,8 +4,8 @@ use crate::{Connected, Instant, News, PointFault, Protocol, outbox::LinkState};
 use std::time::Duration;
 
 const MOST: usize = 1024; // changes handed over at once
-/// What points say is handed over at once, but not more often than this: a device whose answers come one upon the other wakes the reader
-/// twice, and not for each of them.
+/// Points that changed, and are no events, are handed over at once, but by themselves not more often than this: a device whose answers
+/// come one upon the other wakes the reader twice, and not for each of them.
 pub(crate) const LINGER: Duration = Duration::from_millis(5);
 /// Other words for a failure of the same kind are told this seldom: what a device says may differ each time. Other numbers
 /// are no other words (a time that was measured, a count), or a device that stays away would cost a write of status each time.

@@ -255,8 +255,8 @@ impl<P: Protocol> Driven<P> {
     pub(super) fn is_wired(&self, wiring: u64) -> bool {
         self.wiring == wiring
     }
-    /// Tells the twin which points were read again, unchanged, since it was last told. One that moved, and that it is not told of yet,
-    /// must not pass for what it was before.
+    /// Tells the twin which points were read again, unchanged, since it was last told. One that moved, and is not handed over yet, must
+    /// not pass for what it was before.
     fn freshen(&mut self, clock: &Clock, now: Now) {
         let unchanged = self.layout.fresh.unchanged();
         if std::mem::replace(&mut self.unchanged, unchanged) == unchanged {

@@ -218,7 +218,13 @@ impl<P: Protocol> Endpoint<P> {
                     None => return Box::pin(self.drain(status)).await,
                 },
                 Some(ended) = self.waiting.next() => self.ended(ended),
-                () = &mut alarm, if !self.stopping => self.tick(), // an alarm of then stays past, and would go off without end
+                // An alarm of a time when it is stopping stays past, and would go off without end.
+                () = &mut alarm, if !self.stopping => {
+                    if let Some(news) = status.try_next() {
+                        self.news(news); // what is here is not decided without
+                    }
+                    self.tick();
+                }
             }
         }
     }
